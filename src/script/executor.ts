@@ -1,0 +1,56 @@
+/**
+ * What the Lua standard library and the native `mix` functions need of whatever executes Lua.
+ *
+ * Values cross as plain JavaScript: nil is undefined, booleans and numbers are themselves, and a Lua string is a
+ * one-byte string (each char code is a byte, 0…255), which V8 stores and compares compactly. Tables, Lua
+ * functions, threads and userdata stay opaque references that only their executor can look into.
+ */
+
+/** A table, function, thread or userdata that belongs to an executor. */
+export interface LuaRef {
+  readonly luaRef: 'table' | 'function' | 'thread' | 'userdata';
+}
+
+/** A value of a script as JavaScript sees it. */
+export type LuaValue = undefined | boolean | number | string | LuaRef | Native;
+
+/**
+ * A function in TypeScript that scripts can call. Arguments that were not given are absent from `args`. Returns
+ * one value, or an array for any other number of results. Throws {@link LuaError} to raise in Lua.
+ */
+export type Native = (ex: Executor, args: LuaValue[]) => LuaValue | LuaValue[];
+
+/** The executor as the library sees it. */
+export interface Executor {
+  /**
+   * Counts `steps` of native work (about one Lua instruction each) against the running callback's budget.
+   * Throws when it is spent. Call it before work whose size a script chooses.
+   */
+  charge(steps: number): void;
+  /** Calls a Lua or native function and returns all its results. Errors pass through as thrown. */
+  call(fn: LuaValue, args: LuaValue[]): LuaValue[];
+  /** `table[key]` with metamethods. */
+  index(table: LuaValue, key: LuaValue): LuaValue;
+  /** As Lua's `tostring`, `__tostring` and `__name` included; returns a one-byte string. */
+  tostring(value: LuaValue): string;
+  /** As Lua's `type`. */
+  type(value: LuaValue): string;
+}
+
+/** Largest string, in bytes, that any native function builds for a script. */
+export const MAX_STRING = 16 * 1024 * 1024;
+
+/**
+ * An error to be raised in the calling script. The executor puts the script's file and line in front of a
+ * message; `value` is raised as it is instead, when given.
+ */
+export class LuaError extends Error {
+  override readonly name = 'LuaError';
+
+  constructor(
+    message: string,
+    readonly value?: LuaValue,
+  ) {
+    super(message);
+  }
+}
