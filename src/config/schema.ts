@@ -1,0 +1,46 @@
+/**
+ * The schema of a configuration file, put together from its sections, and the type of what it yields.
+ */
+
+import type * as v from 'valibot';
+import { access } from './sections/access.js';
+import { center } from './sections/center.js';
+import { engine } from './sections/engine.js';
+import { logging } from './sections/logging.js';
+import { script } from './sections/script.js';
+import { store } from './sections/store.js';
+import { name, section, setting } from './values.js';
+
+/** The whole file. */
+export const configSchema = section({
+  board: setting(name(), 'auto', 'Board the engine runs on, for the names of its ports; auto finds out.'),
+  logging: setting(logging, {}, 'The log.'),
+  access: setting(access, {}, 'Who may use the API.'),
+  center: setting(center, {}, 'The centre.'),
+  engine: setting(engine, {}, 'The engine.'),
+  script: setting(script, {}, 'Lua: where it is found and what it may use.'),
+  store: setting(store, {}, 'Durable state.'),
+});
+
+/** Everything below is read only; a changed file yields a new object. */
+type Frozen<T> = T extends (infer I)[]
+  ? readonly Frozen<I>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Frozen<T[K]> }
+    : T;
+
+/**
+ * A checked configuration: every default filled in, durations in seconds, sizes in bytes, scripts and
+ * certificates as absolute paths of readable files, names unique.
+ */
+export type Config = Frozen<v.InferOutput<typeof configSchema>>;
+/** `engine` of a configuration. */
+export type EngineConfig = Config['engine'];
+/** One of `engine.servers`. */
+export type ServerConfig = EngineConfig['servers'][number];
+/** One of `engine.links`; `kind` tells which of `serial`, `tcp`, `udp` it has. */
+export type LinkConfig = EngineConfig['links'][number];
+/** `script` of a configuration. */
+export type ScriptConfig = Config['script'];
+/** `store` of a configuration. */
+export type StoreConfig = Config['store'];

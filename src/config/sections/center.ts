@@ -1,0 +1,14 @@
+/** `center`: what the centre listens on. */
+
+import { optional, section, setting, text } from '../values.js';
+import { apiServer, endpoint } from './api-server.js';
+
+/** The port of the registry, which engines connect to. */
+export const REGISTRY_PORT = 6786;
+
+/** Schema of `center`. */
+export const center = section({
+  registry: setting(section(endpoint(REGISTRY_PORT, 'the registry')), {}, 'Where uplinks of engines arrive.'),
+  apiServer: setting(apiServer(6787), {}, 'The API of the centre.'),
+  joinToken: optional(text(1024), 'Secret an unknown engine must prove it has; default: engine.joinToken.'),
+});

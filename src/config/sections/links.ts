@@ -1,0 +1,84 @@
+/** `engine.links[]`: connections the engine opens itself, and keeps open. */
+
+import * as v from 'valibot';
+import {
+  choice,
+  duration,
+  flag,
+  host,
+  numberOf,
+  optional,
+  path,
+  port,
+  required,
+  section,
+  setting,
+  toName,
+  wholeNumber,
+} from '../values.js';
+import { linkLimits } from './limits.js';
+import { scriptHost } from './script-host.js';
+import { clientTls } from './tls.js';
+
+const serial = section({
+  port: required(path(), 'Device path, best one of /dev/serial/by-id, or a name the board gives (rs485-1).'),
+  baudRate: setting(wholeNumber(50, 4_000_000), 9600, 'Bits a second.'),
+  dataBits: setting(numberOf([5, 6, 7, 8]), 8, 'Data bits of a character.'),
+  parity: setting(choice(['none', 'even', 'odd', 'mark', 'space']), 'none', 'Parity bit of a character.'),
+  stopBits: setting(numberOf([1, 1.5, 2]), 1, 'Stop bits of a character.'),
+  rtscts: setting(flag(), false, 'Hardware flow control.'),
+  xon: setting(flag(), false, 'Software flow control of what is sent.'),
+  xoff: setting(flag(), false, 'Software flow control of what is received.'),
+});
+
+const remote = {
+  host: required(host(), 'Host name or address of the device.'),
+  port: required(port(1), 'Its port.'),
+};
+
+const tcp = section({
+  ...remote,
+  timeoutSeconds: setting(duration(1, 600), '10s', 'Time a connection may take to open.'),
+  tls: optional(clientTls, 'Adds TLS.'),
+});
+
+const reconnect = section({
+  minSeconds: setting(duration(0.05, 3600), '1s', 'First wait before a lost link is opened again.'),
+  maxSeconds: setting(duration(0.05, 86_400), '60s', 'Longest wait; the wait doubles until then.'),
+});
+
+const fields = section({
+  ...scriptHost,
+  serial: optional(serial, 'A serial line.'),
+  tcp: optional(tcp, 'A TCP connection.'),
+  udp: optional(section(remote), 'A UDP peer.'),
+  limits: setting(linkLimits, {}, 'What the device may take.'),
+  reconnect: setting(reconnect, {}, 'Waits between attempts to open the link.'),
+});
+
+/** Schema of one link: exactly one of `serial`, `tcp` and `udp`; in the result the name is derived. */
+export const link = v.pipe(
+  fields,
+  v.check(
+    ({ serial, tcp, udp }) => [serial, tcp, udp].filter((target) => target !== undefined).length === 1,
+    'needs exactly one of serial, tcp and udp',
+  ),
+  v.check(
+    ({ reconnect }) => reconnect.minSeconds <= reconnect.maxSeconds,
+    'needs reconnect.minSeconds to be at most reconnect.maxSeconds',
+  ),
+  v.transform(({ serial, tcp, udp, name, ...rest }) => {
+    if (serial) {
+      const derived = toName(`serial-${serial.port.split('/').at(-1)}`);
+      return { ...rest, name: name ?? derived, kind: 'serial' as const, serial };
+    }
+    if (tcp)
+      return { ...rest, name: name ?? toName(`tcp-${tcp.host}-${tcp.port}`), kind: 'tcp' as const, tcp };
+    return {
+      ...rest,
+      name: name ?? toName(`udp-${udp!.host}-${udp!.port}`),
+      kind: 'udp' as const,
+      udp: udp!,
+    };
+  }),
+);
