@@ -7,7 +7,7 @@
 export interface ConnectionHandler {
   /** Bytes arrived; for a datagram connection exactly one datagram. The callee owns `bytes`. */
   data(bytes: Uint8Array): void;
-  /** Everything written has left for the operating system. */
+  /** `pendingBytes` came back to zero: everything written has left for the operating system. */
   drain?(): void;
   /** The connection is over: called exactly once, and nothing is called after it. `error` is the first cause. */
   close(error?: Error): void;
@@ -27,7 +27,7 @@ export interface Connection {
   readonly pendingBytes: number;
   /** True from the first `end`, `destroy` or loss of the peer. */
   readonly closed: boolean;
-  /** Attaches the owner; data that arrived before is delivered afterwards. */
+  /** Attaches the owner, once; data that arrived before is delivered afterwards, never within this call. */
   attach(handler: ConnectionHandler): void;
   /** Queues bytes. Never throws; writing to a closed connection does nothing. `bytes` must not be changed later. */
   write(bytes: Uint8Array): void;
@@ -35,11 +35,14 @@ export interface Connection {
   pause(): void;
   /** Lets `data` flow again. */
   resume(): void;
-  /** Sends what is queued, then closes. */
+  /** Sends what is queued, then closes, within 10 s at most. What still arrives is dropped. */
   end(): void;
   /** Closes at once; what is queued is lost. `error` becomes the cause handed to `close`. */
   destroy(error?: Error): void;
 }
+
+/** Told of each new connection, which it must attach to, or end. */
+export type OnConnection = (connection: Connection) => void;
 
 /** Counters of a listener, all rising for ever; names are metric labels. */
 export interface ListenerCounters {

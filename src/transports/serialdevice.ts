@@ -1,0 +1,110 @@
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { type ErrorCode, MoonwireError, messageOf } from '../errors.js';
+
+/** How a serial line is set. */
+export interface SerialSettings {
+  /** Bits a second. */
+  baudRate: number;
+  /** Default 8. */
+  dataBits?: 5 | 6 | 7 | 8 | undefined;
+  /** Default none. */
+  parity?: 'none' | 'even' | 'odd' | undefined;
+  /** Default 1. */
+  stopBits?: 1 | 2 | undefined;
+  /** Hardware flow control by RTS and CTS. Default off. */
+  rtscts?: boolean | undefined;
+  /** Software flow control by XON and XOFF, both directions. Default off; not for binary protocols. */
+  xonxoff?: boolean | undefined;
+}
+
+/** An open serial port: what a serial connection needs of the hardware. */
+export interface SerialDevice {
+  /** Waits for bytes and puts them into `buffer`. Rejects when the device is closed or gone. */
+  read(buffer: Buffer): Promise<number>;
+  /** Resolves when the system took all bytes. May stay pending for ever when the device is gone. */
+  write(bytes: Buffer): Promise<void>;
+  /** Whether the device that was opened is still there. */
+  present(): Promise<boolean>;
+  /** Closes the descriptor. */
+  close(): Promise<void>;
+}
+
+/** Opens a port by its path; rejects with a MoonwireError. */
+export type OpenSerialDevice = (path: string, settings: SerialSettings) => Promise<SerialDevice>;
+
+/**
+ * The real hardware, by the `serialport` library, which is loaded with the first port. Its binding is used
+ * without its stream: the stream reads ahead while paused, and loses callbacks when a port vanishes.
+ *
+ * The lock is advisory (`flock`): it keeps out every other program that locks, and none that does not.
+ */
+export const openSerialDevice: OpenSerialDevice = async (path, settings) => {
+  const { SerialPort } = await import('serialport');
+  try {
+    // A by-id link may point to another node each time the device is plugged in, so it is followed at each open.
+    const node = await realpath(path);
+    const opened = await stat(node);
+    const { xonxoff = false, ...line } = settings;
+    const port = await SerialPort.binding.open({
+      ...line,
+      path: node,
+      lock: true,
+      xon: xonxoff,
+      xoff: xonxoff,
+    });
+    return {
+      read: async (buffer) => (await port.read(buffer, 0, buffer.length)).bytesRead,
+      write: (bytes) => port.write(bytes),
+      present: async () => {
+        const now = await stat(node).catch(() => undefined);
+        return now?.rdev === opened.rdev && now.ino === opened.ino;
+      },
+      close: () => port.close(),
+    };
+  } catch (error) {
+    throw await serialError(error, path);
+  }
+};
+
+/** The binding reports system errors as text only. */
+const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
+  [/ENOENT|No such (file|device)/i, 'not_found', 'is not there: unplugged, or another name'],
+  [
+    /Cannot lock port|temporarily unavailable|resource busy/i,
+    'conflict',
+    'is in use by another program or link',
+  ],
+  [/Inappropriate ioctl|Not a tty/i, 'invalid_argument', 'is not a serial port'],
+  [
+    /Invalid (data|stop|parity)|baud rate|Invalid argument/i,
+    'invalid_argument',
+    'does not take these settings',
+  ],
+];
+
+/** Translates why a port could not be opened, or was lost, into one clear sentence about `path`. */
+export async function serialError(error: unknown, path: string): Promise<MoonwireError> {
+  const text = messageOf(error);
+  const options = { cause: error };
+  if (/Permission denied|EACCES|EPERM/i.test(text)) {
+    const group = await groupOf(path);
+    const hint = group
+      ? `: it belongs to group ${group}; type "sudo usermod -aG ${group} $USER" and log in again`
+      : '';
+    return new MoonwireError('forbidden', `${path} may not be opened by this user${hint}`, path, options);
+  }
+  const known = MEANINGS.find(([pattern]) => pattern.test(text));
+  if (known) return new MoonwireError(known[1], `${path} ${known[2]} (${text})`, path, options);
+  return new MoonwireError('not_connected', `${path} failed: ${text}`, path, options);
+}
+
+/** The name of the group a device node belongs to, for example dialout; its number when it has no name. */
+async function groupOf(path: string): Promise<string | undefined> {
+  const gid = await stat(path).then(
+    (found) => String(found.gid),
+    () => undefined,
+  );
+  const groups = await readFile('/etc/group', 'utf8').catch(() => '');
+  const line = groups.split('\n').find((entry) => entry.split(':')[2] === gid);
+  return line?.split(':')[0] ?? gid;
+}

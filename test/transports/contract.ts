@@ -1,0 +1,201 @@
+import { setTimeout } from 'node:timers/promises';
+import type { Test } from 'tap';
+import type { Connection } from '../../src/transports/connection.js';
+import { Recorder } from './recorder.js';
+
+/** Makes two connections that are joined. Both are destroyed after each test. */
+export type MakePair = () => Promise<[Connection, Connection]>;
+
+/** What a transport cannot do by its nature. */
+export interface Traits {
+  /** The peer learns that this side ended. False: datagrams, and a serial line, where the device just stays. */
+  peerSeesEnd: boolean;
+  /** Nothing is lost while the reader pauses. */
+  lossless: boolean;
+}
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+/** A run of events is over when nothing new came for some turns of the event loop and a moment. */
+const settle = (): Promise<void> => setTimeout(60);
+
+/** The promises of `Connection`, the same for every transport, tried in both directions. */
+export function contract(t: Test, transport: string, make: MakePair, traits: Traits): void {
+  const scenario = (name: string, run: (t: Test, a: Connection, b: Connection) => Promise<void>): void => {
+    for (const turned of [false, true]) {
+      t.test(`${transport}: ${name}${turned ? ', other way round' : ''}`, async (t) => {
+        const pair = await make();
+        t.teardown(async () => {
+          for (const connection of pair) connection.destroy();
+          await settle();
+        });
+        if (turned) pair.reverse();
+        await run(t, pair[0], pair[1]);
+      });
+    }
+  };
+
+  scenario('delivers both ways, in order', async (t, a, b) => {
+    const left = new Recorder(a);
+    const right = new Recorder(b);
+    const sent = Array.from({ length: 20 }, (_, i) => `message ${i};`);
+    for (const text of sent) a.write(bytes(text));
+    b.write(bytes('answer'));
+    t.equal(await right.text(sent.join('').length), sent.join(''));
+    t.equal(await left.text(6), 'answer');
+    if (a.datagram) t.equal(right.chunks.length, sent.length, 'one write is one datagram');
+    await settle();
+    t.equal(a.pendingBytes, 0);
+    t.ok(left.drains >= 1, 'told that all has left');
+  });
+
+  scenario('has names for both ends', async (t, a, b) => {
+    t.type(a.remote, 'string');
+    t.ok(a.remote.length > 0);
+    t.ok(a.local.length > 0);
+    t.equal(a.transport, b.transport);
+  });
+
+  scenario('delivers what came before the owner attached', async (t, a, b) => {
+    new Recorder(a);
+    a.write(bytes('early'));
+    await settle();
+    const right = new Recorder(b);
+    t.equal(right.chunks.length, 0, 'never within attach');
+    t.equal(await right.text(5), 'early');
+  });
+
+  scenario('takes one owner only', async (t, a) => {
+    new Recorder(a);
+    t.throws(() => a.attach({ data() {}, close() {} }), { code: 'internal' });
+  });
+
+  scenario('holds data while paused, and lets it flow again', async (t, a, b) => {
+    new Recorder(a);
+    const right = new Recorder(b);
+    b.pause();
+    a.write(bytes('one'));
+    await settle();
+    a.write(bytes('two'));
+    await settle();
+    t.equal(right.receivedBytes, 0);
+    b.resume();
+    t.equal(await right.text(6), 'onetwo');
+  });
+
+  scenario('stops within a run of data when paused there', async (t, a, b) => {
+    new Recorder(a);
+    const right = new Recorder(b);
+    const data = right.data.bind(right);
+    right.data = (chunk) => {
+      b.pause();
+      data(chunk);
+    };
+    a.write(bytes('one'));
+    await right.until((r) => r.chunks.length === 1);
+    a.write(bytes('two'));
+    await settle();
+    a.write(bytes('six'));
+    await settle();
+    t.equal(right.chunks.length, 1);
+    while (right.receivedBytes < 9) {
+      b.resume();
+      await settle();
+    }
+    t.equal(right.received.toString(), 'onetwosix');
+  });
+
+  if (traits.lossless) {
+    scenario('a reader that pauses stops the writer', async (t, a, b) => {
+      const left = new Recorder(a);
+      const right = new Recorder(b);
+      b.pause();
+      const block = Buffer.alloc(64 * 1024, 'x');
+      let written = 0;
+      // However large the system's own buffers are, they fill.
+      while (written < 64 * 1024 * 1024) {
+        a.write(block);
+        written += block.length;
+        await setTimeout(1);
+        if (a.pendingBytes > 1024 * 1024) break;
+      }
+      t.ok(a.pendingBytes > 1024 * 1024, 'what the peer does not take stays with the writer');
+      await settle();
+      const stuck = a.pendingBytes;
+      await settle();
+      t.equal(a.pendingBytes, stuck, 'nothing leaves');
+      const drains = left.drains;
+      b.resume();
+      await right.until((r) => r.receivedBytes === written);
+      await left.until((r) => r.drains > drains);
+      t.equal(a.pendingBytes, 0);
+    });
+  }
+
+  scenario('end sends what is queued, then closes', async (t, a, b) => {
+    const left = new Recorder(a);
+    const right = new Recorder(b);
+    const text = 'x'.repeat(1000);
+    a.write(bytes(text));
+    a.end();
+    t.ok(a.closed);
+    a.write(bytes('late'));
+    a.end();
+    t.equal(await right.text(text.length), text);
+    t.equal(await left.closed(), undefined);
+    if (traits.peerSeesEnd) {
+      t.equal(await right.closed(), undefined);
+      t.ok(b.closed);
+    }
+    await settle();
+    t.equal(right.receivedBytes, text.length, 'nothing of what was written after end');
+    t.equal(left.closes.length, 1);
+    t.equal(left.receivedBytes, 0);
+  });
+
+  scenario('destroy closes at once, with the first cause', async (t, a, b) => {
+    const left = new Recorder(a);
+    const right = new Recorder(b);
+    const first = new Error('first');
+    a.destroy(first);
+    t.ok(a.closed);
+    t.equal(left.closes.length, 0, 'never within the call');
+    a.destroy(new Error('second'));
+    a.end();
+    a.write(bytes('late'));
+    a.pause();
+    a.resume();
+    t.equal(await left.closed(), first);
+    if (traits.peerSeesEnd) await right.closed();
+    await settle();
+    t.strictSame(left.closes, [first], 'close is told exactly once');
+    t.equal(right.receivedBytes, 0);
+    t.equal(a.pendingBytes, 0);
+  });
+
+  scenario('destroy after end gives up the rest', async (t, a) => {
+    const left = new Recorder(a);
+    a.end();
+    a.destroy();
+    await left.closed();
+    await settle();
+    t.equal(left.closes.length, 1);
+  });
+
+  scenario('tells an owner who comes too late', async (t, a) => {
+    const cause = new Error('over');
+    a.destroy(cause);
+    await settle();
+    const left = new Recorder(a);
+    t.equal(left.closes.length, 0);
+    t.equal(await left.closed(), cause);
+  });
+
+  scenario('an owner may close from within data', async (t, a, b) => {
+    new Recorder(a);
+    const right = new Recorder(b);
+    right.data = () => b.destroy();
+    a.write(bytes('go'));
+    t.equal(await right.closed(), undefined);
+  });
+}
