@@ -204,7 +204,7 @@ export function section<const E extends v.ObjectEntries>(entries: E): Reader<Set
     v.rawCheck(({ dataset, addIssue }) => {
       const map = dataset.value as PlainMap;
       for (const key of Object.keys(map)) {
-        if (key in entries) continue;
+        if (Object.hasOwn(entries, key)) continue;
         const near = suggest(key, known);
         const hint = near === undefined ? `known here: ${known.join(', ')}` : `did you mean ${near}?`;
         addIssue({

@@ -13,7 +13,7 @@ const hostPattern = reader(
 
 const user = section({
   username: required(text(128), 'Name to log in with.'),
-  password: required(text(1024), 'Password; take it from the environment with ${NAME}. There is no default.'),
+  password: required(text(1024), 'Password, best taken from the environment. There is no default.'),
   roles: setting(list(choice(['read', 'write']), 2), ['read'], 'What the user may do: read, write or both.'),
   host: setting(hostPattern, '*', 'Addresses the user may come from; * stands for any part.'),
 });

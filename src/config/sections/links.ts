@@ -42,10 +42,18 @@ const tcp = section({
   tls: optional(clientTls, 'Adds TLS.'),
 });
 
-const reconnect = section({
+const reconnectFields = section({
   minSeconds: setting(duration(0.05, 3600), '1s', 'First wait before a lost link is opened again.'),
   maxSeconds: setting(duration(0.05, 86_400), '60s', 'Longest wait; the wait doubles until then.'),
 });
+
+const reconnect = v.pipe(
+  reconnectFields,
+  v.check(
+    ({ minSeconds, maxSeconds }) => minSeconds <= maxSeconds,
+    'needs minSeconds to be at most maxSeconds',
+  ),
+);
 
 const fields = section({
   ...scriptHost,
@@ -59,14 +67,13 @@ const fields = section({
 /** Schema of one link: exactly one of `serial`, `tcp` and `udp`; in the result the name is derived. */
 export const link = v.pipe(
   fields,
-  v.check(
-    ({ serial, tcp, udp }) => [serial, tcp, udp].filter((target) => target !== undefined).length === 1,
-    'needs exactly one of serial, tcp and udp',
-  ),
-  v.check(
-    ({ reconnect }) => reconnect.minSeconds <= reconnect.maxSeconds,
-    'needs reconnect.minSeconds to be at most reconnect.maxSeconds',
-  ),
+  // A raw check, unlike a plain one, also runs when other settings of the link are wrong.
+  v.rawCheck(({ dataset, addIssue }) => {
+    const settings: Partial<Record<string, unknown>> = Object(dataset.value);
+    const named = ['serial', 'tcp', 'udp'].filter((target) => settings[target] !== undefined);
+    if (named.length !== 1)
+      addIssue({ message: `needs exactly one of serial, tcp and udp, has ${named.length}` });
+  }),
   v.transform(({ serial, tcp, udp, name, ...rest }) => {
     if (serial) {
       const derived = toName(`serial-${serial.port.split('/').at(-1)}`);

@@ -28,7 +28,7 @@ const queue = section({
 const redis = section({
   name: setting(name(), 'default', 'Name for mix.redis.connection(name).'),
   addr: setting(address, 'localhost:6379', 'Host and port.'),
-  password: optional(text(1024), 'Password; take it from the environment with ${NAME}.'),
+  password: optional(text(1024), 'Password, best taken from the environment.'),
   db: setting(wholeNumber(0, 65_535), 0, 'Number of the database.'),
   poolSize: setting(wholeNumber(1, 1000), 20, 'Most connections.'),
   minIdleConns: setting(wholeNumber(0, 1000), 10, 'Connections kept open while idle.'),

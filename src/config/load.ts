@@ -1,0 +1,145 @@
+/**
+ * From a file to a checked {@link Config}, or to one error that tells all problems.
+ */
+
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import * as v from 'valibot';
+import { messageOf } from '../errors.js';
+import type { Environment } from './environment.js';
+import { formatSize } from './measures.js';
+import { ConfigError, formatPath, type Problem, type Step } from './problems.js';
+import { checkRules, type Report, resolveFiles } from './rules.js';
+import { type Config, configSchema } from './schema.js';
+import { MAX_FILE_BYTES, readYaml } from './yaml.js';
+
+/** Most problems told at once; what is beyond them is only counted. */
+const MAX_PROBLEMS = 100;
+
+/** Where a configuration's variables and relative paths come from; the process's own by default. */
+export interface LoadOptions {
+  readonly env?: Environment;
+  readonly cwd?: string;
+}
+
+/** A configuration that can be used. */
+export interface LoadedConfig {
+  /** Checked, complete and frozen. */
+  readonly config: Config;
+  /** What was read but has no effect here. */
+  readonly notices: readonly Problem[];
+}
+
+/** Loads and checks a file; throws {@link ConfigError} with all of its problems. */
+export function loadConfig(file: string, options: LoadOptions = {}): LoadedConfig {
+  let bytes: Buffer;
+  try {
+    bytes = readBounded(file);
+  } catch (error) {
+    throw failure(file, describeRead(error));
+  }
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw failure(file, 'is not UTF-8 text');
+  }
+  return parseConfig(text, file, options);
+}
+
+/** Checks the text of a configuration; `file` names it in problems, and its folder is a base for paths in it. */
+export function parseConfig(text: string, file: string, options: LoadOptions = {}): LoadedConfig {
+  if (text.length > MAX_FILE_BYTES) throw failure(file, tooLarge());
+  const { env = process.env, cwd = process.cwd() } = options;
+  const tree = readYaml(text, env);
+  const problems = [...tree.problems];
+  const notices: Problem[] = [];
+  const into =
+    (list: Problem[], target: 'key' | 'value'): Report =>
+    (steps, message, hint) => {
+      list.push({
+        ...tree.place(steps, target),
+        path: formatPath(steps),
+        message,
+        ...(hint !== undefined && { hint }),
+      });
+    };
+  if (tree.value === undefined && problems.length > 0) throw new ConfigError(file, inOrder(problems));
+
+  const written = withoutIgnored(tree.value ?? {}, into(notices, 'key'));
+  const result = v.safeParse(configSchema, written);
+  for (const issue of result.issues ?? []) {
+    const path = issue.path ?? [];
+    const target = path.at(-1)?.origin === 'key' ? 'key' : 'value';
+    into(problems, target)(
+      path.map((item) => item.key as Step),
+      issue.message,
+    );
+  }
+  const subject = { written, read: result.output };
+  const report = into(problems, 'value');
+  checkRules(subject, report);
+  resolveFiles(subject, [resolve(cwd), resolve(cwd, dirname(file))], report);
+
+  if (!result.success || problems.length > 0) throw new ConfigError(file, inOrder(problems));
+  return { config: deepFreeze(result.output), notices };
+}
+
+function readBounded(file: string): Buffer {
+  const descriptor = openSync(file, 'r');
+  try {
+    const found = fstatSync(descriptor);
+    if (!found.isFile()) throw new Error('is not a file');
+    if (found.size > MAX_FILE_BYTES) throw new Error(tooLarge());
+    return readFileSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function tooLarge(): string {
+  return `is too large: at most ${formatSize(MAX_FILE_BYTES)}`;
+}
+
+function describeRead(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT') return 'does not exist';
+  if (code === 'EACCES' || code === 'EPERM') return 'may not be read by this user';
+  return messageOf(error);
+}
+
+function failure(file: string, message: string): ConfigError {
+  return new ConfigError(file, [{ line: 1, column: 1, path: '', message }]);
+}
+
+/** The settings without those of CONNMIX that mean nothing here; each gives a notice. */
+function withoutIgnored(value: unknown, notice: Report): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const { licenses, prometheus, ...rest } = value as Record<string, unknown>;
+  if (Object.hasOwn(value, 'licenses')) notice(['licenses'], 'has no meaning here and is ignored');
+  if (!Object.hasOwn(value, 'prometheus')) return rest;
+  if (typeof prometheus !== 'object' || prometheus === null) return { ...rest, prometheus };
+  const { summary: _, ...others } = prometheus as Record<string, unknown>;
+  if (Object.hasOwn(prometheus, 'summary')) {
+    notice(['prometheus', 'summary'], 'has no meaning here and is ignored');
+  }
+  return Object.keys(others).length === 0 ? rest : { ...rest, prometheus: others };
+}
+
+/** Problems in the order of the file, not more than can be read. */
+function inOrder(problems: Problem[]): Problem[] {
+  problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  const kept = problems.slice(0, MAX_PROBLEMS);
+  const last = kept.at(-1);
+  const more = problems.length - kept.length;
+  if (last && more > 0) kept.push({ ...last, path: '', message: `and ${more} more problems` });
+  return kept;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    Object.values(value).forEach(deepFreeze);
+  }
+  return value;
+}

@@ -1,0 +1,203 @@
+/**
+ * Rules that concern several settings at once. They run even when single settings are wrong, so that all
+ * problems are told together; hence they take nothing in the values for granted.
+ */
+
+import { type Bases, candidates, findPath } from './files.js';
+import { formatPath, type Step } from './problems.js';
+
+/** Takes a problem or notice about a setting. */
+export type Report = (steps: readonly Step[], message: string, hint?: string) => void;
+
+/** What the rules look at. */
+export interface Subject {
+  /** The values as written, without defaults. */
+  readonly written: unknown;
+  /** The values with defaults, as far as they could be read. */
+  readonly read: unknown;
+}
+
+/** Reports every broken rule. */
+export function checkRules(subject: Subject, report: Report): void {
+  checkOverlaps(subject.written, report);
+  checkPorts(subject, report);
+  checkNames(subject.read, report);
+  checkServers(subject.read, report);
+  checkRedis(subject.read, report);
+  checkExposure(subject.read, report);
+}
+
+/** Design §9 "Configuration overlaps": CONNMIX's name and ours for one setting exclude each other. */
+function checkOverlaps(written: unknown, report: Report): void {
+  for (const [steps, server] of items(written, 'engine', 'servers')) {
+    for (const [theirs, ours] of [
+      ['readTimeout', 'idleSeconds'],
+      ['writeTimeout', 'sendStallSeconds'],
+    ] as const) {
+      if (at(server, theirs) === undefined || at(server, 'limits', ours) === undefined) continue;
+      report([...steps, theirs], `is the same setting as limits.${ours}`, 'name one of them');
+    }
+  }
+}
+
+/** No two listeners on one port of one transport, unless they listen on different addresses. */
+function checkPorts({ written, read }: Subject, report: Report): void {
+  const places: Step[][] = [
+    ['engine', 'meshPoint'],
+    ['engine', 'apiServer'],
+  ];
+  // An engine alone does not open the centre's ports.
+  if (at(written, 'center') !== undefined) places.push(['center', 'registry'], ['center', 'apiServer']);
+  const listeners = places.map((steps) => ({ steps, listener: at(read, ...steps) }));
+  for (const [steps, listener] of items(read, 'engine', 'servers')) listeners.push({ steps, listener });
+
+  const taken: { port: number; transport: string; bind: unknown; steps: Step[] }[] = [];
+  for (const { steps, listener } of listeners) {
+    const port = at(listener, 'port');
+    if (typeof port !== 'number' || port === 0) continue;
+    const udp =
+      (at(listener, 'transport') ?? (at(listener, 'protocol') === 'coap' ? 'udp' : 'tcp')) === 'udp';
+    const entry = { port, transport: udp ? 'udp' : 'tcp', bind: at(listener, 'bind'), steps };
+    const other = taken.find((known) => collide(known, entry));
+    if (other) {
+      const first = formatPath([...other.steps, 'port']);
+      report([...steps, 'port'], `must differ from ${first}: both are ${entry.transport} port ${port}`);
+    }
+    taken.push(entry);
+  }
+}
+
+function collide(
+  a: { port: number; transport: string; bind: unknown },
+  b: { port: number; transport: string; bind: unknown },
+): boolean {
+  const sameAddress = a.bind === b.bind || isEveryAddress(a.bind) || isEveryAddress(b.bind);
+  return a.port === b.port && a.transport === b.transport && sameAddress;
+}
+
+function isEveryAddress(bind: unknown): boolean {
+  return bind === '0.0.0.0' || bind === '::';
+}
+
+/** Servers and links share one space of names: they are labels in logs and metrics. */
+function checkNames(read: unknown, report: Report): void {
+  const everything = [...items(read, 'engine', 'servers'), ...items(read, 'engine', 'links')];
+  reportRepeated(everything, report);
+}
+
+function reportRepeated(entries: readonly [Step[], unknown][], report: Report): void {
+  const seen = new Map<string, Step[]>();
+  for (const [steps, entry] of entries) {
+    const name = at(entry, 'name');
+    if (typeof name !== 'string') continue;
+    const first = seen.get(name);
+    if (first) report([...steps, 'name'], `must be unique: ${formatPath(first)} is named ${name} too`);
+    else seen.set(name, steps);
+  }
+}
+
+/** What a server speaks must fit what it listens on. */
+function checkServers(read: unknown, report: Report): void {
+  for (const [steps, server] of items(read, 'engine', 'servers')) {
+    const protocol = at(server, 'protocol');
+    if (at(server, 'transport') === 'udp') {
+      if (protocol === 'websocket' || protocol === 'mqtt' || protocol === 'auto') {
+        report([...steps, 'transport'], `must be tcp for protocol ${protocol}`);
+      }
+      if (at(server, 'tls') !== undefined) report([...steps, 'tls'], 'needs transport tcp');
+    }
+    checkVersions([...steps, 'tls'], at(server, 'tls'), report);
+  }
+  for (const [steps, link] of items(read, 'engine', 'links')) {
+    const tls = at(link, 'tcp', 'tls');
+    checkVersions([...steps, 'tcp', 'tls'], tls, report);
+    if ((at(tls, 'cert') === undefined) !== (at(tls, 'key') === undefined)) {
+      report([...steps, 'tcp', 'tls'], 'needs cert and key together');
+    }
+  }
+}
+
+function checkVersions(steps: readonly Step[], tls: unknown, report: Report): void {
+  if (at(tls, 'minVersion') === 'TLSv1.3' && at(tls, 'maxVersion') === 'TLSv1.2') {
+    report([...steps, 'minVersion'], 'must not be newer than maxVersion');
+  }
+}
+
+function checkRedis(read: unknown, report: Report): void {
+  const servers = items(read, 'engine', 'luavm', 'redis');
+  reportRepeated(servers, report);
+  for (const [steps, redis] of servers) {
+    const [idle, pool] = [at(redis, 'minIdleConns'), at(redis, 'poolSize')];
+    if (typeof idle === 'number' && typeof pool === 'number' && idle > pool) {
+      report([...steps, 'poolSize'], `must be at least minIdleConns, which is ${idle}`);
+    }
+  }
+}
+
+/** Design §4: what listens beyond this machine needs users or a join token, or a word that this is meant. */
+function checkExposure(read: unknown, report: Report): void {
+  if (at(read, 'access', 'open') === true) return;
+  const hasUsers = items(read, 'access', 'users').length > 0;
+  const engineToken = at(read, 'engine', 'joinToken') !== undefined;
+  const centerToken = engineToken || at(read, 'center', 'joinToken') !== undefined;
+  const doors: [Step[], boolean, string][] = [
+    [['center', 'registry'], centerToken, 'center.joinToken'],
+    [['center', 'apiServer'], hasUsers, 'access.users'],
+    [['engine', 'meshPoint'], engineToken, 'engine.joinToken'],
+    [['engine', 'apiServer'], hasUsers, 'access.users'],
+  ];
+  for (const [steps, guarded, needs] of doors) {
+    const bind = at(read, ...steps, 'bind');
+    if (guarded || typeof bind !== 'string' || isLoopback(bind)) continue;
+    report(
+      [...steps, 'bind'],
+      `must be a loopback address such as 127.0.0.1 unless ${needs} is set, got ${JSON.stringify(bind)}`,
+      'access: { open: true } says that an open door is meant',
+    );
+  }
+}
+
+function isLoopback(bind: string): boolean {
+  return bind === 'localhost' || bind === '::1' || bind.startsWith('127.');
+}
+
+/** Reports files that cannot be read, and puts absolute paths in the place of the others. */
+export function resolveFiles({ written, read }: Subject, bases: Bases, report: Report): void {
+  const resolveIn = (owner: unknown, key: Step, kind: 'file' | 'folder', steps: readonly Step[]): void => {
+    const path = at(owner, key);
+    if (typeof path !== 'string') return;
+    const found = findPath(path, kind, bases);
+    const tried = candidates(path, bases);
+    if (found === undefined && at(written, ...steps, key) !== undefined) {
+      report([...steps, key], `must be a readable ${kind}; there is none at ${tried.join(' or ')}`);
+    }
+    (owner as Record<Step, unknown>)[key] = found ?? tried[0];
+  };
+  for (const list of ['servers', 'links']) {
+    for (const [steps, owner] of items(read, 'engine', list)) {
+      resolveIn(owner, 'entry', 'file', steps);
+      const tls = list === 'servers' ? ['tls'] : ['tcp', 'tls'];
+      for (const key of ['cert', 'key', 'ca']) resolveIn(at(owner, ...tls), key, 'file', [...steps, ...tls]);
+    }
+  }
+  const roots = at(read, 'script', 'roots');
+  items(read, 'script', 'roots').forEach((_, index) => {
+    resolveIn(roots, index, 'folder', ['script', 'roots']);
+  });
+}
+
+/** The value some steps down, undefined when there is none. */
+function at(value: unknown, ...steps: readonly Step[]): unknown {
+  let here = value;
+  for (const step of steps) {
+    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, step)) return undefined;
+    here = (here as Record<Step, unknown>)[step];
+  }
+  return here;
+}
+
+/** The items of the list some steps down, each with its own steps; none when it is not a list. */
+function items(value: unknown, ...steps: readonly Step[]): [Step[], unknown][] {
+  const list = at(value, ...steps);
+  return Array.isArray(list) ? list.map((item, index) => [[...steps, index], item]) : [];
+}
