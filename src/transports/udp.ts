@@ -217,8 +217,9 @@ async function bind(host: string | undefined, port: number): Promise<Socket> {
   const address = host ?? '::';
   const socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', lookup: asIs });
   try {
+    const listening = once(socket, 'listening');
     socket.bind({ address, port });
-    await once(socket, 'listening');
+    await listening;
     return socket;
   } catch (error) {
     socket.close();

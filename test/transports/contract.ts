@@ -86,11 +86,7 @@ export function contract(t: Test, transport: string, make: MakePair, traits: Tra
   scenario('stops within a run of data when paused there', async (t, a, b) => {
     new Recorder(a);
     const right = new Recorder(b);
-    const data = right.data.bind(right);
-    right.data = (chunk) => {
-      b.pause();
-      data(chunk);
-    };
+    right.onData = () => b.pause();
     a.write(bytes('one'));
     await right.until((r) => r.chunks.length === 1);
     a.write(bytes('two'));
@@ -194,7 +190,7 @@ export function contract(t: Test, transport: string, make: MakePair, traits: Tra
   scenario('an owner may close from within data', async (t, a, b) => {
     new Recorder(a);
     const right = new Recorder(b);
-    right.data = () => b.destroy();
+    right.onData = () => b.destroy();
     a.write(bytes('go'));
     t.equal(await right.closed(), undefined);
   });

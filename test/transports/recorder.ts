@@ -1,10 +1,12 @@
 import type { Connection, ConnectionHandler } from '../../src/transports/connection.js';
 
-/** An owner that keeps what it is told, and lets a test wait for it. */
+/** An owner that keeps what it is told, and lets a test wait for it. Empty datagrams are overlooked. */
 export class Recorder implements ConnectionHandler {
   readonly chunks: Uint8Array[] = [];
   readonly closes: (Error | undefined)[] = [];
   drains = 0;
+  /** What else to do with data, after it was kept. */
+  onData: (bytes: Uint8Array) => void = () => {};
   private bytes = 0;
   private waiting: (() => void)[] = [];
 
@@ -14,8 +16,10 @@ export class Recorder implements ConnectionHandler {
 
   data(bytes: Uint8Array): void {
     if (this.closes.length > 0) throw new Error('data after close');
+    if (bytes.length === 0) return;
     this.chunks.push(bytes);
     this.bytes += bytes.length;
+    this.onData(bytes);
     this.changed();
   }
 
