@@ -118,7 +118,7 @@ export class ChunkQueue {
   }
 
   /** Bytes from `from` up to but not including `to` (at most `length`), in one piece. They stay in the queue. */
-  slice(from: number, to: number): Uint8Array {
+  peek(from: number, to: number): Uint8Array {
     if (this.gone + to > this.first.length) this.join(to);
     return this.first.subarray(this.gone + from, this.gone + to);
   }
@@ -170,7 +170,7 @@ export class ChunkQueue {
 
   /** Takes the first `length` bytes out, in one piece. */
   shift(length: number): Uint8Array {
-    const bytes = this.slice(0, length);
+    const bytes = this.peek(0, length);
     this.skip(length);
     return bytes;
   }
@@ -188,7 +188,8 @@ export class ChunkQueue {
     if (this.size === 0 || this.rest.length > 0) return;
     const memory = this.first.buffer.byteLength;
     if (memory <= PIN_MIN || this.size * 4 >= memory) return;
-    this.first = this.first.slice(this.gone);
+    // Not slice(), which for a Buffer shares memory.
+    this.first = new Uint8Array(this.first.subarray(this.gone));
     this.gone = 0;
     this.block = EMPTY;
   }

@@ -12,7 +12,8 @@ export interface Table {
 
 /**
  * Takes a table apart. An array is a list; a Map or a plain object may hold both, with 1, 2, … (numbers or
- * decimal strings) as the list's keys. Anything else gives undefined.
+ * decimal strings) as the list's keys. Anything else,
+ * and a list with gaps, gives undefined.
  */
 export function tableOf(value: unknown): Table | undefined {
   if (Array.isArray(value)) return { list: value, named: new Map() };
@@ -21,11 +22,12 @@ export function tableOf(value: unknown): Table | undefined {
   const named = new Map<string, unknown>();
   const entries = value instanceof Map ? [...value] : Object.entries(value);
   for (const [key, item] of entries) {
-    const index = Number(typeof key === 'string' && /^[1-9]\d*$/.test(key) ? key : key);
-    if (typeof key !== 'object' && Number.isInteger(index) && index >= 1 && index <= entries.length) {
-      list[index - 1] = item;
-    } else named.set(textOf(key) ?? String(key), item);
+    const index = typeof key === 'string' && /^[1-9]\d*$/.test(key) ? Number(key) : key;
+    if (Number.isInteger(index) && index >= 1 && index <= entries.length) list[index - 1] = item;
+    else named.set(key instanceof Uint8Array ? Buffer.from(key).toString('latin1') : String(key), item);
   }
+  // A gap in the list is a mistake in the table.
+  if (list.includes(undefined)) return undefined;
   return { list, named };
 }
 
