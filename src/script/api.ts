@@ -3,7 +3,7 @@
  * the reference and the editor types come from these entries, so they cannot differ from what runs.
  */
 
-import type { LuaRef, LuaValue } from './executor.js';
+import { HostObject, type LuaRef, type LuaValue } from './executor.js';
 
 /**
  * How an argument reaches `run`, and how a result goes back:
@@ -13,7 +13,7 @@ import type { LuaRef, LuaValue } from './executor.js';
  * - `number`, `integer` (whole, to 2^53), `boolean`
  * - `value`: any value converted deeply: tables are arrays (keys 1…n) or objects, strings are text where they are
  *   valid UTF-8 and Uint8Array otherwise
- * - `function`, `raw`: as the executor holds it
+ * - `function`, `raw`: as the executor holds it; a {@link HostObject} is how a result with methods is returned
  */
 export type ApiType =
   | 'bytes'
@@ -51,7 +51,8 @@ export interface ApiFunction<Host> {
   params: ApiValue[];
   returns: ApiValue[];
   /** Suspends the calling handler until it has its result; raises where waiting is not allowed. */
-  waits?: boolean;
+  // biome-ignore lint/suspicious/noExplicitAny: parameters follow `params`, which types cannot express.
+  waits?: boolean | ((...args: any[]) => boolean);
   /** How a {@link Failure} reaches the script: `nil, err` (default), or the message alone as CONNMIX does. */
   failure?: 'nil-error' | 'error';
   /** A complete, runnable Lua snippet. */
@@ -80,4 +81,4 @@ export function rest(name: string, type: ApiType, doc?: string): ApiValue {
   return { ...value(name, type, doc), rest: true };
 }
 
-export type { LuaRef, LuaValue };
+export { HostObject, type LuaRef, type LuaValue };

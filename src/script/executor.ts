@@ -6,13 +6,24 @@
  * functions, threads and userdata stay opaque references that only their executor can look into.
  */
 
-/** A table, function, thread or userdata that belongs to an executor. */
+/** A table, function or thread that belongs to an executor. */
 export interface LuaRef {
   readonly luaRef: 'table' | 'function' | 'thread' | 'userdata';
 }
 
+/** An object of ours that scripts hold and call methods on; `kind` names its method table, as `conn`. */
+export class HostObject<Data = unknown> {
+  /** The executor's own form of this object, made when it is first handed to a script. */
+  handle: unknown;
+
+  constructor(
+    readonly kind: string,
+    readonly data: Data,
+  ) {}
+}
+
 /** A value of a script as JavaScript sees it. */
-export type LuaValue = undefined | boolean | number | string | LuaRef | Native;
+export type LuaValue = undefined | boolean | number | string | LuaRef | HostObject | Native;
 
 /**
  * A function in TypeScript that scripts can call. Arguments that were not given are absent from `args`. Returns
@@ -31,14 +42,16 @@ export interface Executor {
   call(fn: LuaValue, args: LuaValue[]): LuaValue[];
   /** `table[key]` with metamethods. */
   index(table: LuaValue, key: LuaValue): LuaValue;
+  /** A new table with these fields. */
+  table(fields: Record<string, LuaValue>): LuaRef;
   /** As Lua's `tostring`, `__tostring` and `__name` included; returns a one-byte string. */
   tostring(value: LuaValue): string;
   /** As Lua's `type`. */
   type(value: LuaValue): string;
 }
 
-/** Largest string, in bytes, that any native function builds for a script. */
-export const MAX_STRING = 16 * 1024 * 1024;
+/** Largest string, in bytes, that a script may build. */
+export const MAX_STRING = 1024 * 1024;
 
 /**
  * An error to be raised in the calling script. The executor puts the script's file and line in front of a

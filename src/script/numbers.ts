@@ -3,32 +3,28 @@
  * operators as 64-bit two's complement (design §9). One file, so that every executor agrees.
  */
 
+import { formatGeneral } from './float-format.js';
+
 const TWO_32 = 2 ** 32;
 const TWO_63 = 2 ** 63;
 
-/** Prints a number as Lua's `%.14g` does, except that whole numbers are exact and carry no ".0". */
+/** Up to here (inclusive) every whole number is exact as a double; scripts see those as integers. */
+const EXACT = 2 ** 53;
+
+/** Whether a number counts as an integer for scripts: whole and within ±2^53. */
+export function isExactInteger(n: number): boolean {
+  return Number.isInteger(n) && n >= -EXACT && n <= EXACT;
+}
+
+/** Prints a number as Lua's `%.14g` does, except that whole numbers to 2^53 are exact and carry no ".0". */
 export function numberToString(n: number): string {
-  if (Number.isInteger(n) && Math.abs(n) <= Number.MAX_SAFE_INTEGER) return String(n === 0 ? 0 : n);
-  if (Number.isNaN(n)) return Object.is(n, n) ? 'nan' : 'nan';
-  if (n === Number.POSITIVE_INFINITY) return 'inf';
-  if (n === Number.NEGATIVE_INFINITY) return '-inf';
+  if (isExactInteger(n)) return String(n === 0 ? 0 : n);
+  if (Number.isNaN(n)) return 'nan';
+  if (!Number.isFinite(n)) return n > 0 ? 'inf' : '-inf';
+  // The shortest form that reads back as n equals %.14g where it has at most 14 digits in fixed notation.
+  const shortest = String(n);
+  if (shortest.length <= 15 && Math.abs(n) >= 1e-4) return shortest;
   return formatGeneral(n, 14);
-}
-
-/** C's `%.<digits>g`: shortest of fixed and exponential form, trailing zeros removed, two exponent digits. */
-export function formatGeneral(n: number, digits: number): string {
-  const exponential = n.toExponential(Math.max(digits, 1) - 1);
-  const split = exponential.indexOf('e');
-  const exponent = Number(exponential.slice(split + 1));
-  if (exponent >= -4 && exponent < digits) {
-    return stripZeros(n.toFixed(Math.max(0, digits - 1 - exponent)));
-  }
-  const power = Math.abs(exponent);
-  return `${stripZeros(exponential.slice(0, split))}e${exponent < 0 ? '-' : '+'}${power < 10 ? '0' : ''}${power}`;
-}
-
-function stripZeros(text: string): string {
-  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
 }
 
 const DECIMAL = /^[ \t\n\v\f\r]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t\n\v\f\r]*$/;
@@ -45,7 +41,7 @@ export function parseNumber(text: string): number | undefined {
   if (whole.length + fraction.length === 0) return undefined;
   let value = 0;
   for (const digit of whole + fraction) value = value * 16 + Number.parseInt(digit, 16);
-  value *= 2 ** (Number(power) - 4 * fraction.length);
+  if (value > 0) value *= 2 ** (Number(power) - 4 * fraction.length);
   return sign === '-' ? -value : value;
 }
 
@@ -61,7 +57,7 @@ export type BitOperator = 'band' | 'bor' | 'bxor' | 'shl' | 'shr' | 'bnot';
 export function bitwise(operator: BitOperator, a: number, b: number): number {
   switch (operator) {
     case 'bnot':
-      return -a - 1;
+      return Math.abs(a) <= EXACT ? -a - 1 : Number(BigInt.asIntN(64, ~BigInt(a)));
     case 'shl':
       return shiftLeft(a, b);
     case 'shr':
@@ -72,7 +68,8 @@ export function bitwise(operator: BitOperator, a: number, b: number): number {
   if ((a | 0) === a && (b | 0) === b) {
     return operator === 'band' ? a & b : operator === 'bor' ? a | b : a ^ b;
   }
-  if (a >= 0 && b >= 0 && a <= Number.MAX_SAFE_INTEGER && b <= Number.MAX_SAFE_INTEGER) {
+  // Both exact: floored high words keep the sign, low words wrap, as two's complement does.
+  if (Math.abs(a) <= EXACT && Math.abs(b) <= EXACT) {
     const highA = Math.floor(a / TWO_32);
     const highB = Math.floor(b / TWO_32);
     if (operator === 'band') return (highA & highB) * TWO_32 + ((a & b) >>> 0);

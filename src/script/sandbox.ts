@@ -1,0 +1,291 @@
+/**
+ * The globals a script sees: Lua's library without files, processes, bytecode and debug, the Lua 5.1 names that
+ * existing scripts use, and `require` from the script roots.
+ */
+
+import { Arguments } from './arguments.js';
+import { coroutineFunctions } from './coroutines.js';
+import { type Executor, LuaError, type LuaValue, MAX_STRING, type Native } from './executor.js';
+import {
+  api,
+  bytesOf,
+  bytesSlot,
+  type CFunction,
+  compile,
+  type LuaTable,
+  type LuaThread,
+  newTable,
+  oneByte,
+  openLibraries,
+  popSlots,
+  push,
+  rawGet,
+  rawLength,
+  rawSet,
+  setStringMetatable,
+  stringBytes,
+  tableOf,
+  tableSlot,
+} from './fengari.js';
+import { bitLibrary } from './stdlib/bit.js';
+import { mathLibrary } from './stdlib/math.js';
+import { osLibrary } from './stdlib/os.js';
+import { stringLibrary } from './stdlib/string.js';
+import { utf8Library } from './stdlib/utf8.js';
+import { slotOf } from './values.js';
+import type { Vm } from './vm.js';
+
+/** Fengari's base functions that are safe as they are. */
+const BASE = [
+  'assert',
+  'error',
+  'getmetatable',
+  'ipairs',
+  'next',
+  'pairs',
+  'pcall',
+  'rawequal',
+  'rawget',
+  'rawlen',
+  'rawset',
+  'select',
+  'setmetatable',
+  'tostring',
+  'type',
+  'xpcall',
+];
+
+/** Largest text that `load` compiles, and what compiling a byte of it costs. */
+const MAX_LOAD = 64 * 1024;
+const STEPS_PER_LOADED_BYTE = 10;
+
+/** Builds the globals of `vm`. */
+export function buildSandbox(vm: Vm): void {
+  const fengari = openLibraries(vm.main);
+  const set = (table: LuaTable, name: string, slot: ReturnType<typeof tableSlot>) =>
+    rawSet(vm.main, table, bytesSlot(bytesOf(name)), slot);
+  const library = (natives: Record<string, LuaValue>): LuaTable => {
+    const table = newTable(vm.main);
+    for (const [name, value] of Object.entries(natives)) set(table, name, vm.values.slot(value));
+    return table;
+  };
+  const get = (table: LuaTable, name: string) => rawGet(vm.main, table, bytesSlot(bytesOf(name)));
+
+  // Fengari opened its base library into the globals; keep only what is listed.
+  const kept = BASE.map((name) => [name, get(fengari.base, name)] as const);
+  fengari.base.strong.clear();
+  fengari.base.f = undefined;
+  (fengari.base as unknown as { l: undefined }).l = undefined;
+  const globals = fengari.base;
+  for (const [name, slot] of kept) set(globals, name, slot);
+  set(globals, '_G', tableSlot(globals));
+  set(globals, '_VERSION', vm.values.slot('Lua 5.3'));
+
+  const strings = library(stringLibrary());
+  const stringMetatable = newTable(vm.main);
+  set(stringMetatable, '__index', tableSlot(strings));
+  set(stringMetatable, '__metatable', vm.values.slot(false));
+  setStringMetatable(vm.main, stringMetatable);
+
+  const tables = fengari.table;
+  for (const [name, cost] of Object.entries(TABLE_COSTS)) {
+    set(tables, name, vm.functionSlot(charged(vm, get(tables, name).value as CFunction, cost)));
+  }
+  set(tables, 'concat', vm.values.slot(tableConcat));
+  set(
+    tables,
+    'getn',
+    vm.values.slot((ex, args) =>
+      rawLength(tableOf(slotOf(new Arguments(ex, 'getn', args).table(1) as never))),
+    ),
+  );
+
+  const coroutines = fengari.coroutine;
+  for (const [name, fn] of Object.entries(coroutineFunctions(vm))) {
+    set(coroutines, name, vm.functionSlot(fn));
+  }
+
+  const bits = library(bitLibrary());
+  const libraries: Record<string, LuaTable> = {
+    string: strings,
+    table: tables,
+    coroutine: coroutines,
+    math: library(mathLibrary()),
+    utf8: library(utf8Library()),
+    os: library(osLibrary()),
+  };
+  const loaded = newTable(vm.main);
+  for (const [name, table] of Object.entries(libraries)) {
+    set(globals, name, tableSlot(table));
+    set(loaded, name, tableSlot(table));
+  }
+  set(loaded, '_G', tableSlot(globals));
+  set(loaded, 'bit', tableSlot(bits));
+  const packages = newTable(vm.main);
+  set(packages, 'loaded', tableSlot(loaded));
+  set(globals, 'package', tableSlot(packages));
+
+  set(globals, 'unpack', get(tables, 'unpack'));
+  set(globals, 'tonumber', vm.values.slot(toNumber));
+  set(globals, 'collectgarbage', vm.values.slot(collectGarbage));
+  set(globals, 'print', vm.functionSlot(vm.guard((L) => print(vm, L))));
+  const load = vm.functionSlot(vm.guard((L) => loadText(vm, L)));
+  set(globals, 'load', load);
+  set(globals, 'loadstring', load);
+  set(globals, 'require', vm.functionSlot(vm.guard((L) => requireModule(vm, L, loaded))));
+}
+
+/** What Fengari's table functions cost, given the table's length and their numeric arguments. */
+const TABLE_COSTS: Record<string, (length: number, args: LuaValue[]) => number> = {
+  insert: (length, args) => (args.length > 2 ? 1 + length / 4 : 1),
+  remove: (length, args) => (args.length > 1 ? 1 + length / 4 : 1),
+  move: (_, args) => span(args[1], args[2]),
+  unpack: (length, args) => span(args[1] ?? 1, args[2] ?? length),
+  sort: (length) => length * Math.log2(length + 1) * 2,
+};
+
+function span(from: LuaValue, to: LuaValue): number {
+  const n = Number(to) - Number(from) + 1;
+  return n > 0 ? n : 1;
+}
+
+function charged(vm: Vm, fn: CFunction, cost: (length: number, args: LuaValue[]) => number): CFunction {
+  return vm.guard((L) => {
+    const args: LuaValue[] = [];
+    for (let i = L.ci.funcOff + 1; i < L.top; i++) args.push(vm.values.read(L.stack[i]!));
+    const first = args[0];
+    const length = vm.type(first) === 'table' ? rawLength(tableOf(slotOf(first as never))) : 0;
+    vm.charge(cost(length, args));
+    return fn(L);
+  });
+}
+
+const tableConcat: Native = (ex, args) => {
+  const a = new Arguments(ex, 'concat', args);
+  const list = a.table(1);
+  const separator = a.value(2) === undefined ? '' : a.string(2);
+  const from = a.integer(3, 1);
+  const to = a.value(4) === undefined ? rawLength(tableOf(slotOf(list as never))) : a.integer(4);
+  const parts: string[] = [];
+  let size = 0;
+  for (let i = from; i <= to; i++) {
+    ex.charge(2);
+    const value = ex.index(list, i);
+    if (typeof value !== 'string' && typeof value !== 'number') {
+      throw new LuaError(`invalid value (at index ${i}) in table for 'concat'`);
+    }
+    const part = ex.tostring(value);
+    size += part.length + separator.length;
+    if (size > MAX_STRING) throw new LuaError('resulting string too large');
+    parts.push(part);
+  }
+  return parts.join(separator);
+};
+
+const SPACE = '[ \\t\\n\\v\\f\\r]*';
+const WITH_BASE = new RegExp(`^${SPACE}(-?)([0-9a-z]+)${SPACE}$`, 'i');
+
+const toNumber: Native = (ex, args) => {
+  const a = new Arguments(ex, 'tonumber', args);
+  if (a.value(2) === undefined) {
+    const value = a.any(1);
+    return typeof value === 'number' || typeof value === 'string' ? numeral(ex, value) : undefined;
+  }
+  const base = a.integer(2);
+  if (base < 2 || base > 36) a.fail(2, 'base out of range');
+  const [, sign, digits = ''] = WITH_BASE.exec(a.string(1)) ?? [];
+  let n = 0;
+  for (const digit of digits) {
+    const d = Number.parseInt(digit, 36);
+    if (d >= base) return undefined;
+    n = n * base + d;
+  }
+  return digits === '' ? undefined : sign === '-' ? -n : n;
+};
+
+function numeral(ex: Executor, value: string | number): number | undefined {
+  try {
+    return new Arguments(ex, 'tonumber', [value]).number(1);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Memory is JavaScript's to collect: "count" answers the heap in KiB, everything else does nothing. */
+const collectGarbage: Native = (_, args) =>
+  (args[0] ?? 'collect') === 'count' ? process.memoryUsage().heapUsed / 1024 : 0;
+
+function print(vm: Vm, L: LuaThread): number {
+  const parts: string[] = [];
+  for (let i = L.ci.funcOff + 1; i < L.top; i++) parts.push(vm.tostring(vm.values.read(L.stack[i]!)));
+  vm.print(L, parts.join('\t'));
+  return 0;
+}
+
+/** `load(chunk[, name[, mode[, env]]])`: text only, a string or a function that returns pieces of one. */
+function loadText(vm: Vm, L: LuaThread): number {
+  const args: LuaValue[] = [];
+  for (let i = L.ci.funcOff + 1; i < L.top; i++) args.push(vm.values.read(L.stack[i]!));
+  const [chunk, name, , environment] = args;
+  let text = '';
+  if (typeof chunk === 'string') {
+    text = chunk;
+  } else {
+    new Arguments(vm, 'load', args).function(1);
+    for (;;) {
+      const [piece] = vm.call(chunk, []);
+      if (piece === undefined || piece === '') break;
+      if (typeof piece !== 'string') throw new LuaError('reader function must return a string');
+      text += piece;
+      if (text.length > MAX_LOAD) break;
+    }
+  }
+  if (text.length > MAX_LOAD) throw new LuaError(`load: more than ${MAX_LOAD} bytes of source`);
+  vm.charge(text.length * STEPS_PER_LOADED_BYTE);
+  if (!compile(L, bytesOf(text), typeof name === 'string' ? name : `=${text.slice(0, 40)}`)) {
+    const [message] = popSlots(L, 1);
+    push(L, vm.values.slot(undefined));
+    push(L, message!);
+    return 2;
+  }
+  if (args.length > 3) {
+    push(L, vm.values.slot(environment));
+    api.setUpvalue(L, -2, 1);
+  }
+  return 1;
+}
+
+function requireModule(vm: Vm, L: LuaThread, loaded: LuaTable): number {
+  const given = vm.values.read(L.stack[L.ci.funcOff + 1] ?? vm.values.slot(undefined));
+  const name = new Arguments(vm, 'require', [given]).string(1).replaceAll('/', '.');
+  const key = bytesSlot(bytesOf(name));
+  const known = vm.values.read(rawGet(vm.main, loaded, key));
+  if (known === LOADING) throw new LuaError(`loop or previous error loading module '${name}'`);
+  if (known !== undefined) {
+    push(L, vm.values.slot(known));
+    return 1;
+  }
+  const found = vm.loader.module(name);
+  if ('tried' in found) throw new LuaError(`module '${name}' not found:\n\t${found.tried.join('\n\t')}`);
+  if (!compile(L, found.source.bytes, `@${found.source.name}`)) {
+    const message = oneByte(stringBytes(popSlots(L, 1)[0]!));
+    throw new LuaError(`error loading module '${name}':\n\t${message}`);
+  }
+  rawSet(vm.main, loaded, key, vm.values.slot(LOADING));
+  push(L, vm.values.slot(name));
+  let finished = false;
+  try {
+    api.call(L, 1, 1);
+    finished = true;
+  } finally {
+    if (!finished) rawSet(vm.main, loaded, key, vm.values.slot(undefined));
+  }
+  const [result] = popSlots(L, 1);
+  const value = vm.values.read(result!) ?? true;
+  rawSet(vm.main, loaded, key, vm.values.slot(value));
+  push(L, vm.values.slot(value));
+  return 1;
+}
+
+/** Stands in `package.loaded` while a module runs, so that a loop is seen. */
+const LOADING = '\0loading';
