@@ -140,6 +140,10 @@ export function connectTcp(options: TcpConnectOptions): Promise<Connection> {
     if (signal?.aborted) return abort();
     signal?.addEventListener('abort', abort);
     socket.on('error', fail).on('connect', connected);
-    socket.connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
+    try {
+      socket.connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
+    } catch (error) {
+      fail(error);
+    }
   });
 }
