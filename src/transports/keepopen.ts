@@ -99,7 +99,7 @@ class Link implements KeptLink {
     } catch (error) {
       if (signal.aborted) return undefined;
       this.failed++;
-      const failure = error instanceof Error ? error : new Error(messageOf(error));
+      const failure = asError(error);
       // The same failure again and again is told once.
       const level = failure.message === lastError?.message ? 'debug' : 'warn';
       this.log[level](`link ${this.name} did not open: ${failure.message}`);
@@ -113,7 +113,10 @@ class Link implements KeptLink {
     const since = performance.now();
     this.state = { phase: 'open', since: Date.now(), connection };
     this.log.info(`link ${this.name} is open`, { remote: connection.remote });
-    const error = await this.serve(connection);
+    const error = await this.serve(connection).catch((thrown: unknown) => {
+      connection.destroy();
+      return asError(thrown);
+    });
     if (performance.now() - since >= this.retry.stableSeconds * 1000) this.attempts = 0;
     if (!signal.aborted) this.log.warn(`link ${this.name} ended: ${error ? error.message : 'closed'}`);
     return error;
@@ -145,4 +148,8 @@ class Link implements KeptLink {
     this.state = { phase: 'waiting', lastError, nextTry: Date.now() + milliseconds };
     await setTimeout(milliseconds, undefined, { signal: this.giveUp.signal }).catch(() => undefined);
   }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(messageOf(thrown));
 }

@@ -50,7 +50,7 @@ class SerialConnection extends Endpoint {
     readonly remote: string,
   ) {
     super();
-    this.watch = setInterval(() => void this.checkPresence(), PRESENCE_MS).unref();
+    this.watch = setInterval(() => void this.checkPresence(), PRESENCE_MS);
   }
 
   get local(): string {

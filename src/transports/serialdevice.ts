@@ -1,9 +1,11 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { type ErrorCode, MoonwireError, messageOf } from '../errors.js';
 
+const MAX_BAUD_RATE = 4_000_000;
+
 /** How a serial line is set. */
 export interface SerialSettings {
-  /** Bits a second. */
+  /** Bits a second, 50 to 4,000,000. */
   baudRate: number;
   /** Default 8. */
   dataBits?: 5 | 6 | 7 | 8 | undefined;
@@ -39,6 +41,12 @@ export type OpenSerialDevice = (path: string, settings: SerialSettings) => Promi
  * The lock is advisory (`flock`): it keeps out every other program that locks, and none that does not.
  */
 export const openSerialDevice: OpenSerialDevice = async (path, settings) => {
+  const { baudRate } = settings;
+  if (!Number.isInteger(baudRate) || baudRate < 50 || baudRate > MAX_BAUD_RATE) {
+    // The system would take any bit pattern for a rate of its own.
+    const range = `a whole number from 50 to ${MAX_BAUD_RATE}`;
+    throw new MoonwireError('invalid_argument', `baudRate must be ${range}, not ${baudRate}`, path);
+  }
   const { SerialPort } = await import('serialport');
   try {
     // A by-id link may point to another node each time the device is plugged in, so it is followed at each open.
