@@ -1,0 +1,224 @@
+/**
+ * Matches compiled Lua patterns by backtracking, as Lua 5.3's `lstrlib.c` does, but counting every step: a
+ * pattern can take time that grows with a high power of its subject's length, and the callback's budget must
+ * end it. Positions in here are 0-based offsets into the subject.
+ */
+
+import { type Executor, LuaError, type LuaValue } from '../executor.js';
+import { Op, type Pattern, type PatternNode } from './pattern-compiler.js';
+
+/** Deepest recursion of one match (MAXCCALLS of lstrlib.c). */
+const MAX_DEPTH = 200;
+/** Steps that are counted together. */
+const CHARGE_EVERY = 256;
+/** Stands for the end of a capture that is a position. */
+const POSITION = -1;
+/** No match. */
+export const NO_MATCH = -1;
+
+/** Matches one pattern against one subject; holds the captures of the last match. */
+export class Matcher {
+  private readonly nodes: readonly PatternNode[];
+  private readonly starts: number[] = [];
+  private readonly ends: number[] = [];
+  private readonly size: number;
+  private steps = 0;
+  private depth = 0;
+
+  constructor(
+    private readonly ex: Executor,
+    private readonly pattern: Pattern,
+    private readonly subject: string,
+  ) {
+    this.nodes = pattern.nodes;
+    this.size = subject.length;
+  }
+
+  /** Matches at exactly `from`; returns the offset behind the match, or NO_MATCH. */
+  matchAt(from: number): number {
+    this.depth = 0;
+    return this.match(from, 0);
+  }
+
+  /** The first offset from `from` on where a match may begin; the subject's end when the rest cannot match. */
+  candidate(from: number): number {
+    const first = this.pattern.nodes[0]?.first;
+    if (!first) return from;
+    let at = from;
+    while (at < this.size && first[this.subject.charCodeAt(at)] === 0) at++;
+    this.count((at - from) >> 3);
+    return at;
+  }
+
+  /** Charges the steps that are not yet charged: to be called when a search is over. */
+  settle(): void {
+    if (this.steps > 0) this.ex.charge(this.steps);
+    this.steps = 0;
+  }
+
+  /** The text of the match `from`…`to`. */
+  whole(from: number, to: number): string {
+    return this.subject.slice(from, to);
+  }
+
+  /** Capture `index` (from 0) of the match `from`…`to`; without captures, index 0 is the whole match. */
+  capture(index: number, from: number, to: number): string | number {
+    if (index >= this.pattern.captures) {
+      if (index === 0) return this.whole(from, to);
+      throw new LuaError(`invalid capture index %${index + 1}`);
+    }
+    const start = this.starts[index]!;
+    const end = this.ends[index];
+    if (end === undefined) throw new LuaError('unfinished capture');
+    return end === POSITION ? start + 1 : this.subject.slice(start, end);
+  }
+
+  /** Appends all captures to `results`; the whole match when there are none and `whole` is set. */
+  captures(results: LuaValue[], from: number, to: number, whole: boolean): LuaValue[] {
+    const { captures } = this.pattern;
+    const count = captures === 0 && whole ? 1 : captures;
+    for (let i = 0; i < count; i++) results.push(this.capture(i, from, to));
+    return results;
+  }
+
+  /** Counts work done for this search. */
+  count(steps: number): void {
+    this.steps += steps;
+    if (this.steps >= CHARGE_EVERY) this.settle();
+  }
+
+  private match(from: number, first: number): number {
+    if (++this.depth > MAX_DEPTH) throw new LuaError('pattern too complex');
+    const end = this.run(from, first);
+    this.depth--;
+    return end;
+  }
+
+  /** Walks the nodes from `index` on as long as there is no choice to make. */
+  private run(from: number, index: number): number {
+    const { nodes, subject, size } = this;
+    let s = from;
+    for (let i = index; ; i++) {
+      this.count(1);
+      const node = nodes[i]!;
+      switch (node.op) {
+        case Op.End:
+          return s;
+        case Op.Text:
+          if (!this.textAt(s, node.text)) return NO_MATCH;
+          s += node.text.length;
+          break;
+        case Op.Set:
+          if (s >= size || node.set[subject.charCodeAt(s)] === 0) return NO_MATCH;
+          s++;
+          break;
+        case Op.Star:
+          return this.expand(s, i, 0);
+        case Op.Plus:
+          return this.expand(s, i, 1);
+        case Op.Lazy:
+          return this.expandLazily(s, i);
+        case Op.Optional:
+          if (s < size && node.set[subject.charCodeAt(s)] === 1) {
+            const end = this.match(s + 1, i + 1);
+            if (end !== NO_MATCH) return end;
+          }
+          break;
+        case Op.Open:
+          this.starts[node.index] = s;
+          return this.match(s, i + 1);
+        case Op.Position:
+          this.starts[node.index] = s;
+          this.ends[node.index] = POSITION;
+          return this.match(s, i + 1);
+        case Op.Close:
+          this.ends[node.index] = s;
+          return this.match(s, i + 1);
+        case Op.Back: {
+          const text = subject.slice(this.starts[node.index], this.ends[node.index]);
+          if (!this.textAt(s, text)) return NO_MATCH;
+          s += text.length;
+          break;
+        }
+        case Op.Balanced:
+          s = this.balanced(s, node.text);
+          if (s === NO_MATCH) return NO_MATCH;
+          break;
+        case Op.Frontier: {
+          const before = s === 0 ? 0 : subject.charCodeAt(s - 1);
+          const here = s === size ? 0 : subject.charCodeAt(s);
+          if (node.set[before] === 1 || node.set[here] === 0) return NO_MATCH;
+          break;
+        }
+        case Op.Tail:
+          return s === size ? s : NO_MATCH;
+        case Op.Raise:
+          throw new LuaError(node.text);
+      }
+    }
+  }
+
+  private textAt(at: number, text: string): boolean {
+    const length = text.length;
+    if (at + length > this.size) return false;
+    let i = 0;
+    while (i < length && this.subject.charCodeAt(at + i) === text.charCodeAt(i)) i++;
+    this.count(i >> 3);
+    return i === length;
+  }
+
+  /** `*` and `+`: takes all it can, then gives back one by one until what follows matches. */
+  private expand(from: number, index: number, least: number): number {
+    const { subject, size } = this;
+    const { set } = this.nodes[index]!;
+    let s = from;
+    while (s < size && set[subject.charCodeAt(s)] === 1) s++;
+    this.count((s - from) >> 3);
+
+    const { first } = this.nodes[index + 1]!;
+    for (; s >= from + least; s--) {
+      if (first && (s >= size || first[subject.charCodeAt(s)] === 0)) {
+        this.count(1);
+        continue;
+      }
+      const end = this.match(s, index + 1);
+      if (end !== NO_MATCH) return end;
+    }
+    return NO_MATCH;
+  }
+
+  /** `-`: takes one more each time what follows does not match. */
+  private expandLazily(from: number, index: number): number {
+    const { subject, size } = this;
+    const { set } = this.nodes[index]!;
+    const { first } = this.nodes[index + 1]!;
+    for (let s = from; ; s++) {
+      if (!first || (s < size && first[subject.charCodeAt(s)] === 1)) {
+        const end = this.match(s, index + 1);
+        if (end !== NO_MATCH) return end;
+      } else {
+        this.count(1);
+      }
+      if (s >= size || set[subject.charCodeAt(s)] === 0) return NO_MATCH;
+    }
+  }
+
+  private balanced(from: number, pair: string): number {
+    const { subject, size } = this;
+    const opening = pair.charCodeAt(0);
+    const closing = pair.charCodeAt(1);
+    if (from >= size || subject.charCodeAt(from) !== opening) return NO_MATCH;
+    let open = 1;
+    for (let s = from + 1; s < size; s++) {
+      const byte = subject.charCodeAt(s);
+      if (byte === closing) {
+        if (--open === 0) {
+          this.count((s - from) >> 3);
+          return s + 1;
+        }
+      } else if (byte === opening) open++;
+    }
+    this.count((size - from) >> 3);
+    return NO_MATCH;
+  }
+}
