@@ -393,19 +393,19 @@ export class Session extends Incoming {
   private finish(error: MuxError, tellPeer: boolean): void {
     if (this.endedBy) return;
     const { transport } = this;
+    const inOrder = error.code === 'session_closed';
     if (tellPeer) {
-      const inOrder = error.code === 'session_closed';
       this.sendGoAway(inOrder ? MUX_CODES.none : error.wireCode, inOrder ? 'no error' : error.message);
     }
     this.endIncoming(error);
     this.writer.stop();
-    for (const stream of [...this.streams.values()]) {
-      stream.abandon(
-        new MuxError('session_closed', `the session ended: ${error.message}`, false, undefined, {
+    // Closing in order is what the user asked for, so it is no error of the streams that it cuts off.
+    const reason = inOrder
+      ? undefined
+      : new MuxError('session_closed', `the session ended: ${error.message}`, false, undefined, {
           cause: error,
-        }),
-      );
-    }
+        });
+    for (const stream of [...this.streams.values()]) stream.abandon(reason);
     this.whenDrained?.();
     if (transport.destroyed) return;
     // What still comes is read and dropped: closing a socket over unread bytes would discard our GOAWAY at the peer.
