@@ -29,12 +29,15 @@ export function formatGeneral(n: number, digits: number, keepZeros = false): str
   const exponential = formatExponential(n, precision - 1);
   const split = exponential.indexOf('e');
   const exponent = Number(exponential.slice(split + 1));
-  if (exponent >= -4 && exponent < precision) {
-    const fixed = formatFixed(n, precision - 1 - exponent);
-    return keepZeros ? withPoint(fixed) : stripZeros(fixed);
-  }
   const mantissa = exponential.slice(0, split);
-  return (keepZeros ? withPoint(mantissa) : stripZeros(mantissa)) + exponential.slice(split);
+  const finish = keepZeros ? withPoint : stripZeros;
+  if (exponent < -4 || exponent >= precision) return finish(mantissa) + exponential.slice(split);
+  const sign = mantissa[0] === '-' ? '-' : '';
+  const significant = mantissa.slice(sign.length).replace('.', '');
+  if (exponent < 0) return finish(`${sign}0.${'0'.repeat(-exponent - 1)}${significant}`);
+  const whole = significant.slice(0, exponent + 1);
+  const fraction = significant.slice(exponent + 1);
+  return finish(fraction === '' ? sign + whole : `${sign}${whole}.${fraction}`);
 }
 
 /** `%a`, or `%.<digits>a` when `digits` is given: a hexadecimal mantissa and a power of two. */

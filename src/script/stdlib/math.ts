@@ -63,6 +63,7 @@ function binary(name: string, apply: (x: number, y: number) => number): Native {
 function selecting(name: string, replaces: (best: number, x: number) => boolean): Native {
   return (ex, values) => {
     const args = new Arguments(ex, name, values);
+    args.any(1);
     let best = args.number(1);
     for (let i = 2; i <= args.count; i++) {
       const x = args.number(i);

@@ -109,10 +109,12 @@ function packItem(args: Arguments, i: number, item: Exclude<PackItem, { kind: 'r
 function checkedInteger(args: Arguments, i: number, item: IntegerItem): WideInteger {
   const value = args.value(i);
   let wide = typeof value === 'string' ? fromDecimal(value) : null;
-  if (wide === null) wide = fromNumber(args.integer(i));
-  const overflow = item.kind === 'int' ? 'integer overflow' : 'unsigned overflow';
-  if (!wide || !inRange(wide, item)) return args.fail(i, overflow);
-  return wide;
+  if (wide === null) {
+    wide = fromNumber(args.integer(i));
+    if (!wide) return args.fail(i, 'number has no integer representation');
+  }
+  if (wide && inRange(wide, item)) return wide;
+  return args.fail(i, item.kind === 'int' ? 'integer overflow' : 'unsigned overflow');
 }
 
 /** Lua checks unsigned options of 8 bytes and more as signed 64-bit values, so negative ones wrap. */

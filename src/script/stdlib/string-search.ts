@@ -128,6 +128,9 @@ function chosen(ex: Executor, value: LuaValue, matcher: Matcher, from: number, t
   return matcher.whole(from, to);
 }
 
+/** Stands for a "%" that escapes nothing; like all mistakes it is raised when it is reached. */
+const MISTAKE = -1;
+
 /** A replacement string: `%0`…`%9` are captures, `%%` is a percent sign. */
 function templateReplacer(template: string): Replace {
   if (!template.includes('%')) return () => template;
@@ -138,6 +141,7 @@ function templateReplacer(template: string): Replace {
     let text = '';
     for (const part of parts) {
       if (typeof part === 'string') text += part;
+      else if (part === MISTAKE) throw new LuaError("invalid use of '%' in replacement string");
       else if (part === 0) text += matcher.whole(from, to);
       else text += String(matcher.capture(part - 1, from, to));
       checkSize(text.length);
@@ -156,7 +160,7 @@ function parseTemplate(template: string): (string | number)[] {
     parts.push(template.slice(at, percent));
     if (next >= '0' && next <= '9') parts.push(Number(next));
     else if (next === '%') parts.push('%');
-    else throw new LuaError("invalid use of '%' in replacement string");
+    else return [...parts, MISTAKE];
     at = percent + 2;
   }
   parts.push(template.slice(at));

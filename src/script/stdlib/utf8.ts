@@ -4,8 +4,6 @@ import { Arguments } from '../arguments.js';
 import { type Executor, LuaError, type LuaValue } from '../executor.js';
 import { chargeBytes, fromStart } from './strings.js';
 
-/** Largest code that `utf8.char` writes, as in Lua 5.3. */
-const MAX_CODE = 0x7fffffff;
 const MAX_UNICODE = 0x10ffff;
 /** Smallest code point that needs 1, 2, 3, 4 bytes: anything below is overlong. */
 const SMALLEST = [0, 0x80, 0x800, 0x10000];
@@ -42,16 +40,12 @@ function isContinuation(text: string, at: number): boolean {
 }
 
 function encode(code: number): string {
+  const last = 0x80 | (code & 0x3f);
   if (code < 0x80) return String.fromCharCode(code);
-  const bytes: number[] = [];
-  let rest = code;
-  // The lead byte has room for one bit less with every continuation byte.
-  for (let room = 0x3f; rest > room; room >>= 1) {
-    bytes.unshift(0x80 | (rest & 0x3f));
-    rest = Math.floor(rest / 64);
-  }
-  const marker = (0xff00 >> (bytes.length + 1)) & 0xff;
-  return String.fromCharCode(marker | rest, ...bytes);
+  if (code < 0x800) return String.fromCharCode(0xc0 | (code >> 6), last);
+  const third = 0x80 | ((code >> 6) & 0x3f);
+  if (code < 0x10000) return String.fromCharCode(0xe0 | (code >> 12), third, last);
+  return String.fromCharCode(0xf0 | (code >> 18), 0x80 | ((code >> 12) & 0x3f), third, last);
 }
 
 function char(ex: Executor, values: LuaValue[]): LuaValue {
@@ -59,7 +53,7 @@ function char(ex: Executor, values: LuaValue[]): LuaValue {
   let text = '';
   for (let i = 1; i <= args.count; i++) {
     const code = args.integer(i);
-    if (code < 0 || code > MAX_CODE) args.fail(i, 'value out of range');
+    if (code < 0 || code > MAX_UNICODE) args.fail(i, 'value out of range');
     text += encode(code);
   }
   return text;
@@ -106,7 +100,7 @@ function offset(ex: Executor, values: LuaValue[]): LuaValue {
   const args = new Arguments(ex, 'offset', values);
   const text = args.string(1);
   let n = args.integer(2);
-  const start = fromStart(args.integer(3, n > 0 ? 1 : text.length + 1), text.length);
+  const start = fromStart(args.integer(3, n >= 0 ? 1 : text.length + 1), text.length);
   if (start < 1 || start > text.length + 1) args.fail(3, 'position out of range');
   let at = start - 1;
   if (n === 0) {
