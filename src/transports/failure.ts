@@ -5,6 +5,7 @@ const MEANINGS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   EADDRINUSE: ['conflict', 'is taken: something listens there already'],
   EACCES: ['forbidden', 'needs more rights (ports below 1024 need root or CAP_NET_BIND_SERVICE)'],
   EADDRNOTAVAIL: ['invalid_argument', 'is not an address of this machine'],
+  EINVAL: ['invalid_argument', 'is not an IP address and port'],
   EAFNOSUPPORT: ['invalid_argument', 'is of an address family this machine does not have'],
   ERR_SOCKET_BAD_PORT: ['invalid_argument', 'is not a port: 0 to 65535 is allowed'],
   ECONNREFUSED: ['not_connected', 'refused the connection: nothing listens there'],

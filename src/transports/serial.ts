@@ -103,7 +103,7 @@ class SerialConnection extends Endpoint {
     const buffer = Buffer.allocUnsafe(READ_BYTES);
     while (!this.releasing) {
       const length = await this.device.read(buffer).catch((error: unknown) => this.lose(error));
-      if (this.paused) await new Promise<void>((resolve) => (this.wake = resolve));
+      while (this.paused && !this.releasing) await new Promise<void>((resolve) => (this.wake = resolve));
       if (length !== undefined && !this.closed) this.handler!.data(Buffer.copyBytesFrom(buffer, 0, length));
     }
   }

@@ -78,7 +78,8 @@ class TcpListener implements Listener {
       if (!bucket.take()) {
         this.counters.refusedRate++;
         warn('rate', `connection refused: more than ${rate} new ones a second`);
-        socket.resetAndDestroy();
+        // The peer may be gone already, which the reset would report.
+        socket.on('error', () => {}).resetAndDestroy();
         return;
       }
       this.counters.accepted++;

@@ -26,7 +26,7 @@ export interface UdpListenOptions {
   peers?: number | undefined;
   /** Most new peers a second, with a burst of one second's worth. Default 1000. */
   acceptsPerSecond?: number | undefined;
-  /** A peer that sent nothing for so many seconds is closed. Default 300. */
+  /** A peer that sent nothing for so many seconds, or up to a quarter more, is closed. Default 300. */
   peerIdleSeconds?: number | undefined;
   /** Largest datagram taken, in bytes; larger ones are dropped. Default 65,507. */
   datagramBytes?: number | undefined;
@@ -215,6 +215,11 @@ function keyOf(host: string, port: number): string {
 /** A bound socket. Without a host: all IPv6 and IPv4 addresses, or the latter where the machine has no IPv6. */
 async function bind(host: string | undefined, port: number): Promise<Socket> {
   const address = host ?? '::';
+  const where = formatAddress(host ?? '*', port);
+  // Node checks the port of a TCP server, and cuts that of a datagram socket to 16 bits.
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new MoonwireError('invalid_argument', `${where} is not a port: 0 to 65535 is allowed`, where);
+  }
   const socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', lookup: asIs });
   try {
     const listening = once(socket, 'listening');
@@ -224,7 +229,7 @@ async function bind(host: string | undefined, port: number): Promise<Socket> {
   } catch (error) {
     socket.close();
     if (host === undefined && systemCode(error) === 'EAFNOSUPPORT') return bind('0.0.0.0', port);
-    throw socketError(error, formatAddress(host ?? '*', port));
+    throw socketError(error, where);
   }
 }
 

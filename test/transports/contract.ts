@@ -114,6 +114,20 @@ export function contract(t: Test, transport: string, make: MakePair, traits: Tra
     t.equal(right.received.toString(), 'onetwosix');
   });
 
+  scenario('a pause that is lifted and laid on again in one turn holds', async (t, a, b, own) => {
+    own(a);
+    const right = own(b);
+    b.pause();
+    a.write(bytes('one'));
+    await settle();
+    b.resume();
+    b.pause();
+    await settle();
+    t.equal(right.receivedBytes, 0);
+    b.resume();
+    t.equal(await right.text(3), 'one');
+  });
+
   if (traits.lossless) {
     scenario('a reader that pauses stops the writer', async (t, a, b, own) => {
       const left = own(a);

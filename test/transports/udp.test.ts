@@ -202,6 +202,16 @@ t.test('a taken port is one clear sentence', async (t) => {
   await close();
 });
 
+t.test('what cannot be listened on or spoken to', async (t) => {
+  await t.rejects(listen({ host: 'localhost' }), { code: 'invalid_argument', message: /not an IP address/ });
+  await t.rejects(listen({ host: '192.0.2.1' }), {
+    code: 'invalid_argument',
+    message: /not an address of this/,
+  });
+  await t.rejects(listen({ port: 70_000 }), { code: 'invalid_argument' });
+  await t.rejects(connectUdp({ host: LOCAL, port: 70_000 }, silentLogger), { code: 'invalid_argument' });
+});
+
 t.test('a link hears its peer only, and outlives a peer that is not there', async (t) => {
   const peer = await device();
   const stranger = await device();
