@@ -9,6 +9,9 @@ import type { MuxStream } from './stream.js';
 
 const TYPE_BYTES = 4;
 
+/** Nobody has the stream yet, so nobody else listens. */
+function ignore(): void {}
+
 /** A session whose streams have types. Incoming ones are handed on with `streamType` set and the type stripped. */
 export class TypedSession extends Incoming {
   private readonly handlers = new Map<number, (stream: MuxStream) => void>();
@@ -50,17 +53,17 @@ export class TypedSession extends Incoming {
     const timer = setTimeout(() => stream.reset('stream_cancelled'), typeTimeoutMs).unref();
     const look = () => {
       const bytes: Buffer | null = stream.read(TYPE_BYTES);
-      if (!bytes) return;
+      if (bytes?.length !== TYPE_BYTES) return;
       stop();
-      if (bytes.length === TYPE_BYTES) this.hand(stream, readU32(bytes, 0));
-      // The stream ended before its type was complete.
-      else stream.reset('protocol');
+      this.hand(stream, readU32(bytes, 0));
     };
+    const cutShort = () => stream.reset('protocol');
     const stop = () => {
       this.identifying--;
       clearTimeout(timer);
-      stream.off('readable', look).off('end', stop).off('close', stop).off('error', stop);
+      stream.off('readable', look).off('end', cutShort).off('close', stop).off('error', ignore);
     };
+    stream.on('readable', look).on('end', cutShort).on('close', stop).on('error', ignore);
   }
 
   private hand(stream: MuxStream, type: number): void {
