@@ -55,6 +55,15 @@ export function keepOpen(
   return new Link(name, open, ownerOf, retry, log);
 }
 
+/** Seconds to wait after attempt number `attempt` (from 0); `random` from 0 to 1 spreads it over its upper half. */
+export function retryDelay(
+  attempt: number,
+  { minSeconds, maxSeconds }: RetryOptions,
+  random: number,
+): number {
+  return Math.min(maxSeconds, minSeconds * 2 ** Math.min(attempt, 64)) * (1 - random / 2);
+}
+
 class Link implements KeptLink {
   state: LinkState = { phase: 'connecting', lastError: undefined };
   opened = 0;
@@ -142,9 +151,7 @@ class Link implements KeptLink {
   }
 
   private async wait(lastError: Error | undefined): Promise<void> {
-    const { minSeconds, maxSeconds } = this.retry;
-    const longest = Math.min(maxSeconds, minSeconds * 2 ** this.attempts++) * 1000;
-    const milliseconds = longest * (1 - Math.random() / 2);
+    const milliseconds = retryDelay(this.attempts++, this.retry, Math.random()) * 1000;
     this.state = { phase: 'waiting', lastError, nextTry: Date.now() + milliseconds };
     await setTimeout(milliseconds, undefined, { signal: this.giveUp.signal }).catch(() => undefined);
   }

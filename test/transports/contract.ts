@@ -143,10 +143,14 @@ export function contract(t: Test, transport: string, make: MakePair, traits: Tra
         if (a.pendingBytes > 1024 * 1024) break;
       }
       t.ok(a.pendingBytes > 1024 * 1024, 'what the peer does not take stays with the writer');
-      await settle();
-      const stuck = a.pendingBytes;
-      await settle();
-      t.equal(a.pendingBytes, stuck, 'nothing leaves');
+      // The system may still move what it holds; then all stands still.
+      let before: number;
+      do {
+        before = a.pendingBytes;
+        await settle();
+      } while (a.pendingBytes !== before);
+      t.ok(a.pendingBytes > 0, 'nothing leaves any more');
+      t.equal(right.receivedBytes, 0);
       const drains = left.drains;
       b.resume();
       await right.until((r) => r.receivedBytes === written);
