@@ -24,7 +24,8 @@ await build({
   sourcemap: 'linked',
   sourcesContent: false,
   external: ['serialport', '@serialport/*', 'cbor-extract'],
-  chunkNames: 'chunks/[name]-[hash]',
+  // Beside the entries, so that paths relative to a module are the same for all of them.
+  chunkNames: 'chunk-[name]-[hash]',
   // CommonJS packages inside an ES module bundle still call require().
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",

@@ -13,6 +13,7 @@ import { HostObject, type LuaRef, type LuaValue } from './executor.js';
  * - `number`, `integer` (whole, to 2^53), `boolean`
  * - `value`: any value converted deeply: tables are arrays (keys 1…n) or objects, strings are text where they are
  *   valid UTF-8 and Uint8Array otherwise
+ * - `options`: a table converted deeply, its strings one-byte strings, objects of ours what they hold
  * - `function`, `raw`: as the executor holds it; a {@link HostObject} is how a result with methods is returned
  */
 export type ApiType =
@@ -23,6 +24,7 @@ export type ApiType =
   | 'integer'
   | 'boolean'
   | 'value'
+  | 'options'
   | 'function'
   | 'raw';
 

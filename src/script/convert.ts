@@ -16,6 +16,7 @@ import {
   newTable,
   nilSlot,
   numberSlot,
+  oneByte,
   rawSet,
   type Slot,
   STRING,
@@ -24,6 +25,8 @@ import {
   tableOf,
   tableSlot,
   typeOf,
+  USERDATA,
+  userdataOf,
 } from './fengari.js';
 import { numberToString } from './numbers.js';
 
@@ -37,7 +40,15 @@ const MAX_VALUES = 1_000_000;
  * empty array), any other table an object whose keys are strings. Functions, threads and objects are refused.
  */
 export function toJs(slot: Slot): unknown {
-  return new Reader().value(slot, 0);
+  return new Reader(false).value(slot, 0);
+}
+
+/**
+ * A slot as the options of a native function: as {@link toJs}, but strings stay one-byte strings, keys too, and
+ * an object of ours (a framer, a struct) becomes what it holds.
+ */
+export function toOptions(slot: Slot): unknown {
+  return new Reader(true).value(slot, 0);
 }
 
 /** Text of a Lua string, or its bytes when they are not UTF-8. */
@@ -49,6 +60,8 @@ class Reader {
   private readonly open = new Set<LuaTable>();
   private count = 0;
 
+  constructor(private readonly forOptions: boolean) {}
+
   value(slot: Slot, depth: number): unknown {
     if (++this.count > MAX_VALUES) throw new LuaError(`more than ${MAX_VALUES} values`);
     switch (typeOf(slot)) {
@@ -58,12 +71,15 @@ class Reader {
       case NUMBER:
         return slot.value;
       case STRING:
-        return textOrBytes(stringBytes(slot));
+        return this.forOptions ? oneByte(stringBytes(slot)) : textOrBytes(stringBytes(slot));
+      case USERDATA:
+        if (this.forOptions) return (userdataOf(slot) as HostObject).data;
+        break;
       case TABLE:
         return this.table(tableOf(slot), depth);
       default:
-        throw new LuaError(`a ${slot.luaRef} cannot be converted`);
     }
+    throw new LuaError(`a ${slot.luaRef} cannot be converted`);
   }
 
   private table(table: LuaTable, depth: number): unknown {
@@ -86,7 +102,7 @@ class Reader {
   private object(table: LuaTable, depth: number): Record<string, unknown> {
     const object: Record<string, unknown> = {};
     for (let entry = table.f; entry; entry = entry.n) {
-      const key = keyText(entry.key);
+      const key = this.key(entry.key);
       const value = this.value(entry.value, depth);
       if (key === '__proto__') {
         Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
@@ -95,6 +111,19 @@ class Reader {
       }
     }
     return object;
+  }
+
+  private key(key: Slot): string {
+    switch (typeOf(key)) {
+      case STRING:
+        return this.forOptions ? oneByte(stringBytes(key)) : Buffer.from(stringBytes(key)).toString('utf8');
+      case NUMBER:
+        return numberToString(key.value as number);
+      case BOOLEAN:
+        return String(key.value);
+      default:
+        throw new LuaError(`a ${key.luaRef} cannot be a key`);
+    }
   }
 }
 
@@ -107,19 +136,6 @@ function isSequence(table: LuaTable): boolean {
     if ((key as number) < 1 || (key as number) > size) return false;
   }
   return true;
-}
-
-function keyText(key: Slot): string {
-  switch (typeOf(key)) {
-    case STRING:
-      return Buffer.from(stringBytes(key)).toString('utf8');
-    case NUMBER:
-      return numberToString(key.value as number);
-    case BOOLEAN:
-      return String(key.value);
-    default:
-      throw new LuaError(`a ${key.luaRef} cannot be a key`);
-  }
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import { type ApiFunction, type ApiType, Failure } from './api.js';
-import { fromJs, toJs } from './convert.js';
+import { fromJs, toJs, toOptions } from './convert.js';
 import { LuaError, type LuaValue, type Native } from './executor.js';
 import {
   BOOLEAN,
@@ -23,6 +23,7 @@ import {
   type Slot,
   STRING,
   stringBytes,
+  TABLE,
   typeOf,
 } from './fengari.js';
 import { numberToString, parseNumber } from './numbers.js';
@@ -166,6 +167,9 @@ function argument(vm: Vm, name: string, i: number, slot: Slot | undefined, type:
       break;
     case 'value':
       return slot === undefined ? undefined : toJs(slot);
+    case 'options':
+      if (actual === TABLE) return toOptions(slot!);
+      break;
     case 'function':
       if (actual === FUNCTION) return vm.values.read(slot!);
       break;
@@ -174,7 +178,7 @@ function argument(vm: Vm, name: string, i: number, slot: Slot | undefined, type:
     default:
       return type satisfies never;
   }
-  const expected = type === 'bytes' || type === 'text' ? 'string' : type;
+  const expected = type === 'bytes' || type === 'text' ? 'string' : type === 'options' ? 'table' : type;
   const got = slot === undefined ? 'no value' : vm.type(vm.values.read(slot));
   throw new LuaError(`bad argument #${i} to '${name}' (${expected} expected, got ${got})`);
 }

@@ -164,16 +164,30 @@ export class Vm implements Executor {
 
   // -- Running --------------------------------------------------------------------------------------------------
 
-  /** Loads and runs an entry script. Its main chunk may not wait (`init` may). Throws {@link ScriptError}. */
-  load(path: string): Source {
+  /**
+   * Loads and runs a script file; returns it and what it returns. Its main chunk may not wait (`init` may).
+   * Throws {@link ScriptError}.
+   */
+  load(path: string): { source: Source; results: LuaValue[] } {
     let source: Source;
     try {
       source = this.loader.entry(path);
     } catch (error) {
       throw new ScriptError((error as Error).message, '', 'not_found');
     }
-    this.execute(source.bytes, `@${source.name}`);
-    return source;
+    return { source, results: this.execute(source.bytes, `@${source.name}`) };
+  }
+
+  /** What is wrong with a script file's syntax; undefined when it compiles. */
+  syntaxProblem(path: string): string | undefined {
+    try {
+      const source = this.loader.entry(path);
+      const compiled = compile(this.main, source.bytes, `@${source.name}`);
+      const [result] = popSlots(this.main, 1);
+      return compiled ? undefined : oneByte(stringBytes(result!));
+    } catch (error) {
+      return (error as Error).message;
+    }
   }
 
   /** Compiles and runs source text; returns what it returns. `chunk` names it in errors, after an `@`. */

@@ -24,11 +24,10 @@ const serial = section({
   port: required(path(), 'Device path, best one of /dev/serial/by-id, or a name the board gives (rs485-1).'),
   baudRate: setting(wholeNumber(50, 4_000_000), 9600, 'Bits a second.'),
   dataBits: setting(numberOf([5, 6, 7, 8]), 8, 'Data bits of a character.'),
-  parity: setting(choice(['none', 'even', 'odd', 'mark', 'space']), 'none', 'Parity bit of a character.'),
-  stopBits: setting(numberOf([1, 1.5, 2]), 1, 'Stop bits of a character.'),
+  parity: setting(choice(['none', 'even', 'odd']), 'none', 'Parity bit of a character.'),
+  stopBits: setting(numberOf([1, 2]), 1, 'Stop bits of a character.'),
   rtscts: setting(flag(), false, 'Hardware flow control.'),
-  xon: setting(flag(), false, 'Software flow control of what is sent.'),
-  xoff: setting(flag(), false, 'Software flow control of what is received.'),
+  xonxoff: setting(flag(), false, 'Software flow control, both ways; not for binary protocols.'),
 });
 
 const remote = {
@@ -61,7 +60,7 @@ const fields = section({
   tcp: optional(tcp, 'A TCP connection.'),
   udp: optional(section(remote), 'A UDP peer.'),
   limits: setting(linkLimits, {}, 'What the device may take.'),
-  reconnect: setting(reconnect, {}, 'Waits between attempts to open the link.'),
+  reconnect: optional(reconnect, 'Waits between attempts to open the link; a serial port waits 0.5 s to 5 s otherwise.'),
 });
 
 /** Schema of one link: exactly one of `serial`, `tcp` and `udp`; in the result the name is derived. */

@@ -6,9 +6,10 @@
 import { Arguments } from '../arguments.js';
 import { type Executor, LuaError, type LuaValue, type Native } from '../executor.js';
 import { BoundedCache } from './bounded-cache.js';
+import { floatAt, floatBytes, integerAt, integerBytes } from './number-bytes.js';
 import { type PackItem, parsePackFormat } from './pack-format.js';
 import { chargeBytes, checkSize, fromStart } from './strings.js';
-import { fromDecimal, fromNumber, toScript, type WideInteger } from './wide-integer.js';
+import { fromDecimal, fromNumber, type WideInteger } from './wide-integer.js';
 
 /** Most values that one `unpack` returns. */
 const MAX_RESULTS = 15_000;
@@ -81,7 +82,7 @@ function packItem(args: Arguments, i: number, item: Exclude<PackItem, { kind: 'r
   switch (item.kind) {
     case 'int':
     case 'uint':
-      return integerBytes(checkedInteger(args, i, item), item);
+      return integerBytes(checkedInteger(args, i, item), item.size, item.little, item.kind === 'int');
     case 'float':
       return floatBytes(args.number(i), item.size, item.little);
     case 'string': {
@@ -89,7 +90,7 @@ function packItem(args: Arguments, i: number, item: Exclude<PackItem, { kind: 'r
       if (item.size < 6 && text.length >= 2 ** (8 * item.size)) {
         args.fail(i, 'string length does not fit in given size');
       }
-      return integerBytes({ high: 0, low: text.length }, item) + text;
+      return integerBytes({ high: 0, low: text.length }, item.size, item.little) + text;
     }
     case 'chars': {
       const text = args.string(i);
@@ -125,31 +126,6 @@ function inRange({ high, low }: WideInteger, { kind, size }: IntegerItem): boole
   if (bits >= 48) return high < 2 ** (bits - 48) && high >= (kind === 'int' ? -(2 ** (bits - 48)) : 0);
   const n = high * 2 ** 48 + low;
   return n < 2 ** bits && n >= (kind === 'int' ? -(2 ** bits) : 0);
-}
-
-function integerBytes(
-  { high, low }: WideInteger,
-  item: { kind: string; size: number; little: boolean },
-): string {
-  const { size, little } = item;
-  const upper = Math.floor(low / 2 ** 24);
-  const bytes = new Array<number>(size);
-  for (let k = 0; k < size; k++) {
-    let byte: number;
-    if (k < 3) byte = low >>> (8 * k);
-    else if (k < 6) byte = upper >>> (8 * (k - 3));
-    else if (k < 8) byte = high >> (8 * (k - 6));
-    else byte = high < 0 && item.kind === 'int' ? 0xff : 0;
-    bytes[little ? k : size - 1 - k] = byte & 0xff;
-  }
-  return String.fromCharCode(...bytes);
-}
-
-function floatBytes(n: number, size: 4 | 8, little: boolean): string {
-  const buffer = Buffer.allocUnsafe(size);
-  if (size === 4) little ? buffer.writeFloatLE(n) : buffer.writeFloatBE(n);
-  else little ? buffer.writeDoubleLE(n) : buffer.writeDoubleBE(n);
-  return buffer.toString('latin1');
 }
 
 /** Reads one item at offset `at`, appends what it stands for, and returns the offset behind it. */
@@ -189,36 +165,4 @@ function unpackItem(
     case 'pad':
       return end;
   }
-}
-
-function integerAt(
-  data: string,
-  at: number,
-  size: number,
-  little: boolean,
-  signed: boolean,
-): number | string {
-  const first = little ? at : at + size - 1;
-  const step = little ? 1 : -1;
-  const top = Math.min(size, 6);
-  let low = 0;
-  for (let k = top - 1; k >= 0; k--) low = low * 256 + data.charCodeAt(first + k * step);
-  if (size <= 6) return signed && low >= 2 ** (8 * size - 1) ? low - 2 ** (8 * size) : low;
-
-  let high = data.charCodeAt(first + 6 * step);
-  if (size > 7) high += 256 * data.charCodeAt(first + 7 * step);
-  const highBits = size === 7 ? 8 : 16;
-  if (signed && high >= 2 ** (highBits - 1)) high -= 2 ** highBits;
-  for (let k = 8; k < size; k++) {
-    if (data.charCodeAt(first + k * step) !== (high < 0 ? 0xff : 0)) {
-      throw new LuaError(`${size}-byte integer does not fit into Lua Integer`);
-    }
-  }
-  return toScript({ high, low });
-}
-
-function floatAt(data: string, at: number, size: 4 | 8, little: boolean): number {
-  const buffer = Buffer.from(data.slice(at, at + size), 'latin1');
-  if (size === 4) return little ? buffer.readFloatLE() : buffer.readFloatBE();
-  return little ? buffer.readDoubleLE() : buffer.readDoubleBE();
 }

@@ -3,6 +3,8 @@
  * beyond. They are split in two numbers, so that the common sizes never touch a BigInt.
  */
 
+import { fromBigInt } from '../../codecs/integers.js';
+
 const TWO_48 = 2 ** 48;
 const TWO_53 = 2 ** 53;
 const TWO_63 = 2 ** 63;
@@ -33,7 +35,7 @@ export function fromDecimal(text: string): WideInteger | null | undefined {
 /** The number, or the decimal string where a number would not be exact. */
 export function toScript({ high, low }: WideInteger): number | string {
   const n = high * TWO_48 + low;
-  // The sum rounds only above 2^53, which itself (32·2^48) is still exact.
-  if (Math.abs(n) < TWO_53 || (low === 0 && Math.abs(high) === 32)) return n;
-  return (BigInt(high) * BigInt(TWO_48) + BigInt(low)).toString();
+  // The sum rounds only above 2^53.
+  if (Math.abs(n) < TWO_53) return n;
+  return fromBigInt(BigInt(high) * BigInt(TWO_48) + BigInt(low));
 }

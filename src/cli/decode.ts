@@ -1,0 +1,83 @@
+/** `moonwire decode`: what a protocol module makes of bytes, without a device or a server. */
+
+import { existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { defaultCodecs } from '../codecs/registry.js';
+import { installOfflineMix } from '../engine/mix/index.js';
+import { OfflinePeer } from '../engine/offline.js';
+import { Protocol } from '../engine/protocol.js';
+import { MoonwireError } from '../errors.js';
+import { silentLogger } from '../log.js';
+import { Vm } from '../script/vm.js';
+import { EXIT } from './program.js';
+import { scriptRoots } from './roots.js';
+
+/** Longest frame; also bounds what one input line may leave waiting. */
+const MAX_FRAME = 1024 * 1024;
+
+export interface DecodeOptions {
+  hex?: string;
+  file?: string;
+  session?: boolean;
+}
+
+/** Prints one JSON line `{"messages":[…],"discarded":n,"error":null}` for each input; returns the exit code. */
+export async function decode(
+  module: string,
+  input: string | undefined,
+  options: DecodeOptions,
+): Promise<number> {
+  const sources = [options.hex !== undefined, options.file !== undefined, input === '-'].filter(Boolean);
+  if (sources.length !== 1) {
+    process.stderr.write('moonwire decode: give the bytes by one of --hex, --file or -\n');
+    return EXIT.usage;
+  }
+  const protocol = loadProtocol(module);
+  let peer = new OfflinePeer(protocol, MAX_FRAME);
+  for await (const line of lines(options)) {
+    const text = line.replaceAll(/\s+/g, '');
+    if (text === '' || text.startsWith('#')) continue;
+    if (!options.session) peer = new OfflinePeer(protocol, MAX_FRAME);
+    const bytes = /^(?:[0-9a-fA-F]{2})+$/.test(text) ? Buffer.from(text, 'hex') : undefined;
+    const result = bytes
+      ? peer.feed(bytes, !options.session)
+      : { messages: [], discarded: 0, error: 'not a line of hexadecimal bytes' };
+    process.stdout.write(`${JSON.stringify(result, bytesAsHex)}\n`);
+  }
+  return EXIT.done;
+}
+
+function loadProtocol(module: string): Protocol {
+  const isFile = existsSync(module);
+  const vm = new Vm({ roots: scriptRoots(isFile ? module : 'lua/x'), log: silentLogger });
+  installOfflineMix(vm, { codecs: defaultCodecs(), frameBytes: MAX_FRAME });
+  const returned = isFile ? vm.load(module).results[0] : vm.require(module);
+  if (vm.type(returned) === 'table') return Protocol.fromModule(vm, returned);
+  const own = Protocol.fromScript(vm);
+  if (own.decodes) return own;
+  throw new MoonwireError('invalid_argument', `${module} returns no protocol module and defines no protocol`);
+}
+
+async function* lines(options: DecodeOptions): AsyncGenerator<string> {
+  if (options.hex !== undefined) {
+    yield options.hex;
+    return;
+  }
+  if (options.file === undefined) {
+    yield* createInterface({ input: process.stdin });
+    return;
+  }
+  let file: Awaited<ReturnType<typeof open>>;
+  try {
+    file = await open(options.file);
+  } catch {
+    throw new MoonwireError('not_found', `cannot read ${options.file}`);
+  }
+  yield* file.readLines();
+}
+
+/** JSON has no bytes: strings that are not UTF-8 are written as hex. */
+function bytesAsHex(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
+}

@@ -1,0 +1,23 @@
+/** `moonwire engine`: an engine in production. */
+
+import { loadConfig } from '../config/load.js';
+import { describeProblems } from '../config/problems.js';
+import { startEngine } from '../main.js';
+import { jsonLogger, textLogger } from './logging.js';
+import { untilSignal } from './signals.js';
+
+export async function engine(file: string): Promise<void> {
+  const { config, notices } = loadConfig(file);
+  const toTerminal = config.logging.filename === undefined && process.stderr.isTTY === true;
+  const log = toTerminal ? textLogger(config.logging.level) : await jsonLogger(config.logging);
+  for (const notice of describeProblems(notices, file)) log.warn(notice);
+  const gateway = await startEngine(config, log);
+  log.info(`engine ${config.engine.name} runs`, {
+    servers: config.engine.servers.length,
+    links: config.engine.links.length,
+  });
+  const signal = await untilSignal();
+  log.info(`${signal}: stopping`);
+  await gateway.stop();
+  log.info('stopped');
+}

@@ -1,0 +1,73 @@
+/** The commands and their options; each command's code is loaded when it is called. */
+
+import { Command, CommanderError } from 'commander';
+import { type ErrorCode, MoonwireError, messageOf } from '../errors.js';
+import { version } from '../package.js';
+
+/** Exit codes (design §9). */
+export const EXIT = { done: 0, failed: 1, usage: 2, connect: 3, timeout: 4 } as const;
+
+const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
+  timeout: EXIT.timeout,
+  not_connected: EXIT.connect,
+};
+
+/** Runs the command line; sets the exit code. */
+export async function run(argv: string[]): Promise<void> {
+  const program = new Command('moonwire')
+    .description('A Lua-scriptable gateway for edge and IoT devices.')
+    .version(version())
+    .exitOverride()
+    .showHelpAfterError('(moonwire --help lists the commands)');
+
+  program
+    .command('dev')
+    .description('run an engine with a talkative log, and again when a script is saved')
+    .requiredOption('-f, --file <file>', 'configuration')
+    .action(async ({ file }) => (await import('./dev.js')).dev(file));
+
+  program
+    .command('engine')
+    .description('run an engine')
+    .requiredOption('-f, --file <file>', 'configuration')
+    .action(async ({ file }) => (await import('./engine.js')).engine(file));
+
+  program
+    .command('check')
+    .description('check a configuration (.yaml) with its scripts, or a script (.lua)')
+    .argument('<file>')
+    .action(async (file) => {
+      process.exitCode = await (await import('./check.js')).check(file);
+    });
+
+  program
+    .command('decode')
+    .description('decode bytes of a device with a protocol module; each input line is hex')
+    .argument('<module>', 'a Lua file, or a module name such as protocols.gt06')
+    .argument('[input]', '- reads standard input')
+    .option('--hex <hex>', 'bytes to decode')
+    .option('--file <file>', 'file of hex lines')
+    .option('--session', 'the lines are one connection, in order')
+    .action(async (module, input, options) => {
+      process.exitCode = await (await import('./decode.js')).decode(module, input, options);
+    });
+
+  (await import('./simulate-options.js')).addSimulate(program);
+
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+      return;
+    }
+    process.stderr.write(`moonwire: ${describe(error)}\n`);
+    process.exitCode = (error instanceof MoonwireError && EXIT_BY_CODE[error.code]) || EXIT.failed;
+  }
+}
+
+/** One clear sentence for what is expected to go wrong; the whole stack for what is not. */
+function describe(error: unknown): string {
+  if (error instanceof MoonwireError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+}

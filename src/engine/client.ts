@@ -1,0 +1,361 @@
+/**
+ * One peer of a server or link: its connection, its place in the protocol, and the queue that runs its handlers
+ * one after the other. Clients do not hold up each other.
+ *
+ * There may be 10,000 idle ones, so a client is one object without closures, timers, tables or buffers until it
+ * needs them; it is itself the owner of its connection.
+ */
+
+import type { Framer } from '../bytes/framer.js';
+import { MoonwireError, messageOf } from '../errors.js';
+import { Failure, HostObject } from '../script/api.js';
+import type { LuaValue } from '../script/executor.js';
+import { ScriptError } from '../script/script-error.js';
+import type { Connection, ConnectionHandler } from '../transports/connection.js';
+import { DisconnectRequest } from './lua-framer.js';
+import type { HandlerName } from './program.js';
+import type { ProtocolPeer } from './protocol.js';
+import type { Station } from './station.js';
+
+/** The kind of these objects in Lua. */
+export const CLIENT_KIND = 'conn';
+
+/** Chunks or datagrams that may wait while a handler does; then the peer is slowed down. */
+const MAX_WAITING = 16;
+
+/** A step of a client's life that is done after the one before it. */
+type Step = 'connect' | 'close' | Uint8Array;
+
+export class Client implements ConnectionHandler, ProtocolPeer {
+  /** `session` of the protocol module, a Lua table. */
+  session: LuaValue;
+  /** What `conn:set_context` keeps: plain values, so that they can leave the VM. */
+  context: Record<string, unknown> | undefined;
+  /** Ids of devices behind this client, the first one first. */
+  devices: string[] | undefined;
+  /** When bytes last came, and since when sent bytes wait without any being taken (0: none wait). */
+  lastSeen = performance.now();
+  stalledSince = 0;
+  private stalledBytes = 0;
+  private hostObject: HostObject | undefined;
+  private framer: Framer | undefined;
+  private waiting: Uint8Array[] | undefined;
+  private contextWaits:
+    | Map<string, { resolve(value: unknown): void; reject(error: Error): void }[]>
+    | undefined;
+  private partialTimer: NodeJS.Timeout | undefined;
+  private partialPosition = 0;
+  private phase: 'new' | 'open' | 'closing' | 'closed' = 'new';
+  private running = false;
+  private paused = false;
+  private cause: Error | undefined;
+
+  /** `id`: see `ids`; unique for ever. */
+  constructor(
+    readonly id: number,
+    readonly station: Station,
+    readonly connection: Connection,
+  ) {}
+
+  /** Runs `on_connect`. The caller has attached this client to its connection. */
+  start(): void {
+    this.pump();
+  }
+
+  /** True once the connection is over or being closed. */
+  get closed(): boolean {
+    return this.phase === 'closing' || this.phase === 'closed' || this.connection.closed;
+  }
+
+  /** This client as its scripts see it. */
+  conn(): HostObject<Client> {
+    this.hostObject ??= new HostObject<Client>(CLIENT_KIND, this);
+    return this.hostObject as HostObject<Client>;
+  }
+
+  // -- Connection -----------------------------------------------------------------------------------------------
+
+  data(bytes: Uint8Array): void {
+    this.lastSeen = performance.now();
+    this.station.counters.bytesIn += bytes.length;
+    if (this.station.framed(this.connection)) {
+      this.framer ??= this.station.createFramer(this);
+      this.framer.push(bytes);
+    } else {
+      this.waiting ??= [];
+      this.waiting.push(bytes);
+    }
+    this.pump();
+  }
+
+  drain(): void {
+    this.stalledSince = 0;
+  }
+
+  close(error?: Error): void {
+    this.phase = 'closing';
+    this.cause ??= error;
+    clearTimeout(this.partialTimer);
+    this.framer?.clear();
+    this.waiting = undefined;
+    for (const waits of this.contextWaits?.values() ?? []) {
+      for (const { reject } of waits) reject(new MoonwireError('closed', 'the client is closed'));
+    }
+    this.contextWaits = undefined;
+    this.pump();
+  }
+
+  /** Closes the connection: what was sent leaves first. */
+  end(): void {
+    this.connection.end();
+  }
+
+  /** Closes the connection at once, for `error`. */
+  destroy(error: Error): void {
+    this.cause ??= error;
+    this.connection.destroy(error);
+  }
+
+  /**
+   * Sends bytes. Returns undefined, or a {@link Failure} when the client is closed (`closed`) or does not take
+   * what it is sent (`queue_full`).
+   */
+  send(bytes: Uint8Array): Failure | undefined {
+    if (this.closed) return new Failure('closed: the client is closed');
+    const { limits, counters } = this.station;
+    if (this.connection.pendingBytes + bytes.length > limits.sendBufferBytes) {
+      counters.sendsRefused++;
+      return new Failure(`queue_full: ${this.connection.pendingBytes} bytes wait for this client already`);
+    }
+    counters.bytesOut += bytes.length;
+    this.connection.write(bytes);
+    return undefined;
+  }
+
+  /** Encodes a message by the protocol, called from within a script of this client's VM. */
+  encodeInside(message: LuaValue): Uint8Array | Failure {
+    const { protocol, vm } = this.station.program;
+    return protocol.encode(message, this, (fn, args) => vm.call(fn, args));
+  }
+
+  /** Drops received bytes that no handler has seen yet; returns how many. */
+  clearBuffer(): number {
+    const held = (this.waiting ?? []).reduce((sum, chunk) => sum + chunk.length, this.framer?.clear() ?? 0);
+    this.waiting = undefined;
+    this.station.counters.discard('cleared', held);
+    return held;
+  }
+
+  /** Closes a client that is silent, or that takes nothing of what waits for it. Called about once a second. */
+  check(now: number): void {
+    const { limits, counters } = this.station;
+    if (limits.idleSeconds > 0 && now - this.lastSeen > limits.idleSeconds * 1000) {
+      counters.closedIdle++;
+      this.destroy(new MoonwireError('timeout', `silent for ${limits.idleSeconds} s`));
+      return;
+    }
+    const pending = this.connection.pendingBytes;
+    if (pending === 0) {
+      this.stalledSince = 0;
+    } else if (this.stalledSince === 0 || pending < this.stalledBytes) {
+      this.stalledSince = now;
+    } else if (now - this.stalledSince > limits.sendStallSeconds * 1000) {
+      counters.closedStalled++;
+      this.destroy(new MoonwireError('timeout', `took nothing for ${limits.sendStallSeconds} s`));
+    }
+    this.stalledBytes = pending;
+  }
+
+  // -- Context --------------------------------------------------------------------------------------------------
+
+  setContext(key: string, value: unknown): void {
+    this.context ??= {};
+    this.context[key] = value;
+    const waits = this.contextWaits?.get(key);
+    if (value === undefined || !waits) return;
+    this.contextWaits?.delete(key);
+    for (const { resolve } of waits) resolve(value);
+  }
+
+  /** The value of a key once it is set; rejects when the client closes before. */
+  whenContext(key: string): unknown {
+    const value = this.context?.[key];
+    if (value !== undefined) return value;
+    if (this.closed) return new Failure('closed: the client is closed');
+    return new Promise((resolve, reject) => {
+      this.contextWaits ??= new Map();
+      const waits = this.contextWaits.get(key) ?? [];
+      waits.push({ resolve, reject });
+      this.contextWaits.set(key, waits);
+    }).catch((error) => new Failure(`closed: ${messageOf(error)}`));
+  }
+
+  // -- Handlers, one after the other ----------------------------------------------------------------------------
+
+  private pump(): void {
+    while (!this.running) {
+      const step = this.take();
+      if (step === undefined) break;
+      this.running = true;
+      const waits = this.perform(step);
+      if (waits) {
+        waits.then(() => {
+          this.running = false;
+          this.pump();
+        });
+        break;
+      }
+      this.running = false;
+    }
+    this.regulate();
+  }
+
+  /** What is to be done next. */
+  private take(): Step | undefined {
+    switch (this.phase) {
+      case 'new':
+        this.phase = 'open';
+        return 'connect';
+      case 'closing':
+        this.phase = 'closed';
+        return 'close';
+      case 'closed':
+        return undefined;
+      default:
+    }
+    if (this.connection.closed) return undefined;
+    if (!this.framer) return this.waiting?.shift();
+    try {
+      const frame = this.framer.next();
+      this.watchPartial();
+      return frame;
+    } catch (error) {
+      this.framingFailed(error as Error);
+      return undefined;
+    }
+  }
+
+  private framingFailed(error: Error): void {
+    if (error instanceof ScriptError) this.station.scriptFailed('protocol_input', this, error);
+    else if (error instanceof MoonwireError && error.code === 'too_large') {
+      this.station.counters.closedOversize++;
+    }
+    if (error instanceof DisconnectRequest) this.destroy(new MoonwireError('closed', error.message));
+    else this.destroy(error);
+  }
+
+  /** Slows the peer down while a handler waits and enough has been received; lets it go on afterwards. */
+  private regulate(): void {
+    const full =
+      this.running &&
+      ((this.waiting?.length ?? 0) >= MAX_WAITING ||
+        (this.framer?.pending ?? 0) >= this.station.limits.frameBytes);
+    if (full === this.paused) return;
+    this.paused = full;
+    if (full) this.connection.pause();
+    else this.connection.resume();
+  }
+
+  /** Gives up an incomplete frame when the rest of it does not come in time. */
+  private watchPartial(): void {
+    const framer = this.framer!;
+    if (framer.pending === 0 || this.partialTimer) return;
+    this.partialPosition = framer.position;
+    this.partialTimer = setTimeout(partialExpired, this.station.partialSeconds(this.connection) * 1000, this);
+  }
+
+  /** The time for an incomplete frame is over. */
+  expirePartial(): void {
+    this.partialTimer = undefined;
+    const framer = this.framer!;
+    // While a handler runs, frames wait for it, not for the peer.
+    if (framer.position === this.partialPosition && !this.running) framer.expire();
+    if (!this.running) this.watchPartial();
+    this.pump();
+  }
+
+  private perform(step: Step): Promise<void> | undefined {
+    if (step === 'connect') return this.handle('on_connect', [String(this.id), this.conn()]);
+    if (step === 'close') return this.finish();
+    return this.process(step);
+  }
+
+  private finish(): Promise<void> | undefined {
+    const reason = this.cause ? messageOf(this.cause) : undefined;
+    const waits = this.station.program.handler('on_close')
+      ? this.handle('on_close', [String(this.id), textValue(reason), this.conn()])
+      : undefined;
+    if (!waits) {
+      this.station.remove(this);
+      return undefined;
+    }
+    return waits.then(() => this.station.remove(this));
+  }
+
+  /** frame → decode → on_message… → reply */
+  private process(frame: Uint8Array): Promise<void> | undefined {
+    const { station } = this;
+    const { protocol } = station.program;
+    station.counters.frames++;
+    let result: ReturnType<typeof protocol.decode>;
+    try {
+      result = protocol.decode(frame, this);
+    } catch (error) {
+      station.scriptFailed('decode', this, error as Error);
+      return undefined;
+    }
+    if (result === undefined) return undefined;
+    if (result instanceof Failure) {
+      station.decodeFailed(this, frame, result.message);
+      return undefined;
+    }
+    const { messages, decoded } = result;
+    station.counters.messages += messages.length;
+    if (protocol.replyFirst) this.acknowledge(decoded);
+    const ok = this.deliver(messages, 0);
+    if (ok instanceof Promise) {
+      return ok.then((done) => {
+        if (done && !protocol.replyFirst) this.acknowledge(decoded);
+      });
+    }
+    if (ok && !protocol.replyFirst) this.acknowledge(decoded);
+    return undefined;
+  }
+
+  /** Runs `on_message` once a message; stops at the first error, so that the frame is not acknowledged. */
+  private deliver(messages: LuaValue[], from: number): boolean | Promise<boolean> {
+    const handler = this.station.program.handler('on_message');
+    if (handler === undefined) return true;
+    for (let i = from; i < messages.length; i++) {
+      const done = this.station.runHandler('on_message', this, handler, [messages[i], this.conn()]);
+      if (done instanceof Promise) return done.then((ok) => ok && this.deliver(messages, i + 1));
+      if (!done) return false;
+    }
+    return true;
+  }
+
+  private acknowledge(decoded: LuaValue): void {
+    try {
+      const reply = this.station.program.protocol.reply(decoded, this);
+      if (reply) this.send(reply);
+    } catch (error) {
+      this.station.scriptFailed('reply', this, error as Error);
+    }
+  }
+
+  private handle(name: HandlerName, args: LuaValue[]): Promise<void> | undefined {
+    const handler = this.station.program.handler(name);
+    if (handler === undefined) return undefined;
+    const done = this.station.runHandler(name, this, handler, args);
+    return done instanceof Promise ? done.then(() => undefined) : undefined;
+  }
+}
+
+function partialExpired(client: Client): void {
+  client.expirePartial();
+}
+
+/** Text as Lua's bytes. */
+function textValue(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : Buffer.from(text, 'utf8').toString('latin1');
+}

@@ -1,0 +1,150 @@
+/** The methods of a client, `conn:…`. Those of CONNMIX have its names, arguments and results. */
+
+import { type ApiFunction, Failure, optional, value } from '../../script/api.js';
+import type { LuaValue } from '../../script/executor.js';
+import { bytesOf } from '../../script/fengari.js';
+import type { Client } from '../client.js';
+
+/** Most devices behind one client. */
+const MAX_DEVICES = 10_000;
+const MAX_DEVICE_ID = 256;
+
+const deviceId = value('device_id', 'text', `1 to ${MAX_DEVICE_ID} bytes`);
+
+function checkDeviceId(id: string): Failure | undefined {
+  if (id.length > 0 && Buffer.byteLength(id) <= MAX_DEVICE_ID) return undefined;
+  return new Failure(`invalid_argument: a device id has 1 to ${MAX_DEVICE_ID} bytes`);
+}
+
+export const connMethods: ApiFunction<Client>[] = [
+  {
+    name: 'conn:client_id',
+    doc: 'The id of this client, a decimal string that is never used again.',
+    params: [],
+    returns: [value('id', 'string')],
+    example: 'function on_message(msg, conn) print(conn:client_id()) end',
+    run: (client) => String(client.id),
+  },
+  {
+    name: 'conn:remote_addr',
+    doc: 'The address of the peer, "host:port"; the path of a serial port.',
+    params: [],
+    returns: [value('address', 'text')],
+    example: 'print(conn:remote_addr())',
+    run: (client) => client.connection.remote,
+  },
+  {
+    name: 'conn:send',
+    doc:
+      'Sends to the peer. A string goes out as these bytes; a table is encoded by the protocol first. Returns nil, ' +
+      'or an error: `closed`, or `queue_full` when the peer does not take what it was sent.',
+    params: [
+      value('data', 'raw', 'string or table'),
+      optional('type', 'string', 'for WebSocket: "text" or "binary"'),
+    ],
+    returns: [],
+    failure: 'error',
+    example: 'local err = conn:send("hello\\r\\n")\nif err then mix.log(mix.WARN, err) end',
+    run: (client, data: LuaValue) => {
+      const bytes = typeof data === 'string' ? bytesOf(data) : client.encodeInside(data);
+      return bytes instanceof Failure ? bytes : client.send(bytes);
+    },
+  },
+  {
+    name: 'conn:close',
+    doc: 'Closes the connection once what was sent has left; `on_close` runs then.',
+    params: [],
+    returns: [],
+    failure: 'error',
+    example: 'conn:close()',
+    run: (client) => (client.closed ? new Failure('closed: the client is closed') : client.end()),
+  },
+  {
+    name: 'conn:clear_buffer',
+    doc: 'Drops received bytes that were not consumed yet. Returns how many.',
+    params: [],
+    returns: [value('n', 'integer')],
+    example: 'conn:clear_buffer()',
+    run: (client) => client.clearBuffer(),
+  },
+  {
+    name: 'conn:context',
+    doc: 'What `set_context` and `set_context_value` kept for this client, as a new table.',
+    params: [],
+    returns: [value('context', 'value')],
+    example: 'print(conn:context().user)',
+    run: (client) => new Map(Object.entries(client.context ?? {})),
+  },
+  {
+    name: 'conn:context_value',
+    doc: 'One value of the context; nil when it is not set.',
+    params: [value('key', 'text')],
+    returns: [value('value', 'value')],
+    example: 'local user = conn:context_value("user")',
+    run: (client, key: string) => client.context?.[key],
+  },
+  {
+    name: 'conn:wait_context_value',
+    doc:
+      'The value of a context key once it is set; waits until then, and with it the messages of this client. ' +
+      'Returns nil and an error when the client closes before.',
+    params: [value('key', 'text')],
+    returns: [value('value', 'value')],
+    waits: true,
+    example: 'local user, err = conn:wait_context_value("user")',
+    run: (client, key: string) => client.whenContext(key),
+  },
+  {
+    name: 'conn:set_context',
+    doc: 'Replaces the context by a table of plain values.',
+    params: [value('context', 'value')],
+    returns: [],
+    example: 'conn:set_context({ user = "ann" })',
+    run: (client, context: unknown) => {
+      client.context = undefined;
+      for (const [key, item] of Object.entries(Object(context))) client.setContext(key, item);
+    },
+  },
+  {
+    name: 'conn:set_context_value',
+    doc: 'Sets one value of the context, plain data; nil removes it.',
+    params: [value('key', 'text'), optional('value', 'value')],
+    returns: [],
+    example: 'conn:set_context_value("user", "ann")',
+    run: (client, key: string, item: unknown) => client.setContext(key, item),
+  },
+  {
+    name: 'conn:attach',
+    doc:
+      'Says that a device is reached through this client; a bus has many. The newest attach of a device wins. ' +
+      'Returns true, or nil and an error.',
+    params: [deviceId, optional('info', 'value', 'facts about the device')],
+    returns: [value('ok', 'boolean')],
+    example: 'conn:attach(msg.device_id)',
+    run: (client, id: string) => {
+      const refused = checkDeviceId(id);
+      if (refused) return refused;
+      if ((client.devices?.length ?? 0) >= MAX_DEVICES) {
+        return new Failure(`too_large: more than ${MAX_DEVICES} devices behind one client`);
+      }
+      client.station.engine.attach(client, id);
+      return true;
+    },
+  },
+  {
+    name: 'conn:detach',
+    doc: 'Takes an `attach` back.',
+    params: [deviceId],
+    returns: [],
+    example: 'conn:detach("358899051021316")',
+    run: (client, id: string) => client.station.engine.detach(client, id),
+  },
+  {
+    name: 'conn:device_id',
+    doc: 'The first device that was attached to this client; nil when there is none.',
+    params: [],
+    returns: [value('device_id', 'text')],
+    example: 'print(conn:device_id())',
+    run: (client) => client.devices?.[0],
+  },
+];

@@ -1,0 +1,203 @@
+/**
+ * What a server and a link have in common: one script, its clients, their limits and counters. A server's clients
+ * are the peers that connected; a link has at most one, its device.
+ */
+
+import type { Framer } from '../bytes/framer.js';
+import { type Logger, LogThrottle } from '../log.js';
+import type { LuaValue } from '../script/executor.js';
+import { ScriptError } from '../script/script-error.js';
+import type { Connection } from '../transports/connection.js';
+import { Client } from './client.js';
+import { Counters } from './counters.js';
+import type { Engine } from './engine.js';
+import { installMix } from './mix/index.js';
+import { createVm, Program } from './program.js';
+import { Timers } from './timers.js';
+
+/** What one peer may take; see `limits` in the configuration. */
+export interface StationLimits {
+  frameBytes: number;
+  sendBufferBytes: number;
+  sendStallSeconds: number;
+  /** 0: never. */
+  idleSeconds: number;
+}
+
+/** What a station is made of, beside what it listens on or connects to. */
+export interface StationSettings {
+  name: string;
+  entry: string;
+  options: Readonly<Record<string, string | number | boolean>>;
+  limits: StationLimits;
+}
+
+/** Default seconds an incomplete frame may wait (design §9). */
+const PARTIAL_SECONDS = 5;
+const PARTIAL_SECONDS_SERIAL = 0.5;
+const CHECK_MS = 1000;
+/** Bytes of a bad frame that the log shows. */
+const EXCERPT = 64;
+
+export class Station {
+  readonly counters = new Counters();
+  readonly clients = new Set<Client>();
+  readonly timers = new Timers(this);
+  readonly log: Logger;
+  readonly limits: StationLimits;
+  program!: Program;
+  private readonly throttle = new LogThrottle();
+  private checks: NodeJS.Timeout | undefined;
+
+  constructor(
+    readonly engine: Engine,
+    readonly settings: StationSettings,
+  ) {
+    this.log = engine.log.child({ at: settings.name });
+    this.limits = settings.limits;
+  }
+
+  /** Loads the script without running any handler. Throws ScriptError. */
+  compile(): void {
+    const vm = createVm(this.engine.options.script, this.log);
+    installMix(vm, this);
+    this.program = new Program(vm, this.settings.entry);
+  }
+
+  /** Loads the script and runs its `init`. Throws ScriptError. */
+  async load(): Promise<void> {
+    this.compile();
+    const { vm } = this.program;
+    const init = this.program.handler('init');
+    if (init !== undefined) await vm.run(init, []);
+    this.checks = setInterval(() => this.check(), CHECK_MS).unref();
+  }
+
+  /** Takes a new connection in as a client. */
+  readonly accept = (connection: Connection): void => {
+    const client = this.adopt(connection);
+    connection.attach(client);
+    client.start();
+  };
+
+  /** Makes a client for a connection that its caller attaches. */
+  adopt(connection: Connection): Client {
+    const client = new Client(this.engine.nextClientId(), this, connection);
+    this.counters.opened++;
+    this.clients.add(client);
+    this.engine.clients.set(client.id, client);
+    return client;
+  }
+
+  /** Forgets a client whose connection is over and whose handlers have run. */
+  remove(client: Client): void {
+    this.counters.closed++;
+    this.clients.delete(client);
+    this.engine.forget(client);
+  }
+
+  /** Closes all clients and stops timers. Resolves when all `on_close` have run, or after `seconds`. */
+  async close(seconds: number): Promise<void> {
+    clearInterval(this.checks);
+    this.timers.clear();
+    const deadline = performance.now() + seconds * 1000;
+    for (const client of this.clients) client.end();
+    while (this.clients.size > 0 && performance.now() < deadline) await pause(10);
+    for (const client of this.clients) client.destroy(new Error('the engine stops'));
+  }
+
+  private check(): void {
+    const now = performance.now();
+    for (const client of this.clients) client.check(now);
+  }
+
+  // -- Framing --------------------------------------------------------------------------------------------------
+
+  /** Whether this connection's bytes are cut into frames; a datagram is one frame as it is. */
+  framed(connection: Connection): boolean {
+    return !connection.datagram && this.program.protocol.framed;
+  }
+
+  createFramer(client: Client): Framer {
+    return this.program.protocol.createFramer(client, this.limits.frameBytes, (bytes, reason) => {
+      this.counters.discard(reason, bytes.length);
+      this.logAtBoundedRate(
+        `discard ${reason}`,
+        'warn',
+        `discarded ${bytes.length} bytes: ${reason}`,
+        client,
+        {
+          hex: excerpt(bytes),
+        },
+      );
+    });
+  }
+
+  partialSeconds(connection: Connection): number {
+    return (
+      this.program.protocol.partial ??
+      (connection.transport === 'serial' ? PARTIAL_SECONDS_SERIAL : PARTIAL_SECONDS)
+    );
+  }
+
+  // -- Handlers -------------------------------------------------------------------------------------------------
+
+  /** Runs a handler that may wait; resolves to false when it failed, which is logged and counted here. */
+  runHandler(
+    name: string,
+    client: Client | undefined,
+    fn: LuaValue,
+    args: LuaValue[],
+  ): boolean | Promise<boolean> {
+    const failed = (error: unknown): false => {
+      this.scriptFailed(name, client, error as Error);
+      return false;
+    };
+    try {
+      const results = this.program.vm.run(fn, args, client);
+      return results instanceof Promise ? results.then(() => true, failed) : true;
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  /** Counts and logs a script's error. A callback that was stopped loses its client; an error is its own affair. */
+  scriptFailed(what: string, client: Client | undefined, error: Error): void {
+    const stopped = error instanceof ScriptError && error.code === 'budget_exceeded';
+    if (stopped) this.counters.budgetExceeded++;
+    else this.counters.scriptErrors++;
+    const traceback = error instanceof ScriptError ? error.traceback : error.stack;
+    this.logAtBoundedRate(error.message, 'error', `${what}: ${error.message}`, client, { traceback });
+    if (stopped) client?.destroy(error);
+  }
+
+  decodeFailed(client: Client, frame: Uint8Array, message: string): void {
+    this.counters.decodeErrors++;
+    this.logAtBoundedRate('decode', 'warn', `does not decode: ${message}`, client, { hex: excerpt(frame) });
+  }
+
+  private logAtBoundedRate(
+    key: string,
+    level: 'warn' | 'error',
+    message: string,
+    client: Client | undefined,
+    fields: Record<string, unknown>,
+  ): void {
+    const suppressed = this.throttle.pass(key);
+    if (suppressed < 0) return;
+    this.log[level](message, {
+      ...(client && { client: String(client.id), remote: client.connection.remote }),
+      ...fields,
+      ...(suppressed > 0 && { suppressed }),
+    });
+  }
+}
+
+function excerpt(bytes: Uint8Array): string {
+  const hex = Buffer.from(bytes.subarray(0, EXCERPT)).toString('hex');
+  return bytes.length > EXCERPT ? `${hex}… (${bytes.length} bytes)` : hex;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,94 @@
+/** The only place that builds the parts and connects them. */
+
+import { defaultCodecs } from './codecs/registry.js';
+import type { Config } from './config/schema.js';
+import { Engine, type EngineOptions, type Report } from './engine/engine.js';
+import { messageOf } from './errors.js';
+import type { Logger } from './log.js';
+import { LIBRARY_ROOT } from './package.js';
+import { clientId } from './store/ids.js';
+import { MemoryKeyValue } from './store/keyvalue.js';
+import { openStore, type Store } from './store/store.js';
+
+/** A running gateway. */
+export interface Gateway {
+  readonly engine: Engine;
+  readonly store: Store;
+  /** Drains, closes and flushes everything; never fails, and ends within seconds. */
+  stop(): Promise<void>;
+}
+
+/** What an engine runs, from a configuration. */
+export function engineOptions(config: Config): EngineOptions {
+  const { engine, script } = config;
+  return {
+    name: engine.name,
+    labels: engine.labels,
+    script: { ...script, roots: [...script.roots, LIBRARY_ROOT] },
+    servers: engine.servers,
+    links: engine.links,
+  };
+}
+
+/** Builds an engine on an open store, without starting it. */
+export function buildEngine(options: EngineOptions, store: Store, log: Logger): Engine {
+  const node = store.identity.node;
+  return new Engine(options, {
+    log,
+    node,
+    nextClientId: () => clientId(node, store.ids.nextSequence()),
+    report: (report) => logReport(log, report),
+    values: store.kv,
+    codecs: defaultCodecs(),
+  });
+}
+
+/** What is wrong with the scripts of a configuration, without running a handler or opening anything. */
+export function checkEngineScripts(config: Config, log: Logger): string[] {
+  const engine = new Engine(engineOptions(config), {
+    log,
+    node: 0,
+    nextClientId: () => 0,
+    report: () => {},
+    values: new MemoryKeyValue(),
+    codecs: defaultCodecs(),
+  });
+  return engine.stations.flatMap((station) => {
+    try {
+      station.compile();
+      return [];
+    } catch (error) {
+      return [`${station.settings.name}: ${messageOf(error)}`];
+    }
+  });
+}
+
+/** Reports go to the log as long as there is no centre to take them. */
+function logReport(log: Logger, { deviceId, values, time, quality, topic }: Report): void {
+  log.info(`report from ${deviceId}`, {
+    ...(time !== undefined && { time: new Date(time * 1000).toISOString() }),
+    ...(topic !== undefined && { topic }),
+    ...(quality !== undefined && { quality }),
+    ...(values !== null && typeof values === 'object' && !Array.isArray(values) ? values : { values }),
+  });
+}
+
+/** Opens the store and starts the engine. Throws with nothing left open when a part cannot start. */
+export async function startEngine(config: Config, log: Logger): Promise<Gateway> {
+  const store = await openStore({ path: config.store.path, maxBytes: config.store.maxBytes, log });
+  const engine = buildEngine(engineOptions(config), store, log);
+  try {
+    await engine.start();
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return {
+    engine,
+    store,
+    async stop() {
+      await engine.stop();
+      await store.close();
+    },
+  };
+}

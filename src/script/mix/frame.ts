@@ -1,0 +1,75 @@
+/** `mix.frame.*`: framings declared in Lua and run natively. */
+
+import { FRAMER_NAMES, framer } from '../../bytes/framers.js';
+import { MoonwireError } from '../../errors.js';
+import { type ApiFunction, HostObject, value } from '../api.js';
+import { LuaError } from '../executor.js';
+
+/** The kind of the objects that `mix.frame.*` returns. */
+export const FRAME_KIND = 'frame';
+
+/** What framings take from their server. */
+export interface FrameHost {
+  /** Default of `max`. */
+  frameBytes: number;
+}
+
+/** What is special about each framing; common options are in every one. */
+const DOCS: Record<string, [doc: string, example: string]> = {
+  delimiter: [
+    'Frames end with given bytes: `ends` (default "\\r\\n"), left out unless `keep` is true.',
+    'local f = mix.frame.delimiter{ ends = "\\n" }',
+  ],
+  length: [
+    'A number in the frame says how long it is: `at` (position of its first byte), `size` (1 to 4 bytes), `endian` ' +
+      '("big"), `add`; the frame has value + add bytes.',
+    'local f = mix.frame.length{ at = 5, size = 2, add = 6 }',
+  ],
+  fixed: ['Every frame has `size` bytes.', 'local f = mix.frame.fixed{ size = 16 }'],
+  bracket: [
+    'Frames stand between `open` and `close`; `escape` maps sequences back to what they stand for. The content comes ' +
+      'without the brackets, unescaped.',
+    'local f = mix.frame.bracket{ open = "\\x7e", close = "\\x7e", escape = { ["\\x7d\\x01"] = "\\x7d" } }',
+  ],
+  slip: ['SLIP (RFC 1055); the payload comes decoded.', 'local f = mix.frame.slip{}'],
+  cobs: [
+    'Consistent overhead byte stuffing, frames ending in 0; the payload comes decoded.',
+    'local f = mix.frame.cobs{}',
+  ],
+  hdlc: [
+    'HDLC-like framing with octet stuffing (RFC 1662); `crc` names the check that is verified and removed.',
+    'local f = mix.frame.hdlc{ crc = "CRC-16/IBM-SDLC" }',
+  ],
+  gap: ['A silence of `ms` milliseconds ends a frame.', 'local f = mix.frame.gap{ ms = 20 }'],
+  modbus_rtu: [
+    'Modbus RTU: the length follows from the function code, the CRC is checked. `side` is "client" on the side that ' +
+      'polls and receives responses, "server" on the side that receives requests.',
+    'local f = mix.frame.modbus_rtu{ side = "client" }',
+  ],
+  any: [
+    'Each frame is cut by the first of several framings whose `start` matches.',
+    'local f = mix.frame.any{ mix.frame.fixed{ size = 4, start = "\\x01" }, mix.frame.delimiter{ ends = "\\n" } }',
+  ],
+};
+
+const COMMON =
+  " Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a " +
+  'frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). ' +
+  'Raises when an option is wrong.';
+
+export const frameFunctions: ApiFunction<FrameHost>[] = FRAMER_NAMES.map((kind) => ({
+  name: `mix.frame.${kind}`,
+  doc: (DOCS[kind]?.[0] ?? '') + COMMON,
+  params: [value('options', 'options')],
+  returns: [value('frame', 'raw', 'the `frame` of a protocol module')],
+  example: DOCS[kind]?.[1] ?? '',
+  run: ({ frameBytes }, options: unknown) => {
+    try {
+      return new HostObject(FRAME_KIND, framer(kind, options, { max: frameBytes }));
+    } catch (error) {
+      if (error instanceof MoonwireError)
+        throw new LuaError(error.where ? `${error.where}: ${error.message}` : error.message);
+      throw error;
+    }
+  },
+}));
