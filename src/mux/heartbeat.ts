@@ -46,7 +46,10 @@ export class Heartbeat {
     this.tolerance = checkedNumber('toleranceMs', options.toleranceMs ?? 15_000, ...LIMITS);
     // Streams that outlive what they measure end in errors nobody can act on.
     typed.handle(HEARTBEAT_TYPE, (stream) => stream.on('error', () => {}).pipe(stream));
-    typed.session.closed.then(({ error }) => this.end(error));
+    typed.session.closed.then(({ error }) => {
+      this.endBeats(error);
+      clearTimeout(this.deathTimer);
+    });
   }
 
   /** Milliseconds between beats; a change takes effect at once. */
@@ -76,7 +79,8 @@ export class Heartbeat {
 
   /** Sends no more beats; the peer's are still answered. */
   stop(): void {
-    this.end(new MuxError('stream_cancelled', 'the heartbeat was stopped'));
+    this.endBeats(new MuxError('stream_cancelled', 'the heartbeat was stopped'));
+    clearTimeout(this.deathTimer);
   }
 
   /**
@@ -104,11 +108,13 @@ export class Heartbeat {
   private openStream(): MuxStream {
     const stream = this.typed.open(HEARTBEAT_TYPE);
     this.stream = stream;
-    stream.on('error', (error) => this.end(error));
+    stream.on('error', (error) => this.endBeats(this.typed.session.endedBy ?? error));
     stream.on('readable', () => {
       for (let echo = stream.read(BEAT_BYTES); echo; echo = stream.read(BEAT_BYTES)) this.receive(echo);
     });
-    stream.on('end', () => this.end(new MuxError('stream_closed', 'the peer ended the heartbeat stream')));
+    stream.on('end', () =>
+      this.endBeats(new MuxError('stream_closed', 'the peer ended the heartbeat stream')),
+    );
     return stream;
   }
 
@@ -137,11 +143,11 @@ export class Heartbeat {
     }, silence).unref();
   }
 
-  private end(error: Error): void {
+  /** No more beats will be sent. A peer that refused them is silent from now on: the clock of that runs on. */
+  private endBeats(error: Error): void {
     if (this.stopped) return;
     this.stopped = true;
     clearInterval(this.beatTimer);
-    clearTimeout(this.deathTimer);
     for (const { reject } of this.pending?.waiters ?? []) reject(error);
     this.pending = undefined;
     this.stream?.end();
