@@ -18,6 +18,8 @@ export class Measure {
   scanned = 0;
   /** The frame passed its limit and its terminator is still to come. */
   skipping = false;
+  /** Silence followed the bytes held: for frames whose length nothing else tells. */
+  ended = false;
   /** How many bytes a rejection drops. */
   count = 0;
   /** Why; undefined for filling that belongs to the framing and is no loss. */

@@ -64,6 +64,7 @@ class StreamFramer implements Framer {
 
   push(bytes: Uint8Array): void {
     this.credit = Math.min(this.credit + bytes.length * SEARCH_COST, this.spec.max * SEARCH_COST);
+    this.state.ended = false;
     this.queue.push(bytes);
   }
 
@@ -95,6 +96,7 @@ class StreamFramer implements Framer {
   }
 
   expire(): void {
+    this.state.ended = true;
     const shape = this.locate();
     if (!shape) {
       // At most the beginning of a start is held.

@@ -4,7 +4,6 @@
  * V1.02, 2.5.1.2.
  */
 import type { ChunkQueue } from '../chunks.js';
-import { crc } from '../crc.js';
 import { frameCheck } from '../frame_check.js';
 import { commonOptions, type FramerDefaults, type Measure, MORE } from '../frame_shape.js';
 import type { FramerSpec } from '../framer.js';
@@ -13,6 +12,8 @@ import { StreamSpec } from '../stream_framer.js';
 
 /** Largest frame (Modbus over Serial Line V1.02, 2.5.1): unit, 253 bytes of PDU, CRC. */
 const RTU_MAX = 256;
+/** Shortest frame: unit, function, CRC. */
+const SHORTEST = 4;
 const CRC_NAME = 'CRC-16/MODBUS';
 /** Set in the function code of an exception response. */
 const EXCEPTION = 0x80;
@@ -73,26 +74,43 @@ const RESPONSES: Readonly<Record<number, Length>> = {
 /**
  * `modbus_rtu{side = "client"|"server"}`: `side` is the role we play. As the client (master) we receive responses,
  * as the server (slave) requests. Frames come whole, from unit to CRC, and the CRC is always checked. A function
- * without a standard length is taken to end where the CRC of what came first matches.
+ * without a standard length ends with silence, that is when `partial` is over.
  */
 export function modbusRtu(options: Options, defaults: FramerDefaults): FramerSpec {
-  const client = options.oneOf('side', ['client', 'server']) === 'client';
+  const lengthOf = options.oneOf('side', ['client', 'server']) === 'client' ? responseLength : requestLength;
   const check = frameCheck(new Options(options.place, { name: CRC_NAME, endian: 'little' }));
   const common = commonOptions(options, { max: Math.min(defaults.max ?? RTU_MAX, RTU_MAX) }, 8, { check });
   options.done();
+
+  /** The length of the frame at `from`; undefined where no standard tells. */
+  function measure(queue: ChunkQueue, from: number, state: Measure): number | undefined {
+    const held = queue.length - from;
+    if (held < SHORTEST) return MORE;
+    const length = lengthOf(queue, from, queue.at(from + 1));
+    if (length === undefined) return undefined;
+    if (length < 0) return state.reject('malformed');
+    if (length > common.max) return state.reject('oversize');
+    return length > 0 && held >= length ? length : MORE;
+  }
+
+  /** What may be noise must not hold back a good frame behind it, nor be a frame by a lucky CRC on its way. */
+  function measureUnknown(queue: ChunkQueue, from: number, state: Measure): number {
+    if (queue.length - from >= RTU_MAX) return state.reject('noise');
+    const bytes = queue.peek(0, queue.length);
+    for (let at = from + 1; at <= queue.length - SHORTEST; at++) {
+      const length = measure(queue, at, state);
+      if (length !== undefined && length > 0 && check(bytes.subarray(at, at + length))) {
+        return state.reject('noise', at - from);
+      }
+    }
+    return state.ended && check(bytes.subarray(from)) ? bytes.length - from : MORE;
+  }
+
   const shape = {
     ...common,
     terminated: false,
-    measure(queue: ChunkQueue, from: number, state: Measure) {
-      const held = queue.length - from;
-      if (held < 4) return MORE;
-      const code = queue.at(from + 1);
-      const length = client ? responseLength(queue, from, code) : requestLength(queue, from, code);
-      if (length === undefined) return searchEnd(queue, from, state);
-      if (length < 0) return state.reject('malformed');
-      if (length > common.max) return state.reject('oversize');
-      return length > 0 && held >= length ? length : MORE;
-    },
+    measure: (queue: ChunkQueue, from: number, state: Measure) =>
+      measure(queue, from, state) ?? measureUnknown(queue, from, state),
   };
   return new StreamSpec('modbus_rtu', [shape], common.partial);
 }
@@ -137,16 +155,4 @@ function identificationLength(queue: ChunkQueue, from: number): number {
     if (at - from > RTU_MAX) break;
   }
   return at + 2 - from;
-}
-
-/** The shortest length at which the CRC matches; each is tried once, as its last byte arrives. */
-function searchEnd(queue: ChunkQueue, from: number, state: Measure): number {
-  const limit = Math.min(queue.length - from, RTU_MAX);
-  const bytes = queue.peek(from, from + limit);
-  for (let length = Math.max(4, state.scanned + 1); length <= limit; length++) {
-    // The CRC over a frame with its own CRC is zero.
-    if (crc(CRC_NAME).compute(bytes, 0, length) === 0) return length;
-  }
-  state.scanned = limit;
-  return MORE;
 }
