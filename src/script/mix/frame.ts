@@ -1,9 +1,8 @@
 /** `mix.frame.*`: framings declared in Lua and run natively. */
 
 import { FRAMER_NAMES, framer } from '../../bytes/framers.js';
-import { MoonwireError } from '../../errors.js';
 import { type ApiFunction, HostObject, value } from '../api.js';
-import { LuaError } from '../executor.js';
+import { orRaise } from './failure.js';
 
 /** The kind of the objects that `mix.frame.*` returns. */
 export const FRAME_KIND = 'frame';
@@ -63,9 +62,12 @@ export const frameFunctions: ApiFunction<FrameHost>[] = FRAMER_NAMES.map((kind) 
   params: [value('options', 'options')],
   returns: [value('frame', 'raw', 'the `frame` of a protocol module')],
   example: DOCS[kind]?.[1] ?? '',
-  run: ({ frameBytes }, options: unknown) => {
-    try {
-      return new HostObject(FRAME_KIND, framer(kind, options, { max: frameBytes }));
+  run: ({ frameBytes }, options: unknown) =>
+    new HostObject(
+      FRAME_KIND,
+      orRaise(() => framer(kind, options, { max: frameBytes })),
+    ),
+}));
     } catch (error) {
       if (error instanceof MoonwireError)
         throw new LuaError(error.where ? `${error.where}: ${error.message}` : error.message);

@@ -20,8 +20,9 @@ const NEXT = Symbol('next');
  */
 export function parseQuery(query: string): QueryTable {
   const table: QueryTable = new Map();
-  const pairs = query.split('&', MAX_VARIABLES + 1).filter((pair) => pair !== '');
-  if (pairs.length > MAX_VARIABLES) throw new MoonwireError('too_large', `more than ${MAX_VARIABLES} variables`);
+  const pairs = query.split('&').filter((pair) => pair !== '');
+  if (pairs.length > MAX_VARIABLES)
+    throw new MoonwireError('too_large', `more than ${MAX_VARIABLES} variables`);
   for (const pair of pairs) {
     const equals = pair.indexOf('=');
     const name = unescapeQuery(equals < 0 ? pair : pair.slice(0, equals));

@@ -24,7 +24,11 @@ export const structFunctions: ApiFunction<unknown>[] = [
     example:
       'local header = mix.struct{ endian = "big", {"u16", "length"}, {"bcd", "imei", size = 8} }\n' +
       'local t, next = header:decode("\\x00\\x0a\\x03\\x58\\x89\\x90\\x51\\x02\\x13\\x16")\nprint(t.imei, next)',
-    run: (_, fields: unknown) => new HostObject(STRUCT_KIND, orRaise(() => new Struct(fields))),
+    run: (_, fields: unknown) =>
+      new HostObject(
+        STRUCT_KIND,
+        orRaise(() => new Struct(fields)),
+      ),
   },
 ];
 
@@ -49,7 +53,8 @@ export const structMethods: ApiFunction<Struct>[] = [
     doc: 'The bytes of a table of fields. Returns nil and an error naming the field that is missing or out of range.',
     params: [value('fields', 'value')],
     returns: [value('bytes', 'bytes')],
-    example: 'local point = mix.struct{ {"i16", "x"}, {"i16", "y"} }\nprint(mix.hex(point:encode{ x = 1, y = -1 }))',
+    example:
+      'local point = mix.struct{ {"i16", "x"}, {"i16", "y"} }\nprint(mix.hex(point:encode{ x = 1, y = -1 }))',
     run: (struct, fields: unknown) => {
       const encoded = struct.encode(fields);
       return encoded instanceof MoonwireError ? failureOf(encoded) : encoded;

@@ -30,7 +30,8 @@ export const textFunctions: ApiFunction<unknown>[] = [
     example: 'print(mix.base64_decode("aGVsbG8="))',
     run: (_, text: string) => {
       const digits = text.replace(/[\r\n]+/g, '');
-      if (digits.length % 4 !== 0 || !BASE64.test(digits)) return new Failure('decode_error: illegal base64 data');
+      if (digits.length % 4 !== 0 || !BASE64.test(digits))
+        return new Failure('decode_error: illegal base64 data');
       return Buffer.from(digits, 'base64');
     },
   },
@@ -99,7 +100,8 @@ export const textFunctions: ApiFunction<unknown>[] = [
       if (!Array.isArray(bytes)) throw new LuaError('mix.bytes_tostring: a list of numbers expected');
       checkSize(bytes.length);
       const other = bytes.findIndex((byte) => !(Number.isInteger(byte) && byte >= 0 && byte <= 255));
-      if (other >= 0) throw new LuaError(`mix.bytes_tostring: element ${other + 1} is not a number from 0 to 255`);
+      if (other >= 0)
+        throw new LuaError(`mix.bytes_tostring: element ${other + 1} is not a number from 0 to 255`);
       return Uint8Array.from(bytes);
     },
   },
