@@ -68,10 +68,3 @@ export const frameFunctions: ApiFunction<FrameHost>[] = FRAMER_NAMES.map((kind) 
       orRaise(() => framer(kind, options, { max: frameBytes })),
     ),
 }));
-    } catch (error) {
-      if (error instanceof MoonwireError)
-        throw new LuaError(error.where ? `${error.where}: ${error.message}` : error.message);
-      throw error;
-    }
-  },
-}));
