@@ -24,7 +24,7 @@ export function define(object: object, name: string, value: unknown): void {
   Object.defineProperty(object, name, { value, enumerable: true, writable: true, configurable: true });
 }
 
-/** An unsigned or signed 64-bit integer: a number where it is exact, else a decimal string. */
+/** A 56- or 64-bit integer from its upper and lower halves: a number where it is exact, else a decimal string. */
 export function int64(high: number, low: number, signed: boolean): number | string {
   const top = signed ? high | 0 : high;
   if (top < 0x200000 && top >= -0x200000) return top * 4294967296 + low;
@@ -123,7 +123,8 @@ export class Writer {
   integer(field: string, value: unknown, size: number, signed: boolean, big: boolean, scale?: number): void {
     const raw =
       scale === undefined ? value : typeof value === 'number' ? Math.round(value / scale) : undefined;
-    const whole = size === 8 ? toBigInt(raw) : raw;
+    // From 7 bytes up a value may be beyond 2^53.
+    const whole = size >= 7 ? toBigInt(raw) : raw;
     const min = signed ? -(2 ** (size * 8 - 1)) : 0;
     const end = signed ? -min : 2 ** (size * 8);
     const fits = typeof whole === 'bigint' || Number.isInteger(whole);

@@ -233,11 +233,14 @@ function integer(size: number, signed: boolean, big: boolean): string {
     }
     return terms.join(' + ');
   };
-  if (size === 8) return `r.int64(${word(4, 4)}, ${word(0, 4)}, ${signed})`;
-  if (!signed) return size <= 4 ? word(0, size) : `(${word(4, size - 4)}) * 4294967296 + ${word(0, 4)}`;
   const shift = 32 - 8 * (size <= 4 ? size : size - 4);
-  if (size <= 4) return `(${word(0, size)}) << ${shift} >> ${shift}`;
-  return `((${word(4, size - 4)}) << ${shift} >> ${shift}) * 4294967296 + ${word(0, 4)}`;
+  const top =
+    signed && shift > 0
+      ? (bytes: string) => `((${bytes}) << ${shift} >> ${shift})`
+      : (bytes: string) => bytes;
+  if (size <= 4) return signed ? `(${word(0, size)}) << ${shift} >> ${shift}` : word(0, size);
+  const high = top(word(4, size - 4));
+  return size < 7 ? `(${high}) * 4294967296 + ${word(0, 4)}` : `r.int64(${high}, ${word(0, 4)}, ${signed})`;
 }
 
 /** The encoder: (v, w, r, k) writes the value v to the writer w; it throws. */
