@@ -43,8 +43,9 @@ export interface KeyValueHealth extends JournalHealth {
   readonly damagedSnapshots: number;
 }
 
-/** Longest key in bytes of UTF-8. */
+/** Longest key in bytes of UTF-8; a prefix comes on top. */
 export const MAX_KEY_BYTES = 256;
+const MAX_PREFIX_BYTES = 16;
 /** Longest value in bytes. */
 export const MAX_VALUE_BYTES = 64 * 1024;
 /** What an entry counts beside its key and value. */
@@ -66,10 +67,7 @@ export class MemoryKeyValue implements KeyValue {
   }
 
   set(key: string, value: Uint8Array): Promise<void> {
-    const keyBytes = Buffer.byteLength(key, 'utf8');
-    if (keyBytes < 1 || keyBytes > MAX_KEY_BYTES) {
-      throw new MoonwireError('invalid_argument', `a key has 1 to ${MAX_KEY_BYTES} bytes, got ${keyBytes}`);
-    }
+    const keyBytes = checkKey(key, MAX_PREFIX_BYTES + MAX_KEY_BYTES);
     if (value.length > MAX_VALUE_BYTES) {
       throw new MoonwireError(
         'too_large',
@@ -252,11 +250,23 @@ export class DurableKeyValue extends MemoryKeyValue {
   }
 }
 
-/** The part of a map under a prefix, with keys as if it were alone. The prefix counts against the key's length. */
+/** The length of a key in bytes; throws when it is not from 1 to `max`. */
+function checkKey(key: string, max: number): number {
+  const bytes = Buffer.byteLength(key, 'utf8');
+  if (bytes < 1 || bytes > max) {
+    throw new MoonwireError('invalid_argument', `a key has 1 to ${max} bytes, got ${bytes}`);
+  }
+  return bytes;
+}
+
+/** The part of a map under a prefix of at most 16 bytes, with keys as if it were alone. */
 export function scoped(map: KeyValue, prefix: string): KeyValue {
   return {
     get: (key) => map.get(prefix + key),
-    set: (key, value) => map.set(prefix + key, value),
+    set(key, value) {
+      checkKey(key, MAX_KEY_BYTES);
+      return map.set(prefix + key, value);
+    },
     delete: (key) => map.delete(prefix + key),
     *keys() {
       for (const key of map.keys()) if (key.startsWith(prefix)) yield key.slice(prefix.length);

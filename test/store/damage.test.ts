@@ -41,7 +41,8 @@ t.test(
         JSON.stringify(records) === JSON.stringify(expected) &&
         JSON.stringify(after.records) === JSON.stringify([...expected, 'next']) &&
         segmentsOf(folder).length === 1 &&
-        after.journal.health().damagedParts === 0;
+        after.journal.health().damagedParts === 0 &&
+        after.journal.health().tornBytes === 0;
       if (!good) {
         failed++;
         t.fail(`cut at ${length}: ${records.length} and then ${after.records.length} records`);

@@ -2,7 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createPublicKey, sign, verify } from 'node:crypto';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import { buildSync } from 'esbuild';
+import t, { type Test } from 'tap';
 import { silentLogger } from '../../src/log.js';
 import {
   BLOCK,
@@ -19,11 +20,14 @@ import { openStore } from '../../src/store/store.js';
 import { FailingFs, LogRecorder, openJournal } from './support.js';
 
 const log = silentLogger;
-const CHILD = join(import.meta.dirname, 'child.ts');
 
 /** Starts a child of `child.ts` and resolves with its first message. */
-async function start(role: string, path: string): Promise<{ child: ChildProcess; first: unknown }> {
-  const child = fork(CHILD, [role, path], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+async function start(t: Test, role: string, path: string): Promise<{ child: ChildProcess; first: unknown }> {
+  // Bundled, since compiling the sources at each start would take most of the test's time.
+  const outfile = join(t.testdirName, 'child.mjs');
+  const entryPoints = [join(import.meta.dirname, 'child.ts')];
+  buildSync({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+  const child = fork(outfile, [role, path], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const first = await new Promise((resolve, reject) => {
     child.once('message', resolve);
     child.once('exit', () => reject(new Error('the child ended before it said anything')));
@@ -155,8 +159,8 @@ t.test('a full disk at the start: the state is read, the engine runs, health tel
 });
 
 t.test('one process at a time', async (t) => {
-  const path = t.testdir();
-  const { child, first } = await start('hold', path);
+  const path = join(t.testdir(), 'store');
+  const { child, first } = await start(t, 'hold', path);
   t.equal(first, 'open');
   const conflict = { code: 'conflict', message: `the store ${path} is in use by process ${child.pid}` };
   await t.rejects(openStore({ path, log }), conflict);
@@ -185,7 +189,7 @@ t.test('a lock left by a dead process does not hold, whoever has its process id 
 t.test('of many at once never two get it', async (t) => {
   const path = t.testdir();
   let wins = 0;
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 5; round++) {
     writeFileSync(join(path, 'lock.999999999.5.-.0123456789abcdef'), '');
     const results = await Promise.allSettled(Array.from({ length: 6 }, () => takeLock(path)));
     const won = results.filter((result) => result.status === 'fulfilled');
@@ -197,13 +201,13 @@ t.test('of many at once never two get it', async (t) => {
 });
 
 t.test('kill -9: every acknowledged record and value is there, and no id comes twice', async (t) => {
-  const path = t.testdir();
+  const path = join(t.testdir(), 'store');
   let lastSequence = -1;
   let acknowledged = -1;
   let total = 0;
-  const until = performance.now() + 6000;
-  for (let round = 0; round < 5 && performance.now() < until; round++) {
-    const { child } = await start('write', path);
+  const until = performance.now() + 2500;
+  for (let round = 0; round < 8 && performance.now() < until; round++) {
+    const { child } = await start(t, 'write', path);
     await new Promise<void>((resolve) => {
       let left = 20 + round * 30;
       child.on('message', (message: { record: number; sequence: number }) => {

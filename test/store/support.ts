@@ -46,7 +46,7 @@ export class FailingFs {
     open: async (...args: Parameters<typeof promises.open>) => {
       if (this.code && this.room <= 0 && /w/.test(String(args[1]))) throw this.error();
       const handle = await promises.open(...args);
-      const { datasync } = handle;
+      const { datasync, truncate } = handle;
       type Write = (bytes: Uint8Array, offset: number, length: number, position: number) => Promise<unknown>;
       const write = handle.write as Write;
       Object.assign(handle, {
@@ -56,6 +56,10 @@ export class FailingFs {
           const part = Math.min(length, this.room);
           this.room -= part;
           return write.call(handle, bytes, offset, part, position);
+        },
+        truncate: async (length: number) => {
+          if (this.code) throw this.error();
+          return truncate.call(handle, length);
         },
         datasync: async () => {
           this.syncs++;

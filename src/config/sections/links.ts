@@ -60,7 +60,10 @@ const fields = section({
   tcp: optional(tcp, 'A TCP connection.'),
   udp: optional(section(remote), 'A UDP peer.'),
   limits: setting(linkLimits, {}, 'What the device may take.'),
-  reconnect: optional(reconnect, 'Waits between attempts to open the link; a serial port waits 0.5 s to 5 s otherwise.'),
+  reconnect: optional(
+    reconnect,
+    'Waits between attempts to open the link; a serial port waits 0.5 s to 5 s otherwise.',
+  ),
 });
 
 /** Schema of one link: exactly one of `serial`, `tcp` and `udp`; in the result the name is derived. */
