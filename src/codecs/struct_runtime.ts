@@ -42,7 +42,7 @@ export function bcd(bytes: Uint8Array, at: number, size: number): string | undef
   for (let i = at; i < at + size; i++) {
     const byte = bytes[i]!;
     if (byte >> 4 > 9 || (byte & 15) > 9) return undefined;
-    digits += (byte >> 4) * 10 + (byte & 15) < 10 ? `0${byte & 15}` : String((byte >> 4) * 10 + (byte & 15));
+    digits += String.fromCharCode(48 + (byte >> 4), 48 + (byte & 15));
   }
   return digits;
 }
