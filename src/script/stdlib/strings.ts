@@ -31,7 +31,8 @@ export function indexOf(ex: Executor, text: string, needle: string, from: number
     chargeBytes(ex, (found < 0 ? text.length : found) - at);
     if (found < 0 || head === needle) return found;
     chargeBytes(ex, needle.length);
-    if (text.startsWith(needle, found)) return found;
+    // Several times as fast as startsWith.
+    if (text.slice(found, found + needle.length) === needle) return found;
     at = found;
   }
 }
