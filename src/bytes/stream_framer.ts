@@ -98,10 +98,13 @@ class StreamFramer implements Framer {
   expire(): void {
     this.state.ended = true;
     const shape = this.locate();
+    const length = shape?.measure(this.queue, this.lost, this.state);
     if (!shape) {
       // At most the beginning of a start is held.
       this.lose(this.queue.length - this.lost, 'timeout', 0);
-    } else if (shape.measure(this.queue, this.lost, this.state) === MORE) {
+    } else if (length === REJECT) {
+      this.reject(shape);
+    } else if (length === MORE) {
       this.state = new Measure();
       this.chained = undefined;
       this.lose(restartable(shape) ? 1 : this.queue.length - this.lost, 'timeout', 0);
