@@ -50,6 +50,8 @@ export class MuxStream extends Duplex implements FrameSource {
   private finSent = false;
   /** The id is forgotten: nothing is sent or expected on it any more. */
   private over = false;
+  /** Why nothing can be written any more, though there is something left to read. */
+  private broken: MuxError | undefined = undefined;
 
   /** Chunks to send; `outgoing[0]` from `sent` on. */
   private outgoing: Uint8Array[] = [];
@@ -135,7 +137,19 @@ export class MuxStream extends Duplex implements FrameSource {
   /** @internal Ends the stream without telling the peer: it was reset, or the session ended. */
   abandon(error?: MuxError): void {
     this.close();
-    this.destroy(error);
+    if (
+      error &&
+      this.finReceived &&
+      !this.readableEnded &&
+      this.writableLength === 0 &&
+      !this.writableEnded
+    ) {
+      // All the peer had to say is here: it stays readable. Writing fails from now on.
+      this.broken = error;
+      this.once('end', () => this.destroy());
+    } else {
+      this.destroy(error);
+    }
   }
 
   /** @internal See {@link FrameSource}. */
@@ -204,6 +218,10 @@ export class MuxStream extends Duplex implements FrameSource {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    if (this.broken) {
+      done(this.broken);
+      return;
+    }
     if (chunk.length > 0) {
       this.outgoing.push(chunk);
       this.outgoingBytes += chunk.length;
@@ -215,6 +233,10 @@ export class MuxStream extends Duplex implements FrameSource {
   }
 
   override _final(done: (error?: Error | null) => void): void {
+    if (this.over) {
+      done();
+      return;
+    }
     this.finDue = true;
     this.finDone = done;
     this.owner.ready(this);

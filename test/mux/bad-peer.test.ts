@@ -273,6 +273,47 @@ t.test('a reset that arrives with its SYN does not end the process', async (t) =
   await session.close();
 });
 
+t.test('an answer that came whole stays readable when the peer resets or leaves', async (t) => {
+  // Go closes a stream with FIN and forgets it: what we send then is answered by RST, and its session may end at once.
+  for (const leaves of [false, true]) {
+    const { session, peer } = sessionAndPeer({ role: 'client' });
+    const stream = session.open();
+    stream.write('question');
+    await peer.next();
+    peer.send(data(3, 'the whole '), fin(3, 'answer'), leaves ? goaway(3, 0) : rst(3, 4));
+    if (leaves) peer.transport.end();
+    await settle();
+    t.equal(session.endedBy?.code, leaves ? 'peer_eof' : undefined);
+    t.equal(session.streamCount, 0);
+    t.equal(await textOf(stream), 'the whole answer');
+    t.ok(stream.destroyed, 'then it is gone');
+    t.equal(stream.errored, null);
+    await session.close();
+  }
+});
+
+t.test('writing to such a stream before it is read to its end fails with the cause', async (t) => {
+  const { session, peer } = sessionAndPeer({ role: 'client' });
+  const [writing, ending] = [session.open(), session.open()];
+  peer.send(fin(3, 'x'), fin(5, 'y'), rst(3, 4), rst(5, 4));
+  await settle();
+  const failed = once(writing, 'error');
+  writing.write('more');
+  t.match((await failed)[0], { code: 'stream_closed', remote: true });
+  ending.end();
+  t.equal(await textOf(ending), 'y', 'ending it is no error');
+  t.ok(ending.destroyed && !ending.errored);
+  await session.close();
+});
+
+t.test('half of an answer is an error', async (t) => {
+  const { session, peer } = sessionAndPeer({ role: 'client' });
+  const stream = session.open();
+  peer.send(data(3, 'half of '), rst(3, 6));
+  await t.rejects(textOf(stream), { code: 'stream_cancelled' });
+  await session.close();
+});
+
 // ---- GOAWAY races ---------------------------------------------------------------------------------------------
 
 t.test(
