@@ -43,16 +43,22 @@ export function buildEngine(options: EngineOptions, store: Store, log: Logger): 
   });
 }
 
-/** What is wrong with the scripts of a configuration, without running a handler or opening anything. */
-export function checkEngineScripts(config: Config, log: Logger): string[] {
-  const engine = new Engine(engineOptions(config), {
+/** An engine that keeps nothing and reports nowhere: for checks and simulated devices. */
+export function buildTransientEngine(options: EngineOptions, log: Logger): Engine {
+  let clients = 0;
+  return new Engine(options, {
     log,
     node: 0,
-    nextClientId: () => 0,
+    nextClientId: () => ++clients,
     report: () => {},
     values: new MemoryKeyValue(),
     codecs: defaultCodecs(),
   });
+}
+
+/** What is wrong with the scripts of a configuration, without running a handler or opening anything. */
+export function checkEngineScripts(config: Config, log: Logger): string[] {
+  const engine = buildTransientEngine(engineOptions(config), log);
   return engine.stations.flatMap((station) => {
     try {
       station.compile();

@@ -8,7 +8,7 @@ import { installOfflineMix } from '../engine/mix/index.js';
 import { silentLogger } from '../log.js';
 import { checkEngineScripts } from '../main.js';
 import { Vm } from '../script/vm.js';
-import { EXIT } from './program.js';
+import { EXIT } from './exit.js';
 import { scriptRoots } from './roots.js';
 
 /** Checks a file and prints what it finds; returns the exit code. */

@@ -10,7 +10,7 @@ import { Protocol } from '../engine/protocol.js';
 import { MoonwireError } from '../errors.js';
 import { silentLogger } from '../log.js';
 import { Vm } from '../script/vm.js';
-import { EXIT } from './program.js';
+import { EXIT } from './exit.js';
 import { scriptRoots } from './roots.js';
 
 /** Longest frame; also bounds what one input line may leave waiting. */

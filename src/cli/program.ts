@@ -3,9 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { type ErrorCode, MoonwireError, messageOf } from '../errors.js';
 import { version } from '../package.js';
-
-/** Exit codes (design §9). */
-export const EXIT = { done: 0, failed: 1, usage: 2, connect: 3, timeout: 4 } as const;
+import { EXIT } from './exit.js';
 
 const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
   timeout: EXIT.timeout,

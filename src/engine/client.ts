@@ -12,6 +12,7 @@ import { Failure, HostObject } from '../script/api.js';
 import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
 import type { Connection, ConnectionHandler } from '../transports/connection.js';
+import { ClientContext } from './client-context.js';
 import { DisconnectRequest } from './lua-framer.js';
 import type { HandlerName } from './program.js';
 import type { ProtocolPeer } from './protocol.js';
@@ -29,8 +30,6 @@ type Step = 'connect' | 'close' | Uint8Array;
 export class Client implements ConnectionHandler, ProtocolPeer {
   /** `session` of the protocol module, a Lua table. */
   session: LuaValue;
-  /** What `conn:set_context` keeps: plain values, so that they can leave the VM. */
-  context: Record<string, unknown> | undefined;
   /** Ids of devices behind this client, the first one first. */
   devices: string[] | undefined;
   /** When bytes last came, and since when sent bytes wait without any being taken (0: none wait). */
@@ -40,14 +39,17 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   private hostObject: HostObject | undefined;
   private framer: Framer | undefined;
   private waiting: Uint8Array[] | undefined;
-  private contextWaits:
-    | Map<string, { resolve(value: unknown): void; reject(error: Error): void }[]>
-    | undefined;
+  private ownContext: ClientContext | undefined;
   private partialTimer: NodeJS.Timeout | undefined;
   private partialPosition = 0;
-  private phase: 'new' | 'open' | 'closing' | 'closed' = 'new';
+  /** How far its life is: `on_connect` was begun, the connection is over, `on_close` was begun. */
+  private greeted = false;
+  private ended = false;
+  private finished = false;
   private running = false;
   private paused = false;
+  /** We closed it: what was received and not handled yet is dropped. What a peer sent before it left is not. */
+  private abandoned = false;
   private cause: Error | undefined;
 
   /** `id`: see `ids`; unique for ever. */
@@ -64,13 +66,19 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   /** True once the connection is over or being closed. */
   get closed(): boolean {
-    return this.phase === 'closing' || this.phase === 'closed' || this.connection.closed;
+    return this.connection.closed;
   }
 
   /** This client as its scripts see it. */
   conn(): HostObject<Client> {
     this.hostObject ??= new HostObject<Client>(CLIENT_KIND, this);
     return this.hostObject as HostObject<Client>;
+  }
+
+  /** What `conn:set_context` keeps. */
+  get context(): ClientContext {
+    this.ownContext ??= new ClientContext();
+    return this.ownContext;
   }
 
   // -- Connection -----------------------------------------------------------------------------------------------
@@ -93,25 +101,22 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   }
 
   close(error?: Error): void {
-    this.phase = 'closing';
+    this.ended = true;
     this.cause ??= error;
     clearTimeout(this.partialTimer);
-    this.framer?.clear();
-    this.waiting = undefined;
-    for (const waits of this.contextWaits?.values() ?? []) {
-      for (const { reject } of waits) reject(new MoonwireError('closed', 'the client is closed'));
-    }
-    this.contextWaits = undefined;
+    this.ownContext?.close();
     this.pump();
   }
 
   /** Closes the connection: what was sent leaves first. */
   end(): void {
+    this.abandoned = true;
     this.connection.end();
   }
 
   /** Closes the connection at once, for `error`. */
   destroy(error: Error): void {
+    this.abandoned = true;
     this.cause ??= error;
     this.connection.destroy(error);
   }
@@ -149,7 +154,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   /** Closes a client that is silent, or that takes nothing of what waits for it. Called about once a second. */
   check(now: number): void {
     const { limits, counters } = this.station;
-    if (limits.idleSeconds > 0 && now - this.lastSeen > limits.idleSeconds * 1000) {
+    // A peer that was slowed down cannot be blamed for its silence.
+    if (limits.idleSeconds > 0 && !this.paused && now - this.lastSeen > limits.idleSeconds * 1000) {
       counters.closedIdle++;
       this.destroy(new MoonwireError('timeout', `silent for ${limits.idleSeconds} s`));
       return;
@@ -164,30 +170,6 @@ export class Client implements ConnectionHandler, ProtocolPeer {
       this.destroy(new MoonwireError('timeout', `took nothing for ${limits.sendStallSeconds} s`));
     }
     this.stalledBytes = pending;
-  }
-
-  // -- Context --------------------------------------------------------------------------------------------------
-
-  setContext(key: string, value: unknown): void {
-    this.context ??= {};
-    this.context[key] = value;
-    const waits = this.contextWaits?.get(key);
-    if (value === undefined || !waits) return;
-    this.contextWaits?.delete(key);
-    for (const { resolve } of waits) resolve(value);
-  }
-
-  /** The value of a key once it is set; rejects when the client closes before. */
-  whenContext(key: string): unknown {
-    const value = this.context?.[key];
-    if (value !== undefined) return value;
-    if (this.closed) return new Failure('closed: the client is closed');
-    return new Promise((resolve, reject) => {
-      this.contextWaits ??= new Map();
-      const waits = this.contextWaits.get(key) ?? [];
-      waits.push({ resolve, reject });
-      this.contextWaits.set(key, waits);
-    }).catch((error) => new Failure(`closed: ${messageOf(error)}`));
   }
 
   // -- Handlers, one after the other ----------------------------------------------------------------------------
@@ -212,22 +194,28 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   /** What is to be done next. */
   private take(): Step | undefined {
-    switch (this.phase) {
-      case 'new':
-        this.phase = 'open';
-        return 'connect';
-      case 'closing':
-        this.phase = 'closed';
-        return 'close';
-      case 'closed':
-        return undefined;
-      default:
+    if (this.finished) return undefined;
+    if (!this.greeted) {
+      this.greeted = true;
+      return 'connect';
     }
-    if (this.connection.closed) return undefined;
-    if (!this.framer) return this.waiting?.shift();
+    const frame = this.abandoned ? undefined : this.nextFrame();
+    if (frame !== undefined || !this.ended) return frame;
+    this.finished = true;
+    return 'close';
+  }
+
+  private nextFrame(): Uint8Array | undefined {
+    const { framer } = this;
+    if (!framer) return this.waiting?.shift();
     try {
-      const frame = this.framer.next();
-      this.watchPartial();
+      let frame = framer.next();
+      // No more will come: what is incomplete is given up, and what stands behind it is used.
+      while (this.ended && frame === undefined && framer.pending > 0) {
+        framer.expire();
+        frame = framer.next();
+      }
+      this.watchPartial(framer);
       return frame;
     } catch (error) {
       this.framingFailed(error as Error);
@@ -257,9 +245,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   }
 
   /** Gives up an incomplete frame when the rest of it does not come in time. */
-  private watchPartial(): void {
-    const framer = this.framer!;
-    if (framer.pending === 0 || this.partialTimer) return;
+  private watchPartial(framer: Framer): void {
+    if (framer.pending === 0 || this.partialTimer || this.ended) return;
     this.partialPosition = framer.position;
     this.partialTimer = setTimeout(partialExpired, this.station.partialSeconds(this.connection) * 1000, this);
   }
@@ -270,7 +257,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     const framer = this.framer!;
     // While a handler runs, frames wait for it, not for the peer.
     if (framer.position === this.partialPosition && !this.running) framer.expire();
-    if (!this.running) this.watchPartial();
+    if (!this.running) this.watchPartial(framer);
     this.pump();
   }
 

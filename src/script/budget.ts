@@ -19,10 +19,11 @@ export const DEFAULT_BUDGET: BudgetLimits = { instructions: 1_000_000, memoryByt
 
 /** Instructions between two looks at the budget. */
 const HOOK_EVERY = 1000;
-/** A stretch of `HOOK_EVERY` instructions that takes longer than this was spent inside native work. */
-const SLOW_STRETCH_MS = 20;
-/** What a millisecond of a slow stretch counts as: a callback that only stalls is stopped after about a second. */
-const STEPS_PER_SLOW_MS = 1000;
+/**
+ * What a millisecond counts as at least: a fifth of the usual speed. Where instructions are that slow the time goes
+ * into native work (comparing long strings, unwinding deep errors), which is bounded so to about half a second.
+ */
+const STEPS_PER_MS = 2000;
 
 /** The budget of one VM; its callbacks run one at a time. */
 export class Budget {
@@ -30,6 +31,8 @@ export class Budget {
   private reason: string | undefined;
   private heapAtStart = 0;
   private lastLook = 0;
+  /** Steps counted since then. */
+  private steps = 0;
   private depth = 0;
 
   constructor(readonly limits: BudgetLimits) {}
@@ -44,6 +47,7 @@ export class Budget {
     this.reason = undefined;
     this.heapAtStart = 0;
     this.lastLook = 0;
+    this.steps = 0;
   }
 
   /** Ends what the matching `enter` began. */
@@ -60,6 +64,7 @@ export class Budget {
   charge(steps: number): void {
     if (this.depth === 0) return;
     this.remaining -= steps;
+    this.steps += steps;
     if (this.remaining < 0) this.spend(`more than ${this.limits.instructions} instructions`);
     if (this.reason !== undefined) throw new LuaError(this.reason);
   }
@@ -89,11 +94,12 @@ export class Budget {
   };
 
   private look(): void {
-    this.remaining -= HOOK_EVERY;
     const now = performance.now();
-    const stretch = now - this.lastLook;
-    if (this.lastLook !== 0 && stretch > SLOW_STRETCH_MS) this.remaining -= stretch * STEPS_PER_SLOW_MS;
+    const counted = this.steps + HOOK_EVERY;
+    const atLeast = this.lastLook === 0 ? 0 : (now - this.lastLook) * STEPS_PER_MS;
+    this.remaining -= HOOK_EVERY + Math.max(0, atLeast - counted);
     this.lastLook = now;
+    this.steps = 0;
     if (this.remaining < 0) this.spend(`more than ${this.limits.instructions} instructions`);
 
     const heap = getHeapStatistics();

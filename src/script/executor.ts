@@ -42,6 +42,12 @@ export interface Executor {
   call(fn: LuaValue, args: LuaValue[]): LuaValue[];
   /** `table[key]` with metamethods. */
   index(table: LuaValue, key: LuaValue): LuaValue;
+  /** `table[key] = value` with metamethods. */
+  setIndex(table: LuaValue, key: LuaValue, value: LuaValue): void;
+  /** `#value` with metamethods. */
+  length(value: LuaValue): number;
+  /** `a < b` with metamethods. */
+  lessThan(a: LuaValue, b: LuaValue): boolean;
   /** A new table with these fields. */
   table(fields: Record<string, LuaValue>): LuaRef;
   /** As Lua's `tostring`, `__tostring` and `__name` included; returns a one-byte string. */

@@ -10,7 +10,6 @@ import lcorolib from 'fengari/src/lcorolib.js';
 import lobject from 'fengari/src/lobject.js';
 import lstring from 'fengari/src/lstring.js';
 import ltable from 'fengari/src/ltable.js';
-import ltablib from 'fengari/src/ltablib.js';
 import lua from 'fengari/src/lua.js';
 import type { LuaRef } from './executor.js';
 import { oneByte } from './fengari-adjust.js';
@@ -196,6 +195,14 @@ export const api = {
   isYieldable: lua.lua_isyieldable as (L: LuaThread) => boolean,
   insert: lua.lua_insert as (L: LuaThread, index: number) => void,
   getTable: lua.lua_gettable as (L: LuaThread, index: number) => number,
+  setTable: lua.lua_settable as (L: LuaThread, index: number) => void,
+  /** Pushes the length. */
+  length: lua.lua_len as (L: LuaThread, index: number) => void,
+  lessThan: ((L, a, b) => lua.lua_compare(L, a, b, lua.LUA_OPLT) !== 0) as (
+    L: LuaThread,
+    a: number,
+    b: number,
+  ) => boolean,
   setUpvalue: lua.lua_setupvalue as (L: LuaThread, index: number, n: number) => unknown,
   moveTo: lua.lua_xmove as (from: LuaThread, to: LuaThread, n: number) => void,
   /** Pushes and returns what Lua's `tostring` gives. */
@@ -252,15 +259,14 @@ export function onNativeError(L: LuaThread, convert: (thrown: unknown) => string
   });
 }
 
-/** Fengari's own base, table and coroutine functions, as tables that are not yet visible to scripts. */
-export function openLibraries(L: LuaThread): { base: LuaTable; table: LuaTable; coroutine: LuaTable } {
+/** Fengari's own base functions (in the globals) and coroutine functions. */
+export function openLibraries(L: LuaThread): { base: LuaTable; coroutine: LuaTable } {
   const open = (opener: CFunction) => {
     opener(L);
     return tableOf(popSlots(L, 1)[0]!);
   };
   return {
     base: open(lbaselib.luaopen_base),
-    table: open(ltablib.luaopen_table),
     coroutine: open(lcorolib.luaopen_coroutine),
   };
 }

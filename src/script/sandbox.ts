@@ -5,12 +5,11 @@
 
 import { Arguments } from './arguments.js';
 import { coroutineFunctions } from './coroutines.js';
-import { type Executor, LuaError, type LuaValue, MAX_STRING, type Native } from './executor.js';
+import { type Executor, LuaError, type LuaValue, type Native } from './executor.js';
 import {
   api,
   bytesOf,
   bytesSlot,
-  type CFunction,
   compile,
   type LuaTable,
   type LuaThread,
@@ -20,19 +19,17 @@ import {
   popSlots,
   push,
   rawGet,
-  rawLength,
   rawSet,
   setStringMetatable,
   stringBytes,
-  tableOf,
   tableSlot,
 } from './fengari.js';
 import { bitLibrary } from './stdlib/bit.js';
 import { mathLibrary } from './stdlib/math.js';
 import { osLibrary } from './stdlib/os.js';
 import { stringLibrary } from './stdlib/string.js';
+import { tableLibrary, unpack } from './stdlib/table.js';
 import { utf8Library } from './stdlib/utf8.js';
-import { slotOf } from './values.js';
 import type { Vm } from './vm.js';
 
 /** Fengari's base functions that are safe as they are. */
@@ -87,19 +84,6 @@ export function buildSandbox(vm: Vm): void {
   set(stringMetatable, '__metatable', vm.values.slot(false));
   setStringMetatable(vm.main, stringMetatable);
 
-  const tables = fengari.table;
-  for (const [name, cost] of Object.entries(TABLE_COSTS)) {
-    set(tables, name, vm.functionSlot(charged(vm, get(tables, name).value as CFunction, cost)));
-  }
-  set(tables, 'concat', vm.values.slot(tableConcat));
-  set(
-    tables,
-    'getn',
-    vm.values.slot((ex, args) =>
-      rawLength(tableOf(slotOf(new Arguments(ex, 'getn', args).table(1) as never))),
-    ),
-  );
-
   const coroutines = fengari.coroutine;
   for (const [name, fn] of Object.entries(coroutineFunctions(vm))) {
     set(coroutines, name, vm.functionSlot(fn));
@@ -108,7 +92,7 @@ export function buildSandbox(vm: Vm): void {
   const bits = library(bitLibrary());
   const libraries: Record<string, LuaTable> = {
     string: strings,
-    table: tables,
+    table: library(tableLibrary()),
     coroutine: coroutines,
     math: library(mathLibrary()),
     utf8: library(utf8Library()),
@@ -125,7 +109,7 @@ export function buildSandbox(vm: Vm): void {
   set(packages, 'loaded', tableSlot(loaded));
   set(globals, 'package', tableSlot(packages));
 
-  set(globals, 'unpack', get(tables, 'unpack'));
+  set(globals, 'unpack', vm.values.slot(unpack));
   set(globals, 'tonumber', vm.values.slot(toNumber));
   set(globals, 'collectgarbage', vm.values.slot(collectGarbage));
   set(globals, 'print', vm.functionSlot(vm.guard((L) => print(vm, L))));
@@ -134,53 +118,6 @@ export function buildSandbox(vm: Vm): void {
   set(globals, 'loadstring', load);
   set(globals, 'require', vm.functionSlot(vm.guard((L) => requireModule(vm, L, loaded))));
 }
-
-/** What Fengari's table functions cost, given the table's length and their numeric arguments. */
-const TABLE_COSTS: Record<string, (length: number, args: LuaValue[]) => number> = {
-  insert: (length, args) => (args.length > 2 ? 1 + length / 4 : 1),
-  remove: (length, args) => (args.length > 1 ? 1 + length / 4 : 1),
-  move: (_, args) => span(args[1], args[2]),
-  unpack: (length, args) => span(args[1] ?? 1, args[2] ?? length),
-  sort: (length) => length * Math.log2(length + 1) * 2,
-};
-
-function span(from: LuaValue, to: LuaValue): number {
-  const n = Number(to) - Number(from) + 1;
-  return n > 0 ? n : 1;
-}
-
-function charged(vm: Vm, fn: CFunction, cost: (length: number, args: LuaValue[]) => number): CFunction {
-  return vm.guard((L) => {
-    const args: LuaValue[] = [];
-    for (let i = L.ci.funcOff + 1; i < L.top; i++) args.push(vm.values.read(L.stack[i]!));
-    const first = args[0];
-    const length = vm.type(first) === 'table' ? rawLength(tableOf(slotOf(first as never))) : 0;
-    vm.charge(cost(length, args));
-    return fn(L);
-  });
-}
-
-const tableConcat: Native = (ex, args) => {
-  const a = new Arguments(ex, 'concat', args);
-  const list = a.table(1);
-  const separator = a.value(2) === undefined ? '' : a.string(2);
-  const from = a.integer(3, 1);
-  const to = a.value(4) === undefined ? rawLength(tableOf(slotOf(list as never))) : a.integer(4);
-  const parts: string[] = [];
-  let size = 0;
-  for (let i = from; i <= to; i++) {
-    ex.charge(2);
-    const value = ex.index(list, i);
-    if (typeof value !== 'string' && typeof value !== 'number') {
-      throw new LuaError(`invalid value (at index ${i}) in table for 'concat'`);
-    }
-    const part = ex.tostring(value);
-    size += part.length + separator.length;
-    if (size > MAX_STRING) throw new LuaError('resulting string too large');
-    parts.push(part);
-  }
-  return parts.join(separator);
-};
 
 const SPACE = '[ \\t\\n\\v\\f\\r]*';
 const WITH_BASE = new RegExp(`^${SPACE}(-?)([0-9a-z]+)${SPACE}$`, 'i');
@@ -226,7 +163,12 @@ function print(vm: Vm, L: LuaThread): number {
 function loadText(vm: Vm, L: LuaThread): number {
   const args: LuaValue[] = [];
   for (let i = L.ci.funcOff + 1; i < L.top; i++) args.push(vm.values.read(L.stack[i]!));
-  const [chunk, name, , environment] = args;
+  const [chunk, name, mode, environment] = args;
+  if (typeof mode === 'string' && !mode.includes('t')) {
+    push(L, vm.values.slot(undefined));
+    push(L, vm.values.slot(`attempt to load a text chunk (mode is '${mode}')`));
+    return 2;
+  }
   let text = '';
   if (typeof chunk === 'string') {
     text = chunk;

@@ -27,6 +27,7 @@ import {
   push,
   raise,
   rawGet,
+  rawLength,
   rawSet,
   type Slot,
   STRING,
@@ -58,7 +59,7 @@ const POOL_SIZE = 32;
 /** A thread whose stack grew past this many slots is not kept. */
 const POOL_STACK = 1000;
 /** Loading runs every module's main chunk, which may build tables: so many times a callback's budget. */
-const LOAD_FACTOR = 10;
+const LOAD_FACTOR = 3;
 /** Bytes of a large string that count as one step. */
 const BYTES_PER_STEP = 16;
 
@@ -408,12 +409,42 @@ export class Vm implements Executor {
   }
 
   index(table: LuaValue, key: LuaValue): LuaValue {
-    const L = this.thread;
-    if (!api.checkStack(L, 5)) throw new LuaError('stack overflow');
-    push(L, this.values.slot(table));
-    push(L, this.values.slot(key));
+    const slot = this.values.slot(table);
+    if (isPlainTable(slot)) return this.values.read(rawGet(this.main, tableOf(slot), this.values.slot(key)));
+    const L = this.pushAll(slot, this.values.slot(key));
     api.getTable(L, -2);
     return this.values.read(popSlots(L, 2)[1]!);
+  }
+
+  setIndex(table: LuaValue, key: LuaValue, value: LuaValue): void {
+    const L = this.pushAll(this.values.slot(table), this.values.slot(key), this.values.slot(value));
+    api.setTable(L, -3);
+    popSlots(L, 1);
+  }
+
+  length(value: LuaValue): number {
+    const slot = this.values.slot(value);
+    if (isPlainTable(slot)) return rawLength(tableOf(slot));
+    const L = this.pushAll(slot);
+    api.length(L, -1);
+    const length = this.values.read(popSlots(L, 2)[1]!);
+    if (typeof length !== 'number') throw new LuaError('object length is not an integer');
+    return length;
+  }
+
+  lessThan(a: LuaValue, b: LuaValue): boolean {
+    const L = this.pushAll(this.values.slot(a), this.values.slot(b));
+    const less = api.lessThan(L, -2, -1);
+    popSlots(L, 2);
+    return less;
+  }
+
+  /** Pushes slots onto the running thread. */
+  private pushAll(...slots: Slot[]): LuaThread {
+    const L = this.thread;
+    if (!api.checkStack(L, slots.length + 5)) throw new LuaError('stack overflow');
+    for (const slot of slots) push(L, slot);
+    return L;
   }
 
   table(fields: Record<string, LuaValue>): LuaRef {
@@ -429,9 +460,7 @@ export class Vm implements Executor {
     if (typeof value === 'number') return numberToString(value);
     if (value === undefined) return 'nil';
     if (typeof value === 'boolean') return String(value);
-    const L = this.thread;
-    if (!api.checkStack(L, 5)) throw new LuaError('stack overflow');
-    push(L, this.values.slot(value));
+    const L = this.pushAll(this.values.slot(value));
     const text = oneByte(api.toLuaString(L, -1));
     popSlots(L, 2);
     return text;
@@ -447,4 +476,9 @@ export class Vm implements Executor {
         return typeof value;
     }
   }
+}
+
+/** A table whose fields can be read without metamethods. */
+function isPlainTable(slot: Slot): boolean {
+  return typeOf(slot) === TABLE && tableOf(slot).metatable === null;
 }

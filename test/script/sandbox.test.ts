@@ -41,10 +41,10 @@ t.test('nothing leads out of the sandbox', async (t) => {
     'mode b allows no text',
   );
   t.match(
-    run('return pcall(string.format, "%s", setmetatable({}, {__tostring = function() return 1 end}))')[1],
+    run('return pcall(string.format, "%s", setmetatable({}, {__tostring = function() return {} end}))')[1],
     /must return a string/,
   );
-  t.same(run('return getmetatable("").__index, getmetatable("")'), [undefined, false]);
+  t.same(run('return getmetatable("")'), [false]);
 });
 
 t.test('require finds modules below the roots only, by dots and slashes alike', async (t) => {

@@ -38,6 +38,25 @@ export class FakeExecutor implements Executor {
     return table.fields.get(key);
   }
 
+  setIndex(table: LuaValue, key: LuaValue, value: LuaValue): void {
+    if (!(table instanceof FakeTable)) throw new LuaError(`attempt to index a ${this.type(table)} value`);
+    if (value === undefined) table.fields.delete(key);
+    else table.fields.set(key, value);
+  }
+
+  length(value: LuaValue): number {
+    if (typeof value === 'string') return value.length;
+    let n = 0;
+    while (this.index(value, n + 1) !== undefined) n++;
+    return n;
+  }
+
+  lessThan(a: LuaValue, b: LuaValue): boolean {
+    if (typeof a === 'number' && typeof b === 'number') return a < b;
+    if (typeof a === 'string' && typeof b === 'string') return a < b;
+    throw new LuaError(`attempt to compare ${this.type(a)} with ${this.type(b)}`);
+  }
+
   table(fields: Record<string, LuaValue>): FakeTable {
     return new FakeTable(new Map(Object.entries(fields)));
   }

@@ -1,5 +1,6 @@
 /** The methods of a client, `conn:…`. Those of CONNMIX have its names, arguments and results. */
 
+import { messageOf } from '../../errors.js';
 import { type ApiFunction, Failure, optional, value } from '../../script/api.js';
 import type { LuaValue } from '../../script/executor.js';
 import { bytesOf } from '../../script/fengari.js';
@@ -73,7 +74,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [],
     returns: [value('context', 'value')],
     example: 'print(conn:context().user)',
-    run: (client) => new Map(Object.entries(client.context ?? {})),
+    run: (client) => client.context.values,
   },
   {
     name: 'conn:context_value',
@@ -81,7 +82,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [value('key', 'text')],
     returns: [value('value', 'value')],
     example: 'local user = conn:context_value("user")',
-    run: (client, key: string) => client.context?.[key],
+    run: (client, key: string) => client.context.values.get(key),
   },
   {
     name: 'conn:wait_context_value',
@@ -92,7 +93,8 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [value('value', 'value')],
     waits: true,
     example: 'local user, err = conn:wait_context_value("user")',
-    run: (client, key: string) => client.whenContext(key),
+    run: (client, key: string) =>
+      client.context.when(key).catch((error) => new Failure(`closed: ${messageOf(error)}`)),
   },
   {
     name: 'conn:set_context',
@@ -100,10 +102,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [value('context', 'value')],
     returns: [],
     example: 'conn:set_context({ user = "ann" })',
-    run: (client, context: unknown) => {
-      client.context = undefined;
-      for (const [key, item] of Object.entries(Object(context))) client.setContext(key, item);
-    },
+    run: (client, context: unknown) => client.context.replace(Object(context)),
   },
   {
     name: 'conn:set_context_value',
@@ -111,7 +110,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [value('key', 'text'), optional('value', 'value')],
     returns: [],
     example: 'conn:set_context_value("user", "ann")',
-    run: (client, key: string, item: unknown) => client.setContext(key, item),
+    run: (client, key: string, item: unknown) => client.context.set(key, item),
   },
   {
     name: 'conn:attach',

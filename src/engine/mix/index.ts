@@ -1,6 +1,7 @@
 /** Puts `mix` into a station's VM: the pure functions, and those that reach the engine. */
 
-import { installPureMix, type PureHost } from '../../script/mix/index.js';
+import { type FrameHost, frameFunctions } from '../../script/mix/frame.js';
+import { type CodecHost, codecFunctions, pureMix, structMethods } from '../../script/mix/index.js';
 import type { Vm } from '../../script/vm.js';
 import { bufferMethods } from '../receive-buffer.js';
 import type { Station } from '../station.js';
@@ -12,8 +13,11 @@ import { storeFunctions } from './store.js';
 import { timeFunctions, timerMethods } from './time.js';
 
 /** `mix` without an engine, for checks, tests and offline decoding. */
-export function installOfflineMix(vm: Vm, host: PureHost): void {
-  installPureMix(vm, host);
+export function installOfflineMix(vm: Vm, host: CodecHost & FrameHost): void {
+  vm.define(pureMix, undefined);
+  vm.define(structMethods, undefined);
+  vm.define(codecFunctions, host);
+  vm.define(frameFunctions, host);
   vm.define(logFunctions, vm);
   for (const [name, level] of Object.entries(logLevels)) vm.constant(`mix.${name}`, level);
 }
