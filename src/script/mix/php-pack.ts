@@ -174,7 +174,8 @@ export function phpUnpack(format: string, data: string): PhpTable {
     } else if (letter === 'X') {
       at = Math.max(0, at - (count === ALL ? 1 : count));
     } else if (letter === '@') {
-      if (count <= data.length) at = Math.max(0, count);
+      // As in PHP, "@*" goes to the start, and "@0" and places outside the data change nothing.
+      if (count !== 0 && count <= data.length) at = Math.max(0, count);
     } else {
       const size = sizeOfText(letter, count, data.length - at);
       const end = checkedEnd(letter, data, at, size);
