@@ -11,6 +11,7 @@ import { MoonwireError } from '../errors.js';
 import { silentLogger } from '../log.js';
 import { Vm } from '../script/vm.js';
 import { EXIT } from './exit.js';
+import { bytesOfDigits, hexDigits } from './hex-lines.js';
 import { scriptRoots } from './roots.js';
 
 /** Longest frame; also bounds what one input line may leave waiting. */
@@ -36,10 +37,10 @@ export async function decode(
   const protocol = loadProtocol(module);
   let peer = new OfflinePeer(protocol, MAX_FRAME);
   for await (const line of lines(options)) {
-    const text = line.replaceAll(/\s+/g, '');
-    if (text === '' || text.startsWith('#')) continue;
+    const digits = hexDigits(line);
+    if (digits === '') continue;
     if (!options.session) peer = new OfflinePeer(protocol, MAX_FRAME);
-    const bytes = /^(?:[0-9a-fA-F]{2})+$/.test(text) ? Buffer.from(text, 'hex') : undefined;
+    const bytes = bytesOfDigits(digits);
     const result = bytes
       ? peer.feed(bytes, !options.session)
       : { messages: [], discarded: 0, error: 'not a line of hexadecimal bytes' };

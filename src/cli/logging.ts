@@ -44,7 +44,8 @@ export function textLogger(level: LogLevel): Logger {
 
 /** JSON lines on standard error, or in the configured file, which is rotated each day. */
 export async function jsonLogger(settings: Config['logging']): Promise<Logger> {
-  const { pino } = await import('pino');
+  // A CommonJS library: in the bundle it has no named exports.
+  const { default: pino } = await import('pino');
   const target =
     settings.filename === undefined ? process.stderr : new DailyFile(settings.filename, settings.maxFiles);
   const log = pino({ level: 'debug', base: undefined, timestamp: pino.stdTimeFunctions.isoTime }, target);
