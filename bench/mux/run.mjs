@@ -1,140 +1,110 @@
-// Benchmarks of src/mux against node:net and yamux; see README.md beside this file.
+// Benchmarks of src/mux against node:net and yamux, both ends in this process; see README.md beside this file.
+// Usage: node bench/mux/run.mjs [rounds]    (after npm run build)
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { moonwire, rawTcp } from './contenders.mjs';
+import { loadYamux, moonwire, rawTcp } from './contenders.mjs';
 
-const ROUNDS = Number(process.argv[2] ?? 7);
+const ROUNDS = Number(process.argv[2] ?? 15);
+/** Rounds before the measured ones: the engine compiles what runs often only after a while. */
+const WARM_UP = 5;
 v8.setFlagsFromString('--expose-gc');
 const gc = vm.runInNewContext('gc');
 
 const MiB = 1024 * 1024;
-const BLOCK = Buffer.alloc(64 * 1024, 7);
+const all = (count, work) => Promise.all(Array.from({ length: count }, work));
+const ms = (value) => value;
+const micro = (count) => (value) => (value * 1000) / count;
 
-/** Writes `bytes` to an echoing stream with back-pressure, reads them back, and ends it. */
-function echo(stream, bytes) {
-  return new Promise((resolve, reject) => {
-    let received = 0;
-    let sent = 0;
-    const pump = () => {
-      while (sent < bytes) {
-        const block = bytes - sent < BLOCK.length ? BLOCK.subarray(0, bytes - sent) : BLOCK;
-        sent += block.length;
-        if (sent === bytes) stream.end(block);
-        else if (!stream.write(block)) {
-          stream.once('drain', pump);
-          return;
-        }
-      }
-    };
-    stream.on('data', (chunk) => {
-      received += chunk.length;
-    });
-    stream.on('error', reject);
-    stream.on('close', () =>
-      received === bytes ? resolve() : reject(new Error(`${received} of ${bytes} bytes came back`)),
-    );
-    pump();
-  });
-}
-
-/** `count` requests of `size` bytes one after the other on one stream, each answered before the next. */
-function pingPong(stream, count, size) {
-  const request = BLOCK.subarray(0, size);
-  return new Promise((resolve, reject) => {
-    let left = count;
-    let due = size;
-    stream.on('data', (chunk) => {
-      due -= chunk.length;
-      if (due > 0) return;
-      due = size;
-      if (--left > 0) stream.write(request);
-      else stream.end();
-    });
-    stream.on('error', reject);
-    stream.on('close', resolve);
-    stream.write(request);
-  });
-}
-
-async function timed(work) {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
-}
-
-const all = (count, make) => Promise.all(Array.from({ length: count }, make));
-
-/** name, unit, how the milliseconds become that unit, work, and whether TCP connections can take part. */
+/** What is measured; `show` turns the milliseconds of one round into `unit`. `raw`: node:net takes part. */
 const CASES = [
-  ['32 MiB there and back, 1 stream', 'ms', (ms) => ms, (c) => echo(c.open(), 32 * MiB)],
-  ['8 × 4 MiB there and back, 8 streams', 'ms', (ms) => ms, (c) => all(8, () => echo(c.open(), 4 * MiB))],
-  ['8 × 1 MiB there and back, 8 streams', 'ms', (ms) => ms, (c) => all(8, () => echo(c.open(), MiB))],
-  ['1-byte ping-pong on an open stream', 'µs', (ms) => ms, (c) => pingPong(c.open(), 1000, 1)],
-  ['1 KiB request/response', 'per s', (ms) => 1e6 / ms, (c) => pingPong(c.open(), 1000, 1024)],
-  [
-    'open, echo 1 byte, close; one at a time',
-    'µs',
-    (ms) => ms,
-    async (c) => {
-      for (let i = 0; i < 1000; i++) await echo(c.open(), 1);
+  {
+    title: '32 MiB there and back, 1 stream',
+    unit: 'ms',
+    show: ms,
+    raw: true,
+    work: (c) => c.echo(32 * MiB),
+  },
+  {
+    title: '8 MiB there and back over 8 streams',
+    unit: 'ms',
+    show: ms,
+    raw: true,
+    work: (c) => all(8, () => c.echo(MiB)),
+  },
+  { title: '1-byte ping-pong', unit: 'µs', show: micro(2000), raw: true, work: (c) => c.pingPong(2000, 1) },
+  {
+    title: '1 KiB request and response',
+    unit: 'per s',
+    show: (value) => 2e6 / value,
+    raw: true,
+    work: (c) => c.pingPong(2000, 1024),
+  },
+  {
+    title: 'open, echo 1 byte, close: one at a time',
+    unit: 'µs',
+    show: micro(1000),
+    raw: true,
+    work: async (c) => {
+      for (let i = 0; i < 1000; i++) await c.echo(1);
     },
-  ],
-  ['open, echo, close; 256 at once', 'µs each', (ms) => (ms * 1000) / 256, (c) => all(256, () => echo(c.open(), 1))],
-  [
-    'open, echo, close; 10,000 at once',
-    'µs each',
-    (ms) => ms / 10,
-    (c) => all(10_000, () => echo(c.open(), 1)),
-    { tcp: false },
-  ],
+  },
+  {
+    title: 'open, echo 1 byte, close: 256 at once',
+    unit: 'µs each',
+    show: micro(256),
+    raw: true,
+    work: (c) => all(256, () => c.echo(1)),
+  },
+  {
+    title: 'open, echo 1 byte, close: 10,000 at once',
+    unit: 'µs each',
+    show: micro(10_000),
+    // That many TCP connections at once meet the limit of open files, and leave their ports waiting.
+    raw: false,
+    work: (c) => all(10_000, () => c.echo(1)),
+  },
 ];
 
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
-const show = (value) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+const round = (value) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
-const makers = [rawTcp, moonwire];
-const names = [];
-for (const [title, unit, convert, work, { tcp = true } = {}] of CASES) {
-  const figures = new Map();
+const yamux = await loadYamux();
+if (!yamux) console.log('yamux is left out: npm install --no-save @chainsafe/libp2p-yamux@7');
+const contenders = { 'node:net': rawTcp, 'moonwire/mux': moonwire, ...(yamux ? { yamux } : {}) };
+
+for (const { title, unit, show, raw, work } of CASES) {
+  const times = new Map();
   // Contenders take turns, so that whatever else the machine does falls on all of them.
-  for (let round = 0; round <= ROUNDS; round++) {
-    for (const make of makers) {
-      if (make === rawTcp && !tcp) continue;
+  for (let i = 0; i < WARM_UP + ROUNDS; i++) {
+    for (const [name, make] of Object.entries(contenders)) {
+      if (name === 'node:net' && !raw) continue;
       const contender = await make();
-      const ms = await timed(() => work(contender));
+      const start = performance.now();
+      await work(contender);
+      const took = performance.now() - start;
       await contender.close();
-      if (!figures.has(contender.name)) figures.set(contender.name, []);
-      // The first round warms up.
-      if (round > 0) figures.get(contender.name).push(convert(ms));
-      gc();
+      if (i >= WARM_UP) times.set(name, [...(times.get(name) ?? []), took]);
     }
   }
-  const cells = [...figures].map(([name, values]) => `${name} ${show(median(values))}`);
-  console.log(`${title} [${unit}]: ${cells.join(' | ')}`);
+  const cells = [...times].map(([name, values]) => `${name} ${round(show(median(values)))}`);
+  console.log(`${title} [${unit}]: ${cells.join(' · ')}`);
 }
 
-/** Memory of streams that have said one byte each way and wait; both ends are in this process. */
-async function memoryPerStream() {
-  const contender = await moonwire();
-  const count = 10_000;
+/** Memory of streams that have said one byte each way and wait; both ends are here. */
+for (const [name, make] of Object.entries(contenders)) {
+  if (name === 'node:net') continue;
+  const contender = await make();
   const used = () => {
     gc();
     const { heapUsed, external } = process.memoryUsage();
     return heapUsed + external;
   };
-  await echo(contender.open(), 1);
+  await contender.hold(10);
   const before = used();
-  const streams = await all(
-    count,
-    () =>
-      new Promise((resolve) => {
-        const stream = contender.open();
-        stream.once('data', () => resolve(stream));
-        stream.write('x');
-      }),
+  const streams = await contender.hold(10_000);
+  console.log(
+    `memory of an idle stream, both ends [bytes]: ${name} ${round((used() - before) / streams.length)}`,
   );
-  const each = (used() - before) / count;
-  console.log(`memory of an idle stream, both its ends: ${show(each)} bytes (${streams.length} streams)`);
   await contender.close();
 }
-await memoryPerStream();
+process.exit(0);

@@ -3,6 +3,7 @@
  */
 import { MoonwireError } from '../errors.js';
 import { MAX_31, MAX_LENGTH } from './frame.js';
+import { checkedNumber } from './range.js';
 
 /** What a session is told when it is made; everything but `role` has a default. */
 export interface SessionOptions {
@@ -65,16 +66,6 @@ export function sessionConfig(options: SessionOptions): SessionConfig {
     config[name] = checkedNumber(name, value, least, most);
   }
   return config;
-}
-
-/** Returns `value` if it is a whole number from `least` to `most`, else throws MoonwireError `invalid_argument`. */
-export function checkedNumber(name: string, value: number, least: number, most: number): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new MoonwireError(
-    'invalid_argument',
-    `${name} must be a whole number from ${least} to ${most}, not ${value}`,
-    name,
-  );
 }
 
 type Entries<T> = { [K in keyof T]: [K, T[K]] }[keyof T][];

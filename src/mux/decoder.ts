@@ -5,16 +5,15 @@
 import { Buffer } from 'node:buffer';
 import { MuxError } from './errors.js';
 import {
+  CONTROL_BYTES,
   describeFrame,
   type FrameHeader,
   FrameType,
   GOAWAY_FIXED_BYTES,
   HEADER_BYTES,
   MAX_31,
-  RST_BYTES,
   readHeader,
   readU32,
-  WNDINC_BYTES,
 } from './frame.js';
 
 const NOTHING = Buffer.alloc(0);
@@ -111,7 +110,7 @@ export class FrameDecoder {
   }
 
   private control(): boolean {
-    if (!this.take(4)) return false;
+    if (!this.take(CONTROL_BYTES)) return false;
     this.value = readU32(this.taken, this.takenAt);
     if (this.header.type === FrameType.WNDINC) {
       // The increment's top bit is reserved (README §1).
@@ -201,11 +200,9 @@ function check(header: FrameHeader): void {
   const { type, length, streamId } = header;
   if (type > FrameType.GOAWAY) return;
   const wrongSize =
-    type === FrameType.RST
-      ? length !== RST_BYTES
-      : type === FrameType.WNDINC
-        ? length !== WNDINC_BYTES
-        : type === FrameType.GOAWAY && length < GOAWAY_FIXED_BYTES;
+    type === FrameType.GOAWAY
+      ? length < GOAWAY_FIXED_BYTES
+      : type !== FrameType.DATA && length !== CONTROL_BYTES;
   if (wrongSize) throw new MuxError('frame_size', `${describeFrame(header)}: wrong length`);
   if (streamId > MAX_31) throw new MuxError('protocol', `${describeFrame(header)}: the id's top bit is set`);
   if ((streamId === 0) !== (type === FrameType.GOAWAY)) {

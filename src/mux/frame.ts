@@ -1,7 +1,7 @@
 /**
  * The layout of frames on the wire (README §1). All integers are big endian.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 
 /** Bytes of every frame's header. */
 export const HEADER_BYTES = 8;
@@ -9,6 +9,8 @@ export const HEADER_BYTES = 8;
 export const MAX_LENGTH = 0xffffff;
 /** Largest stream id, and largest window or increment. */
 export const MAX_31 = 0x7fffffff;
+/** Largest error code and stream type. */
+export const MAX_32 = 0xffffffff;
 
 /** Frame types; numbers above these are skipped. */
 export const FrameType = { RST: 0, DATA: 1, WNDINC: 2, GOAWAY: 3 } as const;
@@ -17,9 +19,8 @@ export const FIN = 1;
 /** Begins a stream. Flag of DATA. */
 export const SYN = 2;
 
-/** Body bytes of RST and WNDINC, all of them, and of GOAWAY before its debug bytes. */
-export const RST_BYTES = 4;
-export const WNDINC_BYTES = 4;
+/** Body bytes of RST and of WNDINC, and of GOAWAY before its debug bytes. */
+export const CONTROL_BYTES = 4;
 export const GOAWAY_FIXED_BYTES = 8;
 
 /** What a header says. */
@@ -77,30 +78,6 @@ export function writeU32(into: Uint8Array, at: number, value: number): number {
 /** Reads the 32-bit number at `at`, 0 … 2^32-1. */
 export function readU32(from: Uint8Array, at: number): number {
   return ((from[at]! << 24) | (from[at + 1]! << 16) | (from[at + 2]! << 8) | from[at + 3]!) >>> 0;
-}
-
-/** A whole RST or WNDINC frame, which differ only in what their four bytes mean. */
-export function encodeControl(type: 0 | 2, streamId: number, value: number): Buffer {
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + 4);
-  writeU32(frame, writeHeader(frame, 0, type, 0, streamId, 4), value);
-  return frame;
-}
-
-/** A whole GOAWAY frame. */
-export function encodeGoAway(lastStreamId: number, errorCode: number, debug: Uint8Array): Buffer {
-  const length = GOAWAY_FIXED_BYTES + debug.length;
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
-  let at = writeHeader(frame, 0, FrameType.GOAWAY, 0, 0, length);
-  at = writeU32(frame, at, lastStreamId);
-  frame.set(debug, writeU32(frame, at, errorCode));
-  return frame;
-}
-
-/** A whole DATA frame with its payload copied in: for tests and tools; sessions send the payload uncopied. */
-export function encodeData(streamId: number, payload: Uint8Array, flags: number): Buffer {
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
-  frame.set(payload, writeHeader(frame, 0, FrameType.DATA, flags, streamId, payload.length));
-  return frame;
 }
 
 /** One line for a log or a failing test: `DATA #3 SYN+FIN 5 bytes`. */

@@ -3,8 +3,8 @@
  */
 import type { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
-import { checkedNumber } from './config.js';
 import { MuxError } from './errors.js';
+import { checkedNumber } from './range.js';
 import type { MuxStream } from './stream.js';
 import type { TypedSession } from './typed.js';
 
@@ -33,6 +33,7 @@ export class Heartbeat {
   private stream: MuxStream | undefined;
   private beatTimer: NodeJS.Timeout | undefined;
   private deathTimer: NodeJS.Timeout | undefined;
+  private started = false;
   private stopped = false;
   /** The beat under way: what must come back, when it left, who waits for it. */
   private pending: { bytes: Buffer; since: number; waiters: Waiter[] } | undefined;
@@ -70,10 +71,11 @@ export class Heartbeat {
     this.rearm();
   }
 
-  /** Begins to send beats. Does nothing when they are being sent or the session has ended. */
+  /** Begins to send beats. Does nothing when they are being sent, after `stop()`, or when the session has ended. */
   start(): void {
-    if (this.stream || this.stopped || this.typed.session.endedBy) return;
-    this.openStream();
+    if (this.started || this.stopped || this.typed.session.endedBy) return;
+    this.started = true;
+    this.stream ??= this.openStream();
     this.rearm();
   }
 
@@ -98,16 +100,15 @@ export class Heartbeat {
 
   private send(waiter?: Waiter): void {
     if (!this.pending) {
-      const stream = this.stream ?? this.openStream();
+      this.stream ??= this.openStream();
       this.pending = { bytes: randomBytes(BEAT_BYTES), since: performance.now(), waiters: [] };
-      stream.write(this.pending.bytes);
+      this.stream.write(this.pending.bytes);
     }
     if (waiter) this.pending.waiters.push(waiter);
   }
 
   private openStream(): MuxStream {
     const stream = this.typed.open(HEARTBEAT_TYPE);
-    this.stream = stream;
     stream.on('error', (error) => this.endBeats(this.typed.session.endedBy ?? error));
     stream.on('readable', () => {
       for (let echo = stream.read(BEAT_BYTES); echo; echo = stream.read(BEAT_BYTES)) this.receive(echo);
@@ -133,7 +134,7 @@ export class Heartbeat {
 
   /** Starts both clocks anew, with the durations in force. */
   private rearm(): void {
-    if (!this.stream || this.stopped) return;
+    if (!this.started || this.stopped) return;
     clearInterval(this.beatTimer);
     clearTimeout(this.deathTimer);
     const silence = this.interval + this.tolerance;

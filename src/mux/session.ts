@@ -5,8 +5,9 @@ import { Buffer } from 'node:buffer';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type SessionConfig, type SessionOptions, sessionConfig } from './config.js';
+import { newCounters, type SessionCounters } from './counters.js';
 import { FrameDecoder } from './decoder.js';
-import { MUX_CODES, type MuxCode, MuxError } from './errors.js';
+import { MUX_CODES, type MuxCode, MuxError, wireCodeOf } from './errors.js';
 import { FIN, FrameType, MAX_31, SYN } from './frame.js';
 import { Incoming } from './incoming.js';
 import { MuxStream, type StreamOwner } from './stream.js';
@@ -22,43 +23,14 @@ export interface SessionEnd {
   debug: Uint8Array;
 }
 
-/** Counters of a session, rising for ever; names are metric labels. */
-export interface SessionCounters {
-  /** Streams opened here, and by the peer (those refused not included). */
-  opened: number;
-  accepted: number;
-  /** RST frames sent for streams that were open, and received for such. */
-  resetsSent: number;
-  resetsReceived: number;
-  /** SYNs refused: after GOAWAY or beyond `maxStreams`, and because the backlog was full. */
-  refused: number;
-  backlogFull: number;
-  /** Payload bytes dropped: the stream was unknown, refused, reset or destroyed. */
-  droppedBytes: number;
-  /** RST and WNDINC frames for unknown streams, and DATA frames answered with RST for that reason. */
-  strayControl: number;
-  strayData: number;
-}
-
 /** One multiplexed connection. It never emits `error`: see `closed`. */
 export class Session extends Incoming {
   /** The settings in force. */
   readonly config: Readonly<SessionConfig>;
   /** Resolves (never rejects) when the session has ended and its transport is closed. */
   readonly closed: Promise<SessionEnd>;
-  readonly counters: Readonly<SessionCounters>;
 
-  private readonly count: SessionCounters = {
-    opened: 0,
-    accepted: 0,
-    resetsSent: 0,
-    resetsReceived: 0,
-    refused: 0,
-    backlogFull: 0,
-    droppedBytes: 0,
-    strayControl: 0,
-    strayData: 0,
-  };
+  private readonly count = newCounters();
   private readonly streams = new Map<number, MuxStream>();
   private readonly decoder: FrameDecoder;
   private readonly writer: FrameWriter;
@@ -73,7 +45,7 @@ export class Session extends Incoming {
   private goAwayDebug: Uint8Array = Buffer.alloc(0);
   private reportClosed!: (end: SessionEnd) => void;
   private closeTimer: NodeJS.Timeout | undefined;
-  private whenDrained: (() => void) | undefined;
+  private draining = false;
 
   /** Where the payload of the DATA frame being received goes; undefined: it is dropped. */
   private receiver: MuxStream | undefined;
@@ -96,7 +68,6 @@ export class Session extends Incoming {
     const config = sessionConfig(options);
     super(config.acceptBacklog);
     this.config = config;
-    this.counters = this.count;
     this.nextId = config.role === 'client' ? 3 : 2;
     this.closed = new Promise((resolve) => {
       this.reportClosed = resolve;
@@ -121,9 +92,9 @@ export class Session extends Incoming {
     return this.streams.size;
   }
 
-  /** Frames of unknown types skipped so far. */
-  get skippedFrames(): number {
-    return this.decoder.skippedFrames;
+  /** The counters as they stand. */
+  get counters(): SessionCounters {
+    return { ...this.count, skippedFrames: this.decoder.skippedFrames };
   }
 
   /**
@@ -132,10 +103,7 @@ export class Session extends Incoming {
    *   `streams_exhausted` when no ids are left
    */
   open(): MuxStream {
-    if (this.endedBy)
-      throw new MuxError('session_closed', 'the session has ended', false, undefined, {
-        cause: this.endedBy,
-      });
+    if (this.endedBy) throw new MuxError('session_closed', 'the session has ended', { cause: this.endedBy });
     if (this.goAwayReceived) throw new MuxError('remote_gone_away', 'the peer accepts no more streams');
     if (this.nextId > MAX_31) throw new MuxError('streams_exhausted', 'all stream ids were used');
     const stream = new MuxStream(this.owner, this.nextId, true);
@@ -147,21 +115,21 @@ export class Session extends Incoming {
   }
 
   /** Tells the peer to open no more streams; further ones are refused, open ones go on. `debug` is for people. */
-  goAway(code: MuxCode = 'none', debug: string | Uint8Array = ''): void {
+  goAway(code: MuxCode | number = 'none', debug: string | Uint8Array = ''): void {
     if (this.endedBy) return;
-    this.sendGoAway(MUX_CODES[code], debug);
+    this.sendGoAway(wireCodeOf(code), debug);
     this.writer.wake();
   }
 
-  /** Sends GOAWAY, waits until all streams have closed, then closes. Resolves as `closed` does. */
-  async drain(debug: string | Uint8Array = 'draining'): Promise<SessionEnd> {
+  /**
+   * Sends GOAWAY, waits until all streams have closed, for as long as that takes, then closes; `close()` cuts it
+   * short. Resolves as `closed` does.
+   */
+  drain(debug: string | Uint8Array = 'draining'): Promise<SessionEnd> {
     this.goAway('none', debug);
-    if (this.streams.size > 0 && !this.endedBy) {
-      await new Promise<void>((resolve) => {
-        this.whenDrained = resolve;
-      });
-    }
-    return this.close();
+    this.draining = true;
+    this.closeIfDrained();
+    return this.closed;
   }
 
   /**
@@ -260,7 +228,7 @@ export class Session extends Incoming {
   /** Sets `receiver` for a frame that begins a stream. False when the frame must be looked at again later. */
   private handleSyn(id: number): boolean {
     this.receiver = undefined;
-    if ((id & 1) === (this.config.role === 'client' ? 1 : 0)) {
+    if (this.isOwn(id)) {
       this.finish(new MuxError('protocol', `the peer opened stream ${id}, an id of our own parity`), true);
     } else if (this.streams.has(id)) {
       this.finish(new MuxError('protocol', `the peer opened stream ${id}, which is open`), true);
@@ -295,6 +263,15 @@ export class Session extends Incoming {
     this.offer(stream);
   }
 
+  /** Whether an id is one that this end opens: odd at the client, even at the server. */
+  private isOwn(id: number): boolean {
+    return (id & 1) === (this.config.role === 'client' ? 1 : 0);
+  }
+
+  private closeIfDrained(): void {
+    if (this.draining && this.streams.size === 0) this.close();
+  }
+
   private refuse(id: number, code: MuxCode): void {
     this.writer.out.rst(id, MUX_CODES[code]);
     this.writer.wake();
@@ -320,9 +297,8 @@ export class Session extends Incoming {
   private handleGoAway(lastId: number, code: number, debug: Uint8Array): void {
     this.goAwayReceived = MuxError.received(code, 'the peer is going away');
     this.goAwayDebug = debug;
-    const parity = this.config.role === 'client' ? 1 : 0;
     for (const stream of [...this.streams.values()]) {
-      if ((stream.id & 1) === parity && stream.id > lastId) {
+      if (this.isOwn(stream.id) && stream.id > lastId) {
         stream.abandon(new MuxError('remote_gone_away', `stream ${stream.id} came after the peer's GOAWAY`));
       }
     }
@@ -352,13 +328,13 @@ export class Session extends Incoming {
   private forget(stream: MuxStream, resetCode: number | undefined): void {
     this.streams.delete(stream.id);
     this.withdraw(stream);
-    if ((stream.id & 1) === (this.config.role === 'client' ? 0 : 1)) this.remoteStreams--;
+    if (!this.isOwn(stream.id)) this.remoteStreams--;
     if (resetCode !== undefined && !this.endedBy) {
       this.count.resetsSent++;
       this.writer.out.rst(stream.id, resetCode);
       this.writer.wake();
     }
-    if (this.streams.size === 0) this.whenDrained?.();
+    this.closeIfDrained();
   }
 
   // ---- ending ----------------------------------------------------------------------------------------------
@@ -373,10 +349,7 @@ export class Session extends Incoming {
   };
 
   private readonly onError = (cause: Error): void => {
-    this.finish(
-      new MuxError('peer_eof', `the transport failed: ${cause.message}`, false, undefined, { cause }),
-      false,
-    );
+    this.finish(new MuxError('peer_eof', `the transport failed: ${cause.message}`, { cause }), false);
   };
 
   private where(): string {
@@ -402,11 +375,8 @@ export class Session extends Incoming {
     // Closing in order is what the user asked for, so it is no error of the streams that it cuts off.
     const reason = inOrder
       ? undefined
-      : new MuxError('session_closed', `the session ended: ${error.message}`, false, undefined, {
-          cause: error,
-        });
+      : new MuxError('session_closed', `the session ended: ${error.message}`, { cause: error });
     for (const stream of [...this.streams.values()]) stream.abandon(reason);
-    this.whenDrained?.();
     if (transport.destroyed) return;
     // What still comes is read and dropped: closing a socket over unread bytes would discard our GOAWAY at the peer.
     transport.end();

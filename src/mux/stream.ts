@@ -3,9 +3,9 @@
  */
 import type { Buffer } from 'node:buffer';
 import { Duplex } from 'node:stream';
+import type { FrameEncoder } from './encoder.js';
 import { MUX_CODES, type MuxCode, MuxError, wireCodeOf } from './errors.js';
 import { FIN, MAX_31, SYN } from './frame.js';
-import type { FrameOutput } from './output.js';
 import { UnreadQueue } from './unread.js';
 import type { FrameSource } from './writer.js';
 
@@ -76,9 +76,10 @@ export class MuxStream extends Duplex implements FrameSource {
   /**
    * Ends both directions at once. The peer sees `code` (a name, or any number 0 … 2^32-1); bytes not yet sent or read
    * are dropped. Does nothing on a stream that has closed. Emits no `error` here.
+   * @throws MoonwireError `invalid_argument` for a number out of range
    */
   reset(code: MuxCode | number = 'stream_cancelled'): void {
-    this.close(typeof code === 'number' ? code : MUX_CODES[code]);
+    this.close(wireCodeOf(code));
     this.destroy();
   }
 
@@ -153,7 +154,7 @@ export class MuxStream extends Duplex implements FrameSource {
   }
 
   /** @internal See {@link FrameSource}. */
-  emitFrame(out: FrameOutput, maxPayload: number): boolean {
+  emitFrame(out: FrameEncoder, maxPayload: number): boolean {
     if (this.over) return false;
     const length = Math.min(this.outgoingBytes, this.sendWindow, maxPayload);
     const syn = this.synDue;
@@ -170,7 +171,7 @@ export class MuxStream extends Duplex implements FrameSource {
     );
   }
 
-  private emitPayload(out: FrameOutput, length: number): void {
+  private emitPayload(out: FrameEncoder, length: number): void {
     this.outgoingBytes -= length;
     let done = 0;
     for (let left = length; left > 0; ) {
@@ -243,7 +244,7 @@ export class MuxStream extends Duplex implements FrameSource {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.close(wireCodeOf(error, 'stream_cancelled'));
+    this.close(error instanceof MuxError ? error.wireCode : MUX_CODES.stream_cancelled);
     if (this.unread?.bytes) this.owner.countUnread(-this.unread.bytes);
     this.unread = undefined;
     this.outgoing.length = 0;

@@ -2,8 +2,9 @@
  * Typed streams: the first four bytes of each stream say what it is for (README §8).
  */
 import { Buffer } from 'node:buffer';
-import { readU32, writeU32 } from './frame.js';
+import { MAX_32, readU32, writeU32 } from './frame.js';
 import { Incoming } from './incoming.js';
+import { checkedNumber } from './range.js';
 import type { Session } from './session.js';
 import type { MuxStream } from './stream.js';
 
@@ -27,9 +28,10 @@ export class TypedSession extends Incoming {
 
   /**
    * Opens a stream of the given type, 0 … 2^32-1, which leaves whole in the first frame.
-   * @throws as {@link Session.open}
+   * @throws as {@link Session.open}; MoonwireError `invalid_argument` for another type
    */
   open(type: number): MuxStream {
+    checkedNumber('type', type, 0, MAX_32);
     const stream = this.session.open();
     stream.streamType = type;
     const bytes = Buffer.allocUnsafe(TYPE_BYTES);

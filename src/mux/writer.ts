@@ -3,7 +3,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Writable } from 'node:stream';
-import { FrameOutput } from './output.js';
+import { FrameEncoder } from './encoder.js';
 
 /** Largest DATA payload of a turn while other streams wait, and while none does. */
 const SHARED_TURN_BYTES = 16 * 1024;
@@ -14,7 +14,7 @@ const CONGESTED_BYTES = 64 * 1024;
 /** A stream as the writer sees it. */
 export interface FrameSource {
   /** Appends one DATA frame of at most `maxPayload` bytes, if one is due; returns whether another is. */
-  emitFrame(out: FrameOutput, maxPayload: number): boolean;
+  emitFrame(out: FrameEncoder, maxPayload: number): boolean;
   /** The writer's own: the next in its line, and whether this one is in it. */
   nextInLine: FrameSource | undefined;
   inLine: boolean;
@@ -31,7 +31,7 @@ export interface WriterEvents {
 /** The sending half of a session. */
 export class FrameWriter {
   /** Where the owner appends control frames; `wake` must follow. */
-  readonly out = new FrameOutput();
+  readonly out = new FrameEncoder();
   private head: FrameSource | undefined;
   private tail: FrameSource | undefined;
   private wakening: NodeJS.Immediate | undefined;

@@ -1,16 +1,8 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { FrameDecoder } from '../../src/mux/decoder.js';
-import {
-  describeFrame,
-  encodeControl,
-  encodeData,
-  encodeGoAway,
-  FIN,
-  readHeader,
-  SYN,
-  writeHeader,
-} from '../../src/mux/frame.js';
+import { FrameEncoder } from '../../src/mux/encoder.js';
+import { describeFrame, FIN, readHeader, SYN, writeHeader } from '../../src/mux/frame.js';
 import { frame } from './wire.js';
 
 interface Vector {
@@ -71,16 +63,27 @@ for (const { name, type, hex = '', fields, expect } of cases) {
 }
 
 t.test('encoding gives the bytes of the vectors', async (t) => {
-  const hexOf = (name: string) => cases.find((c) => c.name === `muxado ${name}`)!.hex;
-  t.equal(encodeControl(0, 1235335936, 5).toString('hex'), hexOf('rst #1'));
-  t.equal(encodeControl(2, 1, 1229976).toString('hex'), hexOf('wndinc'));
-  t.equal(encodeGoAway(5, 1, Buffer.from('bad frame')).toString('hex'), hexOf('goaway with debug text'));
-  t.equal(encodeGoAway(0, 0, Buffer.alloc(0)).toString('hex'), hexOf('goaway'));
-  t.equal(encodeData(3, Buffer.from('hi'), SYN).toString('hex'), hexOf('data with syn'));
-  t.equal(
-    encodeData(0x7fffffff, Buffer.from('ffeeddccbbaa99887766554433221100', 'hex'), FIN).toString('hex'),
-    hexOf('data with fin'),
-  );
+  const encoded = (add: (encoder: FrameEncoder) => void) => {
+    const encoder = new FrameEncoder();
+    add(encoder);
+    return Buffer.concat(encoder.take()).toString('hex');
+  };
+  const data = (encoder: FrameEncoder, id: number, flags: number, payload: Buffer) => {
+    encoder.dataHeader(id, flags, payload.length);
+    encoder.payload(payload);
+  };
+  const long = Buffer.from('ffeeddccbbaa99887766554433221100', 'hex');
+  const wanted: Record<string, (encoder: FrameEncoder) => void> = {
+    'rst #1': (e) => e.rst(1235335936, 5),
+    wndinc: (e) => e.windowIncrement(1, 1229976),
+    goaway: (e) => e.goAway(0, 0, Buffer.alloc(0)),
+    'goaway with debug text': (e) => e.goAway(5, 1, Buffer.from('bad frame')),
+    'data with syn': (e) => data(e, 3, SYN, Buffer.from('hi')),
+    'data with fin': (e) => data(e, 0x7fffffff, FIN, long),
+  };
+  for (const [name, add] of Object.entries(wanted)) {
+    t.equal(encoded(add), cases.find((c) => c.name === `muxado ${name}`)!.hex, name);
+  }
 });
 
 t.test('headers at the edges of their fields', async (t) => {

@@ -1,7 +1,7 @@
 import { duplexPair } from 'node:stream';
 import t from 'tap';
 import { sessionConfig } from '../../src/mux/config.js';
-import { MUX_CODES, MuxError, Session, type SessionOptions } from '../../src/mux/index.js';
+import { MUX_CODES, MuxError, Session, type SessionOptions, TypedSession } from '../../src/mux/index.js';
 import { UnreadQueue } from '../../src/mux/unread.js';
 import { random } from '../support/random.js';
 
@@ -23,6 +23,18 @@ t.test('settings have defaults and ranges, and a refusal names both', async (t) 
     const wanted = { code: 'invalid_argument', where, message: new RegExp(where) };
     t.throws(() => new Session(duplexPair()[0], options as SessionOptions), wanted);
   }
+});
+
+t.test('codes and types out of range are refused', async (t) => {
+  const session = new Session(duplexPair()[0], { role: 'client' });
+  const stream = session.open();
+  for (const value of [-1, 2 ** 32, 1.5, Number.NaN]) {
+    t.throws(() => stream.reset(value), { code: 'invalid_argument', where: 'code' });
+    t.throws(() => session.goAway(value), { code: 'invalid_argument', where: 'code' });
+    t.throws(() => new TypedSession(session).open(value), { code: 'invalid_argument', where: 'type' });
+  }
+  t.notOk(stream.destroyed);
+  session.close();
 });
 
 t.test('error codes', async (t) => {

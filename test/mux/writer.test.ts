@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import t from 'tap';
+import { FrameEncoder } from '../../src/mux/encoder.js';
 import type { MuxStream } from '../../src/mux/index.js';
-import { FrameOutput } from '../../src/mux/output.js';
 import { type FrameSource, FrameWriter } from '../../src/mux/writer.js';
 import { fin, goaway, parse, rst, sessionAndPeer, settle, show, syn, wndinc } from './wire.js';
 
@@ -49,7 +49,7 @@ function source(
 const frames = (calls: Buffer[][]) => parse(Buffer.concat(calls.flat())).frames;
 
 t.test('output lays frames out in order and copies only what is small', async (t) => {
-  const out = new FrameOutput();
+  const out = new FrameEncoder();
   const large = Buffer.alloc(1000, 1);
   out.rst(3, 5);
   out.dataHeader(5, 1, 1002);
@@ -67,13 +67,13 @@ t.test('output lays frames out in order and copies only what is small', async (t
   const parts = out.take();
   t.same(Buffer.concat(parts), expected);
   t.ok(parts.includes(large), 'the large payload is passed on as it is');
-  t.equal(parts.length, 4);
+  t.equal(parts.length, 3, 'between what came before and after it');
   t.equal(out.bytes, 0);
   t.same(out.take(), []);
 });
 
 t.test('what was taken stays as it was when more is gathered', async (t) => {
-  const out = new FrameOutput();
+  const out = new FrameEncoder();
   const taken: { parts: Uint8Array[]; copy: Buffer }[] = [];
   for (let i = 0; i < 5000; i++) {
     out.rst(i + 1, i);

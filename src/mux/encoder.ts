@@ -3,14 +3,21 @@
  * slab; a larger payload is put between two slab slices as it is, uncopied.
  */
 import { Buffer } from 'node:buffer';
-import { encodeGoAway, FrameType, HEADER_BYTES, writeHeader, writeU32 } from './frame.js';
+import {
+  CONTROL_BYTES,
+  FrameType,
+  GOAWAY_FIXED_BYTES,
+  HEADER_BYTES,
+  writeHeader,
+  writeU32,
+} from './frame.js';
 
 const SLAB_BYTES = 8192;
 /** Up to here copying costs less than one more entry in the list that the system call is given (see bench/mux). */
 const COPY_BYTES = 512;
 
-/** A list of byte ranges to be written in order. */
-export class FrameOutput {
+/** The frame encoder: collects frames as a list of byte ranges to be written in order. */
+export class FrameEncoder {
   /** Bytes gathered since the last `take`. */
   bytes = 0;
   private parts: Uint8Array[] = [];
@@ -31,7 +38,12 @@ export class FrameOutput {
 
   /** Appends a GOAWAY. */
   goAway(lastStreamId: number, errorCode: number, debug: Uint8Array): void {
-    this.whole(encodeGoAway(lastStreamId, errorCode, debug));
+    const fixed = HEADER_BYTES + GOAWAY_FIXED_BYTES;
+    this.reserve(fixed);
+    this.to = writeHeader(this.slab, this.to, FrameType.GOAWAY, 0, 0, GOAWAY_FIXED_BYTES + debug.length);
+    this.to = writeU32(this.slab, writeU32(this.slab, this.to, lastStreamId), errorCode);
+    this.bytes += fixed;
+    this.payload(debug);
   }
 
   /** Appends the header of a DATA frame; exactly `length` bytes of payload must follow. */
@@ -43,14 +55,15 @@ export class FrameOutput {
 
   /** Appends a part of a payload. The bytes must not be changed later. */
   payload(bytes: Uint8Array): void {
+    this.bytes += bytes.length;
     if (bytes.length > COPY_BYTES) {
-      this.whole(bytes);
+      this.seal();
+      this.parts.push(bytes);
       return;
     }
     this.reserve(bytes.length);
     this.slab.set(bytes, this.to);
     this.to += bytes.length;
-    this.bytes += bytes.length;
   }
 
   /** Hands over everything gathered and begins anew. */
@@ -63,15 +76,9 @@ export class FrameOutput {
   }
 
   private control(type: 0 | 2, streamId: number, value: number): void {
-    this.reserve(HEADER_BYTES + 4);
-    this.to = writeU32(this.slab, writeHeader(this.slab, this.to, type, 0, streamId, 4), value);
-    this.bytes += HEADER_BYTES + 4;
-  }
-
-  private whole(bytes: Uint8Array): void {
-    this.seal();
-    this.parts.push(bytes);
-    this.bytes += bytes.length;
+    this.reserve(HEADER_BYTES + CONTROL_BYTES);
+    this.to = writeU32(this.slab, writeHeader(this.slab, this.to, type, 0, streamId, CONTROL_BYTES), value);
+    this.bytes += HEADER_BYTES + CONTROL_BYTES;
   }
 
   private reserve(bytes: number): void {
