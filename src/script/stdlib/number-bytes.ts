@@ -10,6 +10,13 @@ export function integerBytes(
   little: boolean,
   signed = false,
 ): string {
+  if (size === 1) return String.fromCharCode(low & 0xff);
+  if (size === 2) return little ? pair(low, low >>> 8) : pair(low >>> 8, low);
+  if (size === 4) {
+    return little
+      ? pair(low, low >>> 8) + pair(low >>> 16, low >>> 24)
+      : pair(low >>> 24, low >>> 16) + pair(low >>> 8, low);
+  }
   const upper = Math.floor(low / 2 ** 24);
   const bytes = new Array<number>(size);
   for (let k = 0; k < size; k++) {
@@ -60,7 +67,32 @@ export function integerAt(
 
 /** Reads an IEEE 754 number at offset `at`. */
 export function floatAt(data: string, at: number, size: 4 | 8, little: boolean): number {
-  const buffer = Buffer.from(data.slice(at, at + size), 'latin1');
-  if (size === 4) return little ? buffer.readFloatLE() : buffer.readFloatBE();
-  return little ? buffer.readDoubleLE() : buffer.readDoubleBE();
+  if (size === 4) {
+    const bits = bits32(data, at, little);
+    return floatOf(bits < 0, (bits >>> 23) & 0xff, bits & 0x7fffff, 23, 127);
+  }
+  const high = bits32(data, little ? at + 4 : at, little);
+  const low = bits32(data, little ? at : at + 4, little) >>> 0;
+  return floatOf(high < 0, (high >>> 20) & 0x7ff, (high & 0xfffff) * 2 ** 32 + low, 52, 1023);
+}
+
+/** The number of a sign, a biased exponent and a fraction of so many bits; arithmetic is faster than a buffer. */
+function floatOf(negative: boolean, exponent: number, fraction: number, bits: number, bias: number): number {
+  let magnitude: number;
+  if (exponent === 2 * bias + 1) magnitude = fraction === 0 ? Number.POSITIVE_INFINITY : Number.NaN;
+  else if (exponent === 0) magnitude = fraction * 2 ** (1 - bias - bits);
+  else magnitude = (1 + fraction * 2 ** -bits) * 2 ** (exponent - bias);
+  return negative ? -magnitude : magnitude;
+}
+
+function bits32(data: string, at: number, little: boolean): number {
+  const a = data.charCodeAt(at);
+  const b = data.charCodeAt(at + 1);
+  const c = data.charCodeAt(at + 2);
+  const d = data.charCodeAt(at + 3);
+  return little ? a | (b << 8) | (c << 16) | (d << 24) : (a << 24) | (b << 16) | (c << 8) | d;
+}
+
+function pair(first: number, second: number): string {
+  return String.fromCharCode(first & 0xff, second & 0xff);
 }
