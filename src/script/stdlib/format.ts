@@ -21,7 +21,7 @@ interface Conversion {
   readonly error: string | undefined;
 }
 
-const CONVERSION = /%([-+ #0]*)(\d{0,2})(?:\.(\d{0,2}))?(.)?/sy;
+const CONVERSION = /^%([-+ #0]*)(\d{0,2})(?:\.(\d{0,2}))?(.)?/s;
 /** What `%q` escapes; a control character looks at the digit behind it. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what has to be escaped.
 const UNREADABLE = /["\\\n]|[\x00-\x1f\x7f](?=(\d?))/g;
@@ -61,8 +61,7 @@ function parse(format: string): (string | Conversion)[] {
       parts.push('%');
       at = percent + 2;
     } else {
-      CONVERSION.lastIndex = percent;
-      const fields = CONVERSION.exec(format) ?? [''];
+      const fields = CONVERSION.exec(format.slice(percent)) ?? [''];
       parts.push(conversionOf(fields));
       at = percent + fields[0].length;
     }

@@ -85,7 +85,7 @@ t.test('format: strings, characters, literals', async (t) => {
   t.strictSame(call('format', '%c%c', 0, 255), ['\0\xff']);
   t.strictSame(call('format', '%s %s', undefined, true), ['nil true']);
   t.strictSame(call('format', '100%%'), ['100%']);
-  t.strictSame(call('format', '%q', 'a"\\\n\r\0' + '1\xff'), ['"a\\"\\\\\\\n\\13\\0001\xff"']);
+  t.strictSame(call('format', '%q', 'a"\\\n\r\x001\xff'), ['"a\\"\\\\\\\n\\13\\0001\xff"']);
   t.strictSame(call('format', '%q %q', 0.1, 7), ['0x1.999999999999ap-4 7']);
   t.strictSame(call('format', '%q %q', Number.NEGATIVE_INFINITY, Number.NaN), ['-1e9999 (0/0)']);
   t.throws(() => call('format', '%q', () => undefined), { message: /value has no literal form/ });
