@@ -4,6 +4,7 @@
  */
 
 import type { Framer } from '../bytes/framer.js';
+import { MoonwireError } from '../errors.js';
 import { type Logger, LogThrottle } from '../log.js';
 import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
@@ -103,7 +104,8 @@ export class Station {
     const deadline = performance.now() + seconds * 1000;
     for (const client of this.clients) client.end();
     while (this.clients.size > 0 && performance.now() < deadline) await pause(10);
-    for (const client of this.clients) client.destroy(new Error('the engine stops'));
+    for (const client of this.clients) client.destroy(new MoonwireError('closed', 'the engine stops'));
+    this.timers.end();
   }
 
   private check(): void {

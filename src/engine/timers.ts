@@ -39,6 +39,7 @@ export class Timer {
 
 export class Timers {
   private readonly running = new Set<Timer>();
+  private readonly sleeping = new Set<NodeJS.Timeout>();
 
   constructor(private readonly station: Station) {}
 
@@ -52,12 +53,31 @@ export class Timers {
     return timer;
   }
 
+  /** Resolves after so many seconds; never, when the script ends before. */
+  sleep(seconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const handle = setTimeout(() => {
+        this.sleeping.delete(handle);
+        resolve();
+      }, seconds * 1000);
+      this.sleeping.add(handle);
+    });
+  }
+
   remove(timer: Timer): void {
     clearTimeout(timer.handle);
     this.running.delete(timer);
   }
 
+  /** Stops all timers; handlers that sleep go on. */
   clear(): void {
     for (const timer of this.running) this.remove(timer);
+  }
+
+  /** Stops all timers, and lets no sleeping handler wake up any more. */
+  end(): void {
+    this.clear();
+    for (const handle of this.sleeping) clearTimeout(handle);
+    this.sleeping.clear();
   }
 }

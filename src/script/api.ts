@@ -36,6 +36,8 @@ export interface ApiValue {
   optional?: boolean;
   /** Stands for any number of further arguments or results (last entry only). */
   rest?: boolean;
+  /** A value that cannot be converted (a cycle, a function) is a {@link Failure}, where others raise. */
+  refusable?: boolean;
   /** What it means, its unit, its range. */
   doc?: string;
 }

@@ -3,7 +3,7 @@
  * the argument checks and conversions that their data asks for.
  */
 
-import { type ApiFunction, type ApiType, Failure } from './api.js';
+import { type ApiFunction, type ApiType, type ApiValue, Failure } from './api.js';
 import { fromJs, toJs, toOptions } from './convert.js';
 import { LuaError, type LuaValue, type Native } from './executor.js';
 import {
@@ -116,14 +116,18 @@ export function wrapApi<Host>(
       const param = params[i]!;
       if (param.rest) {
         for (let at = first + i; at < L.top; at++) {
-          args.push(argument(vm, entry.name, at - first + 1, L.stack[at], param.type));
+          args.push(argument(vm, entry.name, at - first + 1, L.stack[at], param));
         }
         break;
       }
       const slot = first + i < L.top ? L.stack[first + i] : undefined;
       const absent = slot === undefined || typeOf(slot) === NIL;
       if (absent && param.optional) args.push(undefined);
-      else args.push(argument(vm, entry.name, i + 1, slot, param.type));
+      else {
+        const given = argument(vm, entry.name, i + 1, slot, param);
+        if (given instanceof Failure) return finish(L, given);
+        args.push(given);
+      }
     }
     const waits = typeof entry.waits === 'function' ? entry.waits(...args) : entry.waits === true;
     if (waits && !vm.mayWait(L)) throw new LuaError(`${entry.name} waits, which is not allowed here`);
@@ -133,7 +137,12 @@ export function wrapApi<Host>(
   });
 }
 
-function argument(vm: Vm, name: string, i: number, slot: Slot | undefined, type: ApiType): unknown {
+/** Bytes of a string argument that count as one step: natives work through what they are given. */
+const BYTES_PER_STEP = 16;
+
+function argument(vm: Vm, name: string, i: number, slot: Slot | undefined, param: ApiValue): unknown {
+  const { type } = param;
+  if (slot !== undefined && typeOf(slot) === STRING) vm.charge(stringBytes(slot).length / BYTES_PER_STEP);
   const actual = slot === undefined ? NIL : typeOf(slot);
   switch (type) {
     case 'bytes':
@@ -166,7 +175,7 @@ function argument(vm: Vm, name: string, i: number, slot: Slot | undefined, type:
       if (actual === BOOLEAN) return slot!.value;
       break;
     case 'value':
-      return slot === undefined ? undefined : toJs(slot);
+      return slot === undefined ? undefined : convert(slot, param);
     case 'options':
       if (actual === TABLE) return toOptions(slot!);
       break;
@@ -181,6 +190,16 @@ function argument(vm: Vm, name: string, i: number, slot: Slot | undefined, type:
   const expected = type === 'bytes' || type === 'text' ? 'string' : type === 'options' ? 'table' : type;
   const got = slot === undefined ? 'no value' : vm.type(vm.values.read(slot));
   throw new LuaError(`bad argument #${i} to '${name}' (${expected} expected, got ${got})`);
+}
+
+function convert(slot: Slot, param: ApiValue): unknown {
+  try {
+    return toJs(slot);
+  } catch (error) {
+    if (param.refusable && error instanceof LuaError)
+      return new Failure(`invalid_argument: ${error.message}`);
+    throw error;
+  }
 }
 
 function resultSlot(vm: Vm, L: LuaThread, type: ApiType, value: unknown): Slot {

@@ -29,11 +29,9 @@ export const timeFunctions: ApiFunction<MixHost>[] = [
     returns: [],
     waits: true,
     example: 'mix.sleep(0.5)',
-    run: (_, seconds: number) => {
+    run: ({ station }, seconds: number) => {
       checkSeconds(seconds);
-      return new Promise<void>((resolve) => {
-        setTimeout(resolve, seconds * 1000);
-      });
+      return station.timers.sleep(seconds);
     },
   },
   {

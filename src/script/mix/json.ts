@@ -11,7 +11,7 @@ export const jsonFunctions: ApiFunction<unknown>[] = [
       'A value as JSON. A table with the keys 1…n becomes an array, an empty table too ("[]"); any other table an ' +
       'object. Whole numbers to 2^53 have no fraction; not-a-number and infinities become null. Strings that are ' +
       'not UTF-8 become base64 text. Tables may be nested 64 deep. Returns nil and an error for anything else.',
-    params: [optional('value', 'value', 'nil, a boolean, number, string or table')],
+    params: [{ ...optional('value', 'value', 'nil, a boolean, number, string or table'), refusable: true }],
     returns: [value('json', 'bytes')],
     example: 'print(mix.json_encode({ id = 7, tags = { "a", "b" } }))',
     run: (_, data: unknown) => orFailure(() => json.encode(data ?? null)),
