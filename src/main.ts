@@ -1,6 +1,6 @@
 /** The only place that builds the parts and connects them. */
 
-import { defaultCodecs } from './codecs/registry.js';
+import { type CodecRegistry, defaultCodecs } from './codecs/registry.js';
 import type { Config } from './config/schema.js';
 import { Engine, type EngineOptions, type Report } from './engine/engine.js';
 import { messageOf } from './errors.js';
@@ -18,6 +18,14 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
+/** What an embedding program may put in place of the usual. */
+export interface GatewayOptions {
+  /** Codecs for `mix.codec`; default: those Moonwire brings. */
+  codecs?: CodecRegistry;
+  /** Takes what scripts report; default: a line of the log. Of a durable report the promise is waited for. */
+  report?(report: Report): void | Promise<void>;
+}
+
 /** What an engine runs, from a configuration. */
 export function engineOptions(config: Config): EngineOptions {
   const { engine, script } = config;
@@ -31,15 +39,15 @@ export function engineOptions(config: Config): EngineOptions {
 }
 
 /** Builds an engine on an open store, without starting it. */
-export function buildEngine(options: EngineOptions, store: Store, log: Logger): Engine {
+function buildEngine(options: EngineOptions, store: Store, log: Logger, own: GatewayOptions): Engine {
   const node = store.identity.node;
   return new Engine(options, {
     log,
     node,
     nextClientId: () => clientId(node, store.ids.nextSequence()),
-    report: (report) => logReport(log, report),
+    report: own.report ?? ((report) => logReport(log, report)),
     values: store.kv,
-    codecs: defaultCodecs(),
+    codecs: own.codecs ?? defaultCodecs(),
   });
 }
 
@@ -80,9 +88,13 @@ function logReport(log: Logger, { deviceId, values, time, quality, topic }: Repo
 }
 
 /** Opens the store and starts the engine. Throws with nothing left open when a part cannot start. */
-export async function startEngine(config: Config, log: Logger): Promise<Gateway> {
+export async function startEngine(
+  config: Config,
+  log: Logger,
+  options: GatewayOptions = {},
+): Promise<Gateway> {
   const store = await openStore({ path: config.store.path, maxBytes: config.store.maxBytes, log });
-  const engine = buildEngine(engineOptions(config), store, log);
+  const engine = buildEngine(engineOptions(config), store, log, options);
   try {
     await engine.start();
   } catch (error) {
