@@ -1,0 +1,58 @@
+-- The LBS and WiFi messages (0x17, 0x69) of small trackers that speak GT06 otherwise: the byte where others have the
+-- length counts WiFi access points, the date is BCD, and neither a checksum nor a serial number follows.
+--
+--   78 78 · number of access points · 17|69 · date (6, BCD) · access points (7 each: MAC, signal)
+--   · number of cells · country (2) · network (1) · cells (5 each: area, cell, signal) · 0d 0a
+
+local calendar = require "utils.calendar"
+local fields = require "protocols.gt06.fields"
+
+local lbs_wifi = {}
+
+local NUMBERS = { [0x17] = true, [0x69] = true }
+local MAX_POINTS = 16 -- others with these protocol numbers are longer than this
+local MAX_FRAME = 300
+
+local function starts()
+  local list = {}
+  for number in pairs(NUMBERS) do
+    for count = 0, MAX_POINTS do list[#list + 1] = string.char(0x78, 0x78, count, number) end
+  end
+  return list
+end
+
+--- They end with 0d 0a, which also ends one early that has these bytes inside: it does not decode then.
+lbs_wifi.frame = mix.frame.delimiter { start = starts(), ends = "\r\n", keep = true, max = MAX_FRAME }
+
+--- Whether a frame is one of these.
+function lbs_wifi.is(frame)
+  return NUMBERS[frame:byte(4)] and frame:byte(1) == 0x78 and frame:byte(3) <= MAX_POINTS
+end
+
+local function read_time(frame)
+  local digits = mix.bcd(frame:sub(5, 10))
+  if not digits then return nil end
+  local year, month, day, hour, minute, second = digits:match("(%d%d)(%d%d)(%d%d)(%d%d)(%d%d)(%d%d)")
+  return calendar.epoch(2000 + tonumber(year), tonumber(month), tonumber(day), tonumber(hour), tonumber(minute),
+    tonumber(second))
+end
+
+function lbs_wifi.decode(frame)
+  local points = frame:byte(3)
+  local at = 11 + 7 * points
+  local count = frame:byte(at)
+  if #frame < at + 5 or #frame ~= at + 3 + 5 * count + 2 then return nil, "malformed LBS and WiFi message" end
+  local message = { type = "lbs", protocol_number = frame:byte(4), time = read_time(frame) }
+  fields.wifi(message, frame, 11, points)
+  fields.cells(message, frame, fields.network(message, frame, at + 1), count, "I2I2")
+  return message
+end
+
+--- The acknowledgement: no access points, and the date.
+function lbs_wifi.reply(message)
+  if not message.time then return nil end
+  return string.char(0x78, 0x78, 0, message.protocol_number) ..
+    mix.unhex(os.date("!%y%m%d%H%M%S", message.time)) .. "\r\n"
+end
+
+return lbs_wifi

@@ -1,0 +1,72 @@
+-- Cells and WiFi access points that GT06 devices see.
+
+local fields = require "protocols.gt06.fields"
+
+local short = {}
+
+local CELLS = 7
+
+--- Time, network, seven cells; `tail` as in `location`.
+local function cells(format, tail)
+  return function(body, session)
+    local message = { type = "lbs" }
+    local at = fields.time(message, body, 1, session)
+    at = at and fields.network(message, body, at)
+    if not at then return nil, "no cells" end
+    at = fields.cells(message, body, at, CELLS, format)
+    if tail then tail(message, body, at) end
+    return message
+  end
+end
+
+local function wifi_tail(message, body, at)
+  if #body > at then fields.wifi(message, body, at + 2, body:byte(at + 1)) end
+end
+
+short[0x18] = cells("I2I3")
+short[0x28] = short[0x18]
+short[0x2e] = short[0x18]
+short[0x2c] = cells("I2I3", wifi_tail)
+short[0xa1] = cells("I4I8")
+local wide_wifi = cells("I4I8", wifi_tail)
+
+short[0x1e] = function(body, session)
+  local message = { type = "location" }
+  local at = fields.gps(message, body, 1, session)
+  at = at and fields.network(message, body, at)
+  if not at then return nil, "no position" end
+  fields.cells(message, body, at, CELLS, "I2I3")
+  return message
+end
+
+--- Cells and access points, or of one length the position and state of a Jimi 4G tracker.
+short[0xa2] = function(body, session)
+  if #body ~= 59 then return wide_wifi(body, session) end
+  local message = { type = "location" }
+  local at = fields.cell(message, body, fields.gps(message, body, 1, session), fields.LTE_WIDE)
+  if #body - at ~= 25 then return message end
+  local status, voltage, battery, signal, alarm_code, odometer, hours = string.unpack(">xBI2BBBxI4I4", body, at)
+  fields.status(message, status)
+  fields.battery(message, battery)
+  fields.signal(message, signal)
+  fields.alarm(message, alarm_code)
+  message.voltage, message.odometer, message.engine_hours = voltage / 100, odometer, hours
+  return message
+end
+
+short[0xf3] = function(body, session)
+  local message = { type = "wifi" }
+  local at = fields.time(message, body, 1, session)
+  local count = at and body:byte(at)
+  if not count then return nil, "no access points" end
+  local points = {}
+  for i = 1, count do
+    at = 8 + 8 * (i - 1)
+    if #body < at + 7 then break end
+    points[i] = { mac = mix.hex(body:sub(at + 2, at + 7)) }
+  end
+  message.wifi = points
+  return message
+end
+
+return { short = short, long = {} }
