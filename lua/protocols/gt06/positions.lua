@@ -12,12 +12,12 @@ local function location(layout, tail, lte)
     if body == "" then return nil end
     local message = { type = "location" }
     local at = fields.gps(message, body, 1, session)
-    if not at then return nil, "no position" end
     local imei = not message.time and fields.imei(body, 1)
     if imei then -- some models put their IMEI before the date
       message = { type = "location", device_id = imei }
       at = fields.gps(message, body, 9, session)
     end
+    if not at then return nil, "no position" end
     at = fields.cell(message, body, at, #body - at + 1 == lte and fields.GSM_LTE or layout)
     if at and tail then tail(message, body, at, #body - at + 1) end
     return message

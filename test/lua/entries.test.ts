@@ -1,0 +1,125 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import t, { type Test } from 'tap';
+import { Device, startTestEngine, type TestEngine, until } from '../support/engine.js';
+import { unhex } from '../support/framing.js';
+import { ProtocolUnderTest } from '../support/protocol.js';
+
+/** All of lua/ by path within it. */
+const scripts = Object.fromEntries(
+  (readdirSync('lua', { recursive: true }) as string[])
+    .filter((path) => path.endsWith('.lua'))
+    .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
+);
+
+async function start(t: Test, engineYaml: string): Promise<TestEngine> {
+  const running = await startTestEngine(scripts, engineYaml);
+  t.teardown(() => running.stop());
+  return running;
+}
+
+t.test('entry.gt06: a tracker logs in, is acknowledged, and reports where it is', async (t) => {
+  const engine = await start(t, 'servers: [{ name: s, port: 0, bind: 127.0.0.1, entry: entry.gt06.lua }]');
+  const device = await Device.connect(engine.port());
+  const login = '78780d0103534190360660610003c3df0d0a';
+  const position = '787821120c010c0f151fcf027ac8840c4657ec00140001cc00287d001f720001000f53a00d0a';
+  device.send(unhex(position + login + position));
+  await until(() => device.received.length >= 30);
+  t.equal(device.received.toString('hex'), '78780512000f5a530d0a787805010003face0d0a78780512000f5a530d0a');
+  t.match(engine.reports, [
+    { deviceId: '353419036066061', time: 1326381691, values: { type: 'location', speed: 0, valid: true } },
+  ]);
+  t.equal(engine.reports.length, 1, 'nothing of a device that is not known');
+  t.ok(engine.log.some(({ message }) => /sends without having logged in/.test(message)));
+  t.ok(
+    engine.log.some(({ message }) =>
+      message.startsWith('353419036066061: location, 23.11175, 114.40923, 0 km/h'),
+    ),
+  );
+  device.socket.destroy();
+  await until(() => engine.log.some(({ message }) => /^client \S+ left/.test(message)));
+});
+
+/** A Modbus slave on TCP that answers unit 17 only, and what it was asked. */
+async function modbusSlave(
+  t: Test,
+  module: string,
+): Promise<{ server: Server; port: number; asked: unknown[] }> {
+  const asked: unknown[] = [];
+  const slave = new ProtocolUnderTest(module, 'server');
+  const server = createServer((socket) => {
+    const peer = slave.peer();
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => {
+      const { messages } = peer.feed([bytes]);
+      asked.push(...messages);
+      if (messages[0]?.unit === 17)
+        socket.write(unhex(peer.encode('{ values = { 0x2000, 0x47f1, 0, 0x4000 } }')));
+      if (messages[0]?.unit === 18) socket.write(unhex(peer.encode('{ exception = 2 }')));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  return { server, port: (server.address() as { port: number }).port, asked };
+}
+
+for (const framing of ['rtu', 'tcp']) {
+  t.test(`entry.modbus: units are asked in turn over ${framing}, a silent one holds up nobody`, async (t) => {
+    const { port, asked } = await modbusSlave(t, `protocols.modbus_${framing}`);
+    const engine = await start(
+      t,
+      `links:
+  - name: line
+    tcp: { host: 127.0.0.1, port: ${port} }
+    entry: entry.modbus.lua
+    options: { framing: ${framing}, units: "16,17,18", address: 107, quantity: 4, type: float32, order: CDAB, seconds: 0.5 }`,
+    );
+    await until(() => engine.reports.length >= 2);
+    t.match(engine.reports[0], {
+      deviceId: 'modbus-17',
+      values: {
+        values: [
+          { name: '107', value: 123456 },
+          { name: '109', value: 2 },
+        ],
+      },
+    });
+    t.match(asked.slice(0, 4), [
+      { unit: 16, function_code: 3, address: 107, quantity: 4 },
+      { unit: 17 },
+      { unit: 18 },
+      { unit: 16 },
+    ]);
+    const warned = (text: string) => engine.log.some(({ message }) => message === text);
+    t.ok(warned('unit 16 does not answer'));
+    t.ok(warned('modbus-18: illegal data address'));
+    t.strictSame(
+      engine.log.filter(({ level }) => level === 'error'),
+      [],
+    );
+  });
+}
+
+t.test('entry.line: readings of a text sensor, by datagram and by line', async (t) => {
+  const engine = await start(
+    t,
+    `servers:
+  - { name: u, port: 0, bind: 127.0.0.1, transport: udp, entry: entry.line.lua }
+  - { name: t, port: 0, bind: 127.0.0.1, entry: entry.line.lua }`,
+  );
+  const socket = createSocket('udp4');
+  t.teardown(() => socket.close());
+  socket.send('id=shed-4;temp=21.5;hum=40', engine.port(0), '127.0.0.1');
+  await until(() => engine.reports.length >= 1);
+  const device = await Device.connect(engine.port(1));
+  device.send('temp=-3;state=ok\r\nhello\n');
+  await until(() => engine.log.some(({ message }) => /sent no readings: "hello"$/.test(message)));
+  t.match(engine.reports, [
+    { deviceId: 'shed-4', values: { temp: 21.5, hum: 40 } },
+    { deviceId: /^127\.0\.0\.1:\d+$/, values: { temp: -3, state: 'ok' } },
+  ]);
+  device.socket.destroy();
+});

@@ -1,0 +1,70 @@
+import t from 'tap';
+import { splits, unhex } from '../support/framing.js';
+import { offlineVm, ProtocolUnderTest } from '../support/protocol.js';
+import { random } from '../support/random.js';
+
+const line = new ProtocolUnderTest('protocols.line');
+const text = new ProtocolUnderTest('protocols.text', undefined, line.vm);
+const length = new ProtocolUnderTest('protocols.length', undefined, line.vm);
+const bytes = (string: string) => Buffer.from(string, 'latin1');
+
+t.test('lines', async (t) => {
+  const rng = random(t);
+  for (const chunks of splits(bytes('one\r\n\ntwo\n\r\nhalf'), rng)) {
+    const { messages } = line.feed(chunks);
+    t.strictSame(messages, [
+      { type: 'line', text: 'one' },
+      { type: 'line', text: 'two' },
+    ]);
+  }
+  t.match(line.peer().decode(bytes('a=1\nb=2')).messages, [{ text: 'a=1' }, { text: 'b=2' }], 'a datagram');
+  t.strictSame(line.peer().decode(bytes('\r\n')).messages, []);
+  t.equal(line.peer().encode('{ type = "line", text = "on" }'), bytes('on\r\n').toString('hex'));
+  t.equal(line.peer().encode('"on\\r\\n"'), bytes('on\r\n').toString('hex'));
+  t.equal(line.peer().encode('{ type = "line" }'), 'a line needs its text');
+});
+
+t.test('text messages', async (t) => {
+  t.strictSame(text.feed([bytes('one\nt'), bytes('wo\r\n')]).messages, ['one', 'two']);
+  t.equal(text.peer().encode('"on"'), bytes('on\n').toString('hex'));
+  t.equal(text.peer().encode('"a\\nb"'), 'a text message holds no line end');
+  t.equal(text.peer().encode('{}'), 'a text message is a string, not a table');
+});
+
+t.test('length-prefixed frames', async (t) => {
+  const rng = random(t);
+  for (const chunks of splits(unhex('00000002aabb0000000000000001cc'), rng)) {
+    const { messages, errors } = length.feed(chunks);
+    t.strictSame(
+      messages.map(({ data }) => Buffer.from(data as Uint8Array).toString('hex')),
+      ['aabb', '', 'cc'],
+    );
+    t.strictSame(errors, []);
+  }
+  t.equal(length.peer().encode('{ type = "data", data = "ab" }'), '000000026162');
+  t.equal(length.peer().encode('7'), 'a frame needs its data');
+  t.strictSame(length.peer().decode(unhex('0000000261')).errors, ['the length does not match the frame']);
+
+  const vm = offlineVm();
+  vm.execute(
+    'package_little = { little = require("protocols.length").new { size = 2, endian = "little", inclusive = true } }',
+    '@test',
+  );
+  vm.execute('package_tiny = require("protocols.length").new { size = 1 }', '@test');
+  for (const [source, hex] of [
+    ['"abc"', '0500616263'],
+    ['""', '0200'],
+  ] as const) {
+    const little = new ProtocolUnderTest('protocols.length', undefined, vm);
+    t.ok(little.protocol);
+    const [encoded] = vm.execute(`return package_little.little.encode(${source}, {})`, '@test');
+    t.equal(bytes(encoded as string).toString('hex'), hex);
+    const [data] = vm.execute(
+      `return package_little.little.decode(mix.unhex("${hex}"), {}).data == ${source}`,
+      '@test',
+    );
+    t.equal(data, true);
+  }
+  const refused = vm.execute('return package_tiny.encode(("x"):rep(256), {})', '@test');
+  t.strictSame(refused, [undefined, '256 bytes do not fit: at most 255']);
+});
