@@ -253,8 +253,8 @@ export class Vm implements Executor {
     if (!co) {
       co = api.newThread(this.main);
       popSlots(this.main, 1);
+      this.waitingThreads.add(co);
     }
-    this.waitingThreads.add(co);
     if (!api.checkStack(co, args.length + 10)) throw new ScriptError('stack overflow');
     push(co, this.values.slot(fn));
     for (const arg of args) push(co, this.values.slot(arg));
