@@ -64,15 +64,16 @@ export function buildTransientEngine(options: EngineOptions, log: Logger): Engin
   });
 }
 
-/** What is wrong with the scripts of a configuration, without running a handler or opening anything. */
-export function checkEngineScripts(config: Config, log: Logger): string[] {
+/** What would keep an engine from running, found without running a handler or opening anything. */
+export function checkEngine(config: Config, log: Logger): string[] {
   const engine = buildTransientEngine(engineOptions(config), log);
-  return engine.stations.flatMap((station) => {
+  return [...engine.servers, ...engine.links].flatMap((part) => {
+    const problems = part.problem() ?? [];
     try {
-      station.compile();
-      return [];
+      part.station.compile();
+      return problems;
     } catch (error) {
-      return [`${station.settings.name}: ${messageOf(error)}`];
+      return [`${part.config.name}: ${messageOf(error)}`].concat(problems);
     }
   });
 }

@@ -6,8 +6,9 @@ import { ConfigError, describeProblems } from '../config/problems.js';
 import type { Config } from '../config/schema.js';
 import { installOfflineMix } from '../engine/mix/index.js';
 import { silentLogger } from '../log.js';
-import { checkEngineScripts } from '../main.js';
+import { checkEngine } from '../main.js';
 import { Vm } from '../script/vm.js';
+import { checkDevices } from './dev-devices.js';
 import { EXIT } from './exit.js';
 import { scriptRoots } from './roots.js';
 
@@ -30,9 +31,9 @@ function checkConfig(file: string): string[] {
   }
 }
 
-/** The problems of all scripts of a configuration. */
+/** The problems of all scripts of a configuration, and of its simulated devices. */
 export function checkScripts(config: Config): string[] {
-  return checkEngineScripts(config, silentLogger);
+  return [...checkEngine(config, silentLogger), ...checkDevices(config)];
 }
 
 /** A script alone is compiled; its main chunk runs only as part of a configuration, where its server is known. */

@@ -11,6 +11,7 @@ import { MoonwireError, messageOf } from '../errors.js';
 import { Failure, HostObject } from '../script/api.js';
 import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
+import type { Pushable } from '../script/values.js';
 import type { Connection, ConnectionHandler } from '../transports/connection.js';
 import { ClientContext } from './client-context.js';
 import { DisconnectRequest } from './lua-framer.js';
@@ -23,6 +24,9 @@ export const CLIENT_KIND = 'conn';
 
 /** Chunks or datagrams that may wait while a handler does; then the peer is slowed down. */
 const MAX_WAITING = 16;
+
+/** V8 keeps typed arrays up to this size inside its heap. */
+const HEAP_ARRAY = 64;
 
 /** A step of a client's life that is done after the one before it. */
 type Step = 'connect' | 'close' | Uint8Array;
@@ -133,7 +137,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
       return new Failure(`queue_full: ${this.connection.pendingBytes} bytes wait for this client already`);
     }
     counters.bytesOut += bytes.length;
-    this.connection.write(bytes);
+    // A small array lies in the heap, from which a socket would move it out first: a copy in Node's pool costs less.
+    this.connection.write(bytes.length <= HEAP_ARRAY ? Buffer.from(bytes) : bytes);
     return undefined;
   }
 
@@ -310,7 +315,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   }
 
   /** Runs `on_message` once a message; stops at the first error, so that the frame is not acknowledged. */
-  private deliver(messages: LuaValue[], from: number): boolean | Promise<boolean> {
+  private deliver(messages: readonly Pushable[], from: number): boolean | Promise<boolean> {
     const handler = this.station.program.handler('on_message');
     if (handler === undefined) return true;
     for (let i = from; i < messages.length; i++) {
@@ -321,7 +326,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     return true;
   }
 
-  private acknowledge(decoded: LuaValue): void {
+  private acknowledge(decoded: Pushable): void {
     try {
       const reply = this.station.program.protocol.reply(decoded, this);
       if (reply) this.send(reply);

@@ -10,7 +10,6 @@ import type { Client } from './client.js';
 import { Link } from './link.js';
 import type { ScriptSettings } from './program.js';
 import { Server } from './server.js';
-import type { Station } from './station.js';
 
 /** What the engine is to run. */
 export interface EngineOptions {
@@ -117,10 +116,5 @@ export class Engine {
   forget(client: Client): void {
     this.clients.delete(client.id);
     for (const deviceId of client.devices ?? []) this.detach(client, deviceId);
-  }
-
-  /** All servers' and links' stations. */
-  get stations(): Station[] {
-    return [...this.servers, ...this.links].map((part) => part.station);
   }
 }

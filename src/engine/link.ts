@@ -21,12 +21,19 @@ export class Link {
     this.station = new Station(engine, config);
   }
 
+  /** What of its configuration this version cannot do yet; undefined when it can do all. */
+  problem(): string | undefined {
+    const { config } = this;
+    return config.kind === 'tcp' && config.tcp.tls
+      ? `link ${config.name}: tls is not available yet`
+      : undefined;
+  }
+
   /** Begins to open the connection; it need not succeed at once. */
   async open(): Promise<void> {
     const { config, station } = this;
-    if (config.kind === 'tcp' && config.tcp.tls) {
-      throw new MoonwireError('invalid_argument', `link ${config.name}: tls is not available yet`);
-    }
+    const problem = this.problem();
+    if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, config.name);
     const retry = { ...(config.kind === 'serial' ? SERIAL_RETRY : NETWORK_RETRY), ...config.reconnect };
     this.kept = keepOpen(
       config.name,

@@ -7,8 +7,9 @@ import type { Framer, FramerSpec, OnDiscard } from '../bytes/framer.js';
 import { Failure } from '../script/api.js';
 import { toJs } from '../script/convert.js';
 import { HostObject, type LuaValue } from '../script/executor.js';
-import { bytesOf, oneByte } from '../script/fengari.js';
+import { bytesOf } from '../script/fengari.js';
 import { FRAME_KIND } from '../script/mix/frame.js';
+import type { Pushable } from '../script/values.js';
 import type { Vm } from '../script/vm.js';
 import { LuaFramer } from './lua-framer.js';
 
@@ -22,8 +23,8 @@ export interface ProtocolPeer {
 
 /** A frame that decoded: `messages` for the handlers, `decoded` for the acknowledgement. */
 export interface Decoded {
-  messages: LuaValue[];
-  decoded: LuaValue;
+  messages: readonly Pushable[];
+  decoded: Pushable;
 }
 
 /** How Lua is called: on a budget of its own, or from within a script that is running. */
@@ -103,7 +104,7 @@ export class Protocol {
   }
 
   /** A decoded message as plain JavaScript. */
-  toJs(message: LuaValue): unknown {
+  toJs(message: Pushable): unknown {
     return toJs(this.vm.values.slot(message));
   }
 
@@ -123,7 +124,11 @@ export class Protocol {
    * that carries nothing. Throws ScriptError when the code fails.
    */
   decode(frame: Uint8Array, peer: ProtocolPeer): Decoded | Failure | undefined {
-    if (this.decoder === undefined) return { messages: [oneByte(frame)], decoded: oneByte(frame) };
+    if (this.decoder === undefined) {
+      // A copy, so that a script which keeps the message does not keep the chunk it came in.
+      const message = new Uint8Array(frame);
+      return { messages: [message], decoded: message };
+    }
     const [decoded, error] = this.vm.invoke(this.decoder, [frame, this.extra(peer)], peer);
     if (decoded === undefined || decoded === null) {
       return error === undefined ? undefined : new Failure(this.vm.tostring(error));
@@ -147,7 +152,7 @@ export class Protocol {
   }
 
   /** The acknowledgement of a decoded frame; undefined when the protocol has none for it. */
-  reply(decoded: LuaValue, peer: ProtocolPeer): Uint8Array | undefined {
+  reply(decoded: Pushable, peer: ProtocolPeer): Uint8Array | undefined {
     if (this.acknowledger === undefined) return undefined;
     const [bytes] = this.vm.invoke(this.acknowledger, [decoded, this.extra(peer)], peer);
     return typeof bytes === 'string' && bytes !== '' ? bytesOf(bytes) : undefined;

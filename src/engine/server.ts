@@ -19,18 +19,19 @@ export class Server {
     this.station = new Station(engine, config);
   }
 
+  /** What of its configuration this version cannot do yet; undefined when it can do all. */
+  problem(): string | undefined {
+    const { name, protocol, tls } = this.config;
+    if (protocol !== 'socket')
+      return `server ${name}: protocol ${protocol} is not available yet, only socket`;
+    return tls ? `server ${name}: tls is not available yet` : undefined;
+  }
+
   /** Starts listening. Throws MoonwireError `conflict` when the port is taken. */
   async open(): Promise<void> {
     const { config, station } = this;
-    if (config.protocol !== 'socket') {
-      throw new MoonwireError(
-        'invalid_argument',
-        `server ${config.name}: protocol ${config.protocol} is not available yet, only socket`,
-      );
-    }
-    if (config.tls) {
-      throw new MoonwireError('invalid_argument', `server ${config.name}: tls is not available yet`);
-    }
+    const problem = this.problem();
+    if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, config.name);
     const { limits } = config;
     const where = { host: config.bind, port: config.port };
     this.listener =

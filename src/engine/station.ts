@@ -8,6 +8,7 @@ import { MoonwireError } from '../errors.js';
 import { type Logger, LogThrottle } from '../log.js';
 import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
+import type { Pushable } from '../script/values.js';
 import type { Connection } from '../transports/connection.js';
 import { Client } from './client.js';
 import { Counters } from './counters.js';
@@ -149,7 +150,7 @@ export class Station {
     name: string,
     client: Client | undefined,
     fn: LuaValue,
-    args: LuaValue[],
+    args: readonly Pushable[],
   ): boolean | Promise<boolean> {
     const failed = (error: unknown): false => {
       this.scriptFailed(name, client, error as Error);
