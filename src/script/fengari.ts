@@ -4,6 +4,7 @@
  */
 
 import './fengari-fixes.js';
+import './fengari-calls.js';
 import lauxlib from 'fengari/src/lauxlib.js';
 import lbaselib from 'fengari/src/lbaselib.js';
 import lcorolib from 'fengari/src/lcorolib.js';
