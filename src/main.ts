@@ -74,6 +74,9 @@ export function checkEngine(config: Config, log: Logger): string[] {
       return problems;
     } catch (error) {
       return [`${part.config.name}: ${messageOf(error)}`].concat(problems);
+    } finally {
+      // A script may start timers outside any handler.
+      part.station.timers.clear();
     }
   });
 }
