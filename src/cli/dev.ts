@@ -1,4 +1,7 @@
-/** `moonwire dev`: an engine for writing scripts: talkative, and started again when a script is saved. */
+/**
+ * `moonwire dev`: an engine for writing scripts: talkative, started again when a script is saved, and with
+ * simulated devices where the configuration has some.
+ */
 
 import { watch } from 'node:fs';
 import { relative } from 'node:path';
@@ -9,17 +12,23 @@ import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { type Gateway, startEngine } from '../main.js';
 import { checkScripts } from './check.js';
+import { DevDevices } from './dev-devices.js';
 import { textLogger } from './logging.js';
 import { untilSignal } from './signals.js';
 
 /** An editor may write a file in several steps. */
 const SETTLE_MS = 150;
 
+/** An engine and its simulated devices. */
+interface Running {
+  stop(): Promise<void>;
+}
+
 export async function dev(file: string): Promise<void> {
   const { config, notices } = loadConfig(file);
   const log = textLogger('debug');
   for (const notice of describeProblems(notices, file)) log.warn(notice);
-  let gateway: Gateway | undefined = await startEngine(config, log);
+  let running: Running | undefined = await start(config, log);
   log.info(`engine ${config.engine.name} runs; saving a script starts it again, Ctrl-C stops it`);
 
   const stopWatching = watchScripts(config, async (saved) => {
@@ -30,30 +39,50 @@ export async function dev(file: string): Promise<void> {
       log.warn('the scripts that ran before go on running');
       return;
     }
-    await gateway?.stop();
-    gateway = await restart(config, log);
+    await running?.stop();
+    running = await restart(config, log);
   });
 
   const signal = await untilSignal();
   log.info(`${signal}: stopping`);
-  stopWatching();
-  await gateway?.stop();
+  await stopWatching();
+  await running?.stop();
   log.info('stopped');
 }
 
-async function restart(config: Config, log: Logger): Promise<Gateway | undefined> {
+/** Throws with nothing left running. */
+async function start(config: Config, log: Logger): Promise<Running> {
+  const devices = await DevDevices.prepare(config, log);
+  let gateway: Gateway | undefined;
+  const stop = async (): Promise<void> => {
+    await Promise.all([gateway?.stop(), devices.stop()]);
+  };
   try {
-    const gateway = await startEngine(config, log);
+    gateway = await startEngine(devices.config, log);
+    await devices.connectTo(gateway.engine);
+    return { stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function restart(config: Config, log: Logger): Promise<Running | undefined> {
+  try {
+    const running = await start(config, log);
     log.info('the engine runs with the saved scripts');
-    return gateway;
+    return running;
   } catch (error) {
     log.error(`the engine could not start again: ${messageOf(error)}; save a script to try again`);
     return undefined;
   }
 }
 
-/** Calls `changed` with the names of saved Lua files, one call after the other. Returns how to stop. */
-function watchScripts(config: Config, changed: (files: string[]) => Promise<void>): () => void {
+/**
+ * Calls `changed` with the names of saved Lua files, one call after the other. Returns how to stop, which waits
+ * for a call under way.
+ */
+function watchScripts(config: Config, changed: (files: string[]) => Promise<void>): () => Promise<void> {
   const saved = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   let last = Promise.resolve();
@@ -72,5 +101,6 @@ function watchScripts(config: Config, changed: (files: string[]) => Promise<void
   return () => {
     clearTimeout(timer);
     for (const watcher of watchers) watcher.close();
+    return last;
   };
 }

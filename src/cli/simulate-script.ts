@@ -35,9 +35,13 @@ export class ScriptPlayer {
     this.station = new Station(engine, { name, entry, options, limits: LIMITS });
   }
 
-  /** Loads the script without running a handler. Throws ScriptError. */
-  compile(): void {
-    this.station.compile();
+  /** Loads the script without running a handler, and leaves nothing running. Throws ScriptError. */
+  check(): void {
+    try {
+      this.station.compile();
+    } finally {
+      this.station.timers.clear();
+    }
   }
 
   /** Loads the script and runs its `init`. Throws ScriptError. */

@@ -25,6 +25,7 @@ export function checkRules(subject: Subject, report: Report): void {
   checkServers(subject.read, report);
   checkRedis(subject.read, report);
   checkExposure(subject.read, report);
+  checkSimulated(subject.read, report);
 }
 
 /** Design §9 "Configuration overlaps": CONNMIX's name and ours for one setting exclude each other. */
@@ -134,6 +135,30 @@ function checkRedis(read: unknown, report: Report): void {
   }
 }
 
+/** Simulated devices play at servers and links of this file, and must be able to. */
+function checkSimulated(read: unknown, report: Report): void {
+  for (const [steps, device] of items(read, 'dev', 'simulate')) {
+    for (const [key, list] of [
+      ['server', 'servers'],
+      ['link', 'links'],
+    ] as const) {
+      const name = at(device, key);
+      if (typeof name !== 'string') continue;
+      const known = items(read, 'engine', list).map(([, entry]) => entry);
+      const target = known.find((entry) => at(entry, 'name') === name);
+      if (target === undefined) {
+        const names = known.map((entry) => at(entry, 'name')).join(', ') || 'none';
+        report(
+          [...steps, key],
+          `must be the name of one of engine.${list} (${names}), got ${JSON.stringify(name)}`,
+        );
+      } else if (at(target, 'tls') !== undefined || at(target, 'kind') === 'udp') {
+        report([...steps, key], 'must be a server without TLS, or a serial or tcp link');
+      }
+    }
+  }
+}
+
 /** Design §4: what listens beyond this machine needs users or a join token, or a word that this is meant. */
 function checkExposure(read: unknown, report: Report): void {
   if (at(read, 'access', 'open') === true) return;
@@ -179,6 +204,9 @@ export function resolveFiles({ written, read }: Subject, bases: Bases, report: R
       const tls = list === 'servers' ? ['tls'] : ['tcp', 'tls'];
       for (const key of ['cert', 'key', 'ca']) resolveIn(at(owner, ...tls), key, 'file', [...steps, ...tls]);
     }
+  }
+  for (const [steps, device] of items(read, 'dev', 'simulate')) {
+    for (const key of ['capture', 'script']) resolveIn(device, key, 'file', steps);
   }
   const roots = at(read, 'script', 'roots');
   items(read, 'script', 'roots').forEach((_, index) => {

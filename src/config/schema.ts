@@ -5,6 +5,7 @@
 import type * as v from 'valibot';
 import { access } from './sections/access.js';
 import { center } from './sections/center.js';
+import { dev } from './sections/dev.js';
 import { engine } from './sections/engine.js';
 import { logging } from './sections/logging.js';
 import { script } from './sections/script.js';
@@ -20,6 +21,7 @@ export const configSchema = section({
   engine: setting(engine, {}, 'The engine.'),
   script: setting(script, {}, 'Lua: where it is found and what it may use.'),
   store: setting(store, {}, 'Durable state.'),
+  dev: setting(dev, {}, 'What only `moonwire dev` does.'),
 });
 
 /** Everything below is read only; a changed file yields a new object. */
@@ -40,6 +42,8 @@ export type EngineConfig = Config['engine'];
 export type ServerConfig = EngineConfig['servers'][number];
 /** One of `engine.links`; `kind` tells which of `serial`, `tcp`, `udp` it has. */
 export type LinkConfig = EngineConfig['links'][number];
+/** One of `dev.simulate`. */
+export type SimulatedDevice = Config['dev']['simulate'][number];
 /** `script` of a configuration. */
 export type ScriptConfig = Config['script'];
 /** `store` of a configuration. */
