@@ -47,11 +47,14 @@ local function login(body, session)
   return { type = "login", timezone = session.timezone }
 end
 
-local function read(frame, session)
-  local is_long = frame:byte(1) == 0x79
+local function decode(frame, session)
+  local first, _, count, number, long_number = frame:byte(1, 5)
+  if lbs_wifi.is(first, count, number) then return lbs_wifi.decode(frame, session) end
+  local is_long = first == 0x79
   local at = is_long and 6 or 5
   if #frame < at + 5 then return nil, "too short" end
-  local number = frame:byte(at - 1)
+  if is_long then number = long_number end
+
   local body = frame:sub(at, -7)
   local row = number == LOGIN and login or reader(number, is_long)
   local message, err
@@ -63,13 +66,8 @@ local function read(frame, session)
   end
   message.protocol_number, message.long = number, is_long or nil
   message.serial = string.unpack(">I2", frame, #frame - 5)
+  message.device_id = session.device_id or message.device_id
   return message
-end
-
-local function decode(frame, session)
-  local message, err = (lbs_wifi.is(frame) and lbs_wifi.decode or read)(frame, session)
-  if message then message.device_id = session.device_id or message.device_id end
-  return message, err
 end
 
 local function reply(message)
@@ -94,7 +92,9 @@ local MAX_TEXT = 245
 
 --- `server_flag` (32 bits) comes back with the device's answer.
 local function encode(message, session)
-  if type(message) ~= "table" or message.type ~= "command" then return nil, "can encode { type = \"command\", text }" end
+  if type(message) ~= "table" or message.type ~= "command" then
+    return nil, 'only { type = "command", text } can be encoded'
+  end
   local text, flag = message.text, message.server_flag or 0
   if type(text) ~= "string" or #text < 1 or #text > MAX_TEXT then
     return nil, string.format("text must have 1 to %d bytes", MAX_TEXT)

@@ -248,7 +248,7 @@ t.test('commands', async (t) => {
   t.equal(unhex(longest).length, 260);
   t.equal(peer.encode('{ type = "command", text = ("x"):rep(246) }'), 'text must have 1 to 245 bytes');
   t.match(peer.encode('{ type = "command", text = "x", server_flag = -1 }'), /server_flag must be/);
-  t.match(peer.encode('"text"'), /can encode/);
+  t.match(peer.encode('"text"'), /only .* can be encoded/);
 });
 
 t.test('mutated frames never raise', async (t) => {

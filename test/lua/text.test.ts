@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { LuaRef } from '../../src/script/executor.js';
 import { splits, unhex } from '../support/framing.js';
 import { offlineVm, ProtocolUnderTest } from '../support/protocol.js';
 import { random } from '../support/random.js';
@@ -45,26 +46,17 @@ t.test('length-prefixed frames', async (t) => {
   t.equal(length.peer().encode('7'), 'a frame needs its data');
   t.strictSame(length.peer().decode(unhex('0000000261')).errors, ['the length does not match the frame']);
 
-  const vm = offlineVm();
-  vm.execute(
-    'package_little = { little = require("protocols.length").new { size = 2, endian = "little", inclusive = true } }',
-    '@test',
-  );
-  vm.execute('package_tiny = require("protocols.length").new { size = 1 }', '@test');
-  for (const [source, hex] of [
-    ['"abc"', '0500616263'],
-    ['""', '0200'],
-  ] as const) {
-    const little = new ProtocolUnderTest('protocols.length', undefined, vm);
-    t.ok(little.protocol);
-    const [encoded] = vm.execute(`return package_little.little.encode(${source}, {})`, '@test');
-    t.equal(bytes(encoded as string).toString('hex'), hex);
-    const [data] = vm.execute(
-      `return package_little.little.decode(mix.unhex("${hex}"), {}).data == ${source}`,
-      '@test',
-    );
-    t.equal(data, true);
-  }
-  const refused = vm.execute('return package_tiny.encode(("x"):rep(256), {})', '@test');
-  t.strictSame(refused, [undefined, '256 bytes do not fit: at most 255']);
+  const made = (options: string) => {
+    const vm = offlineVm();
+    const [module] = vm.execute(`return require("protocols.length").new ${options}`, '@test');
+    return new ProtocolUnderTest(module as LuaRef, undefined, vm);
+  };
+  const little = made('{ size = 2, endian = "little", inclusive = true }');
+  t.equal(little.peer().encode('"abc"'), '0500616263');
+  t.equal(little.peer().encode('""'), '0200');
+  t.match(little.feed([unhex('05006162630200')]).messages, [{ data: 'abc' }, { data: '' }]);
+  const tiny = made('{ size = 1, max = 10 }');
+  t.equal(tiny.peer().encode('("x"):rep(256)'), '256 bytes do not fit: at most 255');
+  t.match(tiny.feed([unhex('0a'.repeat(11))]).reasons[0], 'oversize');
+  t.throws(() => made('{ size = 5 }'), { message: /size/ });
 });

@@ -6,7 +6,7 @@ import { installOfflineMix } from '../../src/engine/mix/index.js';
 import { Protocol, type ProtocolPeer } from '../../src/engine/protocol.js';
 import { silentLogger } from '../../src/log.js';
 import { Failure } from '../../src/script/api.js';
-import type { LuaValue } from '../../src/script/executor.js';
+import type { LuaRef, LuaValue } from '../../src/script/executor.js';
 import { Vm } from '../../src/script/vm.js';
 
 const MAX_FRAME = 65_536;
@@ -30,13 +30,13 @@ export interface Outcome {
 export class ProtocolUnderTest {
   readonly protocol: Protocol;
 
-  /** `part`: a module within the module, such as `server`. */
+  /** `module`: its name, or its table; `part`: a module within it, such as `server`. */
   constructor(
-    module: string,
+    module: string | LuaRef,
     part?: string,
     readonly vm = offlineVm(),
   ) {
-    const table = vm.require(module);
+    const table = typeof module === 'string' ? vm.require(module) : module;
     this.protocol = Protocol.fromModule(vm, part === undefined ? table : vm.field(table, part));
   }
 

@@ -5,7 +5,7 @@ local fields = require "protocols.gt06.fields"
 local short = {}
 
 --- An alarm with its position. A length precedes the cell in most, which models count differently: it tells nothing.
--- `layout`, `tail`, `lte` as in `location`.
+-- `layout`, `tail` and `lte` are those of `location` in positions.lua.
 local function alarm(layout, tail, lte)
   return function(body, session)
     local message = { type = "alarm" }

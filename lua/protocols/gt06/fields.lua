@@ -50,31 +50,40 @@ end
 --- Time, satellites, coordinates, speed, course and status: the 18 bytes that most messages begin with.
 function fields.gps(message, body, at, session)
   if #body < at + 17 then return nil end
-  fields.time(message, body, at, session)
-  local quantity, latitude, longitude, speed, flags = string.unpack(">BI4I4BI2", body, at + 6)
-  message.satellites = quantity & 15
+  local year, month, day, hour, minute, second, satellites, latitude, longitude, speed, flags =
+    string.unpack(">BBBBBBBI4I4BI2", body, at)
+  local time = calendar.epoch(2000 + year, month, day, hour, minute, second)
+  message.time = time and time - (session.timezone or 0)
+  message.satellites = satellites & 15
   message.speed = speed
   fields.position(message, latitude, longitude, flags)
   return at + 18
 end
 
---- The layouts of a cell: location area and cell id behind country and network code. Networks of two digits have one
--- byte, others two, which the top bit of the country code says; some layouts have always two.
-fields.GSM = { "BI2I3", "I2I2I3" }
-fields.GSM_LTE = { "BI2I4", "I2I2I4" }
-fields.LTE = { "I2I2I4", "I2I2I4" }
-fields.LTE_WIDE = { "BI4I8", "I2I4I8" }
+--- The layout of a cell: formats of what follows the country code, when the network code has one byte and two.
+local function layout(short, long)
+  short, long = ">I2" .. short, ">I2" .. long
+  return { short = short, short_size = string.packsize(short), long = long, long_size = string.packsize(long) }
+end
+
+--- Network code, location area and cell id. The top bit of the country code says that the network code has two
+-- bytes; in some layouts it always has.
+fields.GSM = layout("BI2I3", "I2I2I3")
+fields.GSM_LTE = layout("BI2I4", "I2I2I4")
+fields.LTE = layout("I2I2I4", "I2I2I4")
+fields.LTE_WIDE = layout("BI4I8", "I2I4I8")
 
 --- The serving cell.
-function fields.cell(message, body, at, layout)
-  if not at or #body < at + 1 then return nil end
-  local mcc = string.unpack(">I2", body, at)
-  local format = ">" .. layout[mcc & 0x8000 ~= 0 and 2 or 1]
-  if #body < at + 1 + string.packsize(format) then return nil end
-  local mnc, lac, cell, after = string.unpack(format, body, at + 2)
+function fields.cell(message, body, at, form)
+  local first = at and body:byte(at)
+  if not first then return nil end
+  local is_long = first >= 0x80
+  if #body < at + (is_long and form.long_size or form.short_size) - 1 then return nil end
+  local mcc, mnc, lac, cell, after = string.unpack(is_long and form.long or form.short, body, at)
+  mcc = mcc & 0x7fff
   -- A number beyond 2^53 comes as a string, and is no cell.
-  if mcc & 0x7fff ~= 0 and type(cell) == "number" then
-    message.mcc, message.mnc, message.lac, message.cell = mcc & 0x7fff, mnc, lac, cell
+  if mcc ~= 0 and type(cell) == "number" then
+    message.mcc, message.mnc, message.lac, message.cell = mcc, mnc, lac, cell
   end
   return after
 end

@@ -24,9 +24,9 @@ end
 --- They end with 0d 0a, which also ends one early that has these bytes inside: it does not decode then.
 lbs_wifi.frame = mix.frame.delimiter { start = starts(), ends = "\r\n", keep = true, max = MAX_FRAME }
 
---- Whether a frame is one of these.
-function lbs_wifi.is(frame)
-  return NUMBERS[frame:byte(4)] and frame:byte(1) == 0x78 and frame:byte(3) <= MAX_POINTS
+--- Whether a frame is one of these, by its first, third and fourth byte.
+function lbs_wifi.is(first, count, number)
+  return NUMBERS[number] and first == 0x78 and count <= MAX_POINTS
 end
 
 local function read_time(frame)
@@ -37,12 +37,14 @@ local function read_time(frame)
     tonumber(second))
 end
 
-function lbs_wifi.decode(frame)
+function lbs_wifi.decode(frame, session)
+  if #frame < 13 then return nil, "too short" end
   local points = frame:byte(3)
   local at = 11 + 7 * points
   local count = frame:byte(at)
   if #frame < at + 5 or #frame ~= at + 3 + 5 * count + 2 then return nil, "malformed LBS and WiFi message" end
-  local message = { type = "lbs", protocol_number = frame:byte(4), time = read_time(frame) }
+  local message =
+    { type = "lbs", device_id = session.device_id, protocol_number = frame:byte(4), time = read_time(frame) }
   fields.wifi(message, frame, 11, points)
   fields.cells(message, frame, fields.network(message, frame, at + 1), count, "I2I2")
   return message

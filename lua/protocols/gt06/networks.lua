@@ -6,7 +6,7 @@ local short = {}
 
 local CELLS = 7
 
---- Time, network, seven cells; `tail` as in `location`.
+--- Time, network, seven cells; `tail(message, body, at)` reads what follows.
 local function cells(format, tail)
   return function(body, session)
     local message = { type = "lbs" }

@@ -66,7 +66,8 @@ long[0x33] = watch("alarm")
 --- Modules of Jimi's modular protocol: id, length, value.
 long[0x70] = function(body)
   local items = fields.items(body, 1, ">I2I2")
-  local message = { type = "status", time = fields.number(items[0x2c], 4), battery_voltage = fields.number(items[0x18], 2, 100) }
+  local message = { type = "status", time = fields.number(items[0x2c], 4) }
+  message.battery_voltage = fields.number(items[0x18], 2, 100)
   local gps, tag = items[0x33], items[0x7f]
   if gps and #gps == 18 then
     local satellites, latitude, longitude, speed, flags

@@ -60,9 +60,11 @@ end
 
 --- `count` bits at `at`, which must be there.
 function fields.bits(bytes, at, count)
-  local result = {}
+  local result, byte = {}, 0
   for i = 0, count - 1 do
-    result[i + 1] = bytes:byte(at + (i >> 3)) & (1 << (i & 7)) ~= 0
+    if i & 7 == 0 then byte = bytes:byte(at + (i >> 3)) end
+    result[i + 1] = byte & 1 ~= 0
+    byte = byte >> 1
   end
   return result
 end
