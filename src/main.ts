@@ -84,11 +84,17 @@ export function checkEngine(config: Config, log: Logger): string[] {
 /** Reports go to the log as long as there is no centre to take them. */
 function logReport(log: Logger, { deviceId, values, time, quality, topic }: Report): void {
   log.info(`report from ${deviceId}`, {
-    ...(time !== undefined && { time: new Date(time * 1000).toISOString() }),
+    ...(values !== null && typeof values === 'object' && !Array.isArray(values) ? values : { values }),
+    ...(time !== undefined && { time: readableTime(time) }),
     ...(topic !== undefined && { topic }),
     ...(quality !== undefined && { quality }),
-    ...(values !== null && typeof values === 'object' && !Array.isArray(values) ? values : { values }),
   });
+}
+
+/** Unix seconds as ISO 8601; as they are where a calendar has no such day. */
+function readableTime(seconds: number): string | number {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? seconds : date.toISOString();
 }
 
 /** Opens the store and starts the engine. Throws with nothing left open when a part cannot start. */
