@@ -11,6 +11,8 @@ if (major < 20 || (major === 20 && minor < 16)) {
 
 const modified = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 if (modified('node_modules/.package-lock.json') < modified('package-lock.json')) {
-  const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { stdio: 'inherit' });
+  // Not `npm ci`: it refuses a lock file without the optional packages of other platforms, which a registry mirror
+  // may not carry. This takes the locked versions and leaves the lock file as it is.
+  const npm = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund'], { stdio: 'inherit' });
   if (npm.status !== 0) process.exit(npm.status ?? 1);
 }
