@@ -50,13 +50,13 @@ export async function decode(
 }
 
 function loadProtocol(module: string): Protocol {
-  const isFile = existsSync(module);
-  const vm = new Vm({ roots: scriptRoots(isFile ? module : 'lua/x'), log: silentLogger });
+  const isFile = module.endsWith('.lua') || existsSync(module);
+  const vm = new Vm({ roots: scriptRoots(isFile ? module : undefined), log: silentLogger });
   installOfflineMix(vm, { codecs: defaultCodecs(), frameBytes: MAX_FRAME });
   const returned = isFile ? vm.load(module).results[0] : vm.require(module);
-  if (vm.type(returned) === 'table') return Protocol.fromModule(vm, returned);
-  const own = Protocol.fromScript(vm);
-  if (own.decodes) return own;
+  const isModule = vm.type(returned) === 'table';
+  const protocol = isModule ? Protocol.fromModule(vm, returned) : Protocol.fromScript(vm);
+  if (protocol.decodes) return protocol;
   throw new MoonwireError('invalid_argument', `${module} returns no protocol module and defines no protocol`);
 }
 

@@ -144,13 +144,16 @@ function checkSimulated(read: unknown, report: Report): void {
     ] as const) {
       const name = at(device, key);
       if (typeof name !== 'string') continue;
-      const known = items(read, 'engine', list).map(([, entry]) => entry);
-      const target = known.find((entry) => at(entry, 'name') === name);
-      if (target === undefined) {
-        const names = known.map((entry) => at(entry, 'name')).join(', ') || 'none';
+      const entries = items(read, 'engine', list).map(([, entry]) => entry);
+      const target = entries.find((entry) => at(entry, 'name') === name);
+      const names = entries.map((entry) => at(entry, 'name'));
+      // One whose name could not be derived, since it is wrong itself, may be meant.
+      if (target === undefined && names.every((known) => typeof known === 'string')) {
+        const hint = `there are: ${names.join(', ') || 'none'}`;
         report(
           [...steps, key],
-          `must be the name of one of engine.${list} (${names}), got ${JSON.stringify(name)}`,
+          `must be the name of one of engine.${list}, got ${JSON.stringify(name)}`,
+          hint,
         );
       } else if (at(target, 'tls') !== undefined || at(target, 'kind') === 'udp') {
         report([...steps, key], 'must be a server without TLS, or a serial or tcp link');

@@ -16,6 +16,7 @@ import { timeFunctions, timerMethods } from './time.js';
 export function installOfflineMix(vm: Vm, host: CodecHost & FrameHost): void {
   vm.define(pureMix, undefined);
   vm.define(structMethods, undefined);
+  vm.define(bufferMethods, undefined);
   vm.define(codecFunctions, host);
   vm.define(frameFunctions, host);
   vm.define(logFunctions, vm);
@@ -26,7 +27,6 @@ export function installOfflineMix(vm: Vm, host: CodecHost & FrameHost): void {
 export function installMix(vm: Vm, station: Station): void {
   const { options, parts } = station.engine;
   installOfflineMix(vm, { codecs: parts.codecs, frameBytes: station.limits.frameBytes });
-  vm.define(bufferMethods, undefined);
   vm.define(connMethods, undefined);
   vm.define(timerMethods, undefined);
   const host = { vm, station };
