@@ -2,7 +2,7 @@
 --
 --   protocol = require "protocols.modbus_rtu"            -- we ask: client (master)
 --   protocol = require("protocols.modbus_rtu").server    -- we are asked: server (slave)
---   protocol = require("protocols.modbus_rtu").monitor   -- we listen to both, by the silence between frames
+--   protocol = require("protocols.modbus_rtu").monitor   -- we only listen to both
 --
 -- Client: conn:send { unit = 1, function_code = 3, address = 0, quantity = 2 }, then on_message gets
 -- { type = "response", unit = 1, function_code = 3, address = 0, values = { 17, 4 } } or
@@ -48,7 +48,7 @@ return {
 
   monitor = {
     name = "modbus_rtu monitor",
-    frame = mix.frame.gap { ms = 5 },
+    frame = mix.frame.modbus_rtu { side = "both" },
     decode = function(frame) return decode(frame, {}) end,
   },
 }

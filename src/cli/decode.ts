@@ -55,7 +55,10 @@ function loadProtocol(module: string): Protocol {
   installOfflineMix(vm, { codecs: defaultCodecs(), frameBytes: MAX_FRAME });
   const returned = isFile ? vm.load(module).results[0] : vm.require(module);
   const isModule = vm.type(returned) === 'table';
-  const protocol = isModule ? Protocol.fromModule(vm, returned) : Protocol.fromScript(vm);
+  // A module whose directions look alike brings a variant that reads both.
+  const protocol = isModule
+    ? Protocol.fromModule(vm, vm.field(returned, 'monitor') ?? returned)
+    : Protocol.fromScript(vm);
   if (protocol.decodes) return protocol;
   throw new MoonwireError('invalid_argument', `${module} returns no protocol module and defines no protocol`);
 }

@@ -77,6 +77,21 @@ for (const [side, spec, frames] of [
   });
 }
 
+t.test('who only listens tells requests and responses apart by the CRC', async (t) => {
+  const both = framer('modbus_rtu', { side: 'both' });
+  const wires = [...Object.values(REQUESTS), ...Object.values(RESPONSES)].map((digits) => withCrc(digits));
+  for (const chunks of splits(unhex(wires.join('')), random(t))) {
+    t.strictSame(feed(both, chunks), { frames: wires, discards: [], pending: 0 });
+  }
+  const damaged = unhex(wires[0]!);
+  damaged[3]! ^= 1;
+  t.match(
+    feed(both, [damaged, unhex(wires[1]!), null, null]),
+    { frames: [wires[1]] },
+    'and goes on behind a bad one',
+  );
+});
+
 t.test('a function without a standard length ends with silence', async (t) => {
   const frame = withCrc('0141aabbccdd');
   for (const spec of [client, server]) {

@@ -71,13 +71,23 @@ const RESPONSES: Readonly<Record<number, Length>> = {
   24: { base: 6, count: 2, wide: true },
 };
 
+type LengthOf = (queue: ChunkQueue, from: number, code: number) => number | undefined;
+
+/** What may arrive, by the side we are on. */
+const LENGTHS: Readonly<Record<'client' | 'server' | 'both', readonly LengthOf[]>> = {
+  client: [responseLength],
+  server: [requestLength],
+  both: [responseLength, requestLength],
+};
+
 /**
- * `modbus_rtu{side = "client"|"server"}`: `side` is the role we play. As the client (master) we receive responses,
- * as the server (slave) requests. Frames come whole, from unit to CRC, and the CRC is always checked. A function
+ * `modbus_rtu{side = "client"|"server"|"both"}`: `side` is the role we play. As the client (master) we receive
+ * responses, as the server (slave) requests; "both" listens to a line on which others speak, where the CRC tells
+ * which of the two a frame is. Frames come whole, from unit to CRC, and the CRC is always checked. A function
  * without a standard length ends with silence, that is when `partial` is over.
  */
 export function modbusRtu(options: Options, defaults: FramerDefaults): FramerSpec {
-  const lengthOf = options.oneOf('side', ['client', 'server']) === 'client' ? responseLength : requestLength;
+  const lengthsOf = LENGTHS[options.oneOf('side', ['client', 'server', 'both'])];
   const check = frameCheck(new Options(options.place, { name: CRC_NAME, endian: 'little' }));
   const common = commonOptions(options, { max: Math.min(defaults.max ?? RTU_MAX, RTU_MAX) }, 8, { check });
   options.done();
@@ -86,11 +96,17 @@ export function modbusRtu(options: Options, defaults: FramerDefaults): FramerSpe
   function measure(queue: ChunkQueue, from: number, state: Measure): number | undefined {
     const held = queue.length - from;
     if (held < SHORTEST) return MORE;
-    const length = lengthOf(queue, from, queue.at(from + 1));
-    if (length === undefined) return undefined;
-    if (length < 0) return state.reject('malformed');
-    if (length > common.max) return state.reject('oversize');
-    return length > 0 && held >= length ? length : MORE;
+    const lengths = lengthsOf.map((lengthOf) => lengthOf(queue, from, queue.at(from + 1)));
+    const usable = lengths.filter((length) => length !== undefined && length >= 0 && length <= common.max);
+    const whole = usable.filter((length) => length! > 0 && held >= length!);
+    if (usable.length > 1) {
+      // A response and a request may begin alike: the CRC tells which it is, once enough is there.
+      const right = whole.find((length) => check(queue.peek(from, from + length!)));
+      if (right !== undefined || whole.length < usable.length) return right ?? MORE;
+    }
+    if (usable.length > 0) return whole[0] ?? MORE;
+    if (lengths.includes(undefined)) return undefined;
+    return state.reject(lengths.some((length) => length! > common.max) ? 'oversize' : 'malformed');
   }
 
   /** What may be noise must not hold back a good frame behind it, nor be a frame by a lucky CRC on its way. */
