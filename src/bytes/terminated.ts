@@ -9,12 +9,16 @@ export class Terminated implements FrameShape {
   readonly partial: CommonOptions['partial'];
   readonly terminated = true;
 
-  /** `empty`: a terminator alone is a frame too; otherwise it is passed over. */
+  /**
+   * `empty`: a terminator alone is a frame too; otherwise it is passed over. `rest`: so is what silence followed
+   * instead of a terminator.
+   */
   constructor(
     common: CommonOptions,
     private readonly ends: Uint8Array,
     private readonly empty: boolean,
     readonly unwrap?: FrameShape['unwrap'],
+    private readonly rest = false,
   ) {
     this.max = common.max;
     this.starts = common.starts;
@@ -34,6 +38,7 @@ export class Terminated implements FrameShape {
       return length === ends.length && !this.empty ? state.fill(length) : length;
     }
     const held = queue.length - from;
+    if (this.rest && state.ended && !state.skipping && held <= max) return held;
     // All but what may be the beginning of the terminator.
     state.scanned = Math.max(0, held - ends.length + 1);
     // Where a start tells frames apart, the search for the next one takes over at `max`; otherwise only the
