@@ -10,7 +10,7 @@ export type FrameCheck = (frame: Uint8Array) => boolean;
  * Compiles `check = {name, from = 1, to, at, endian = "big"}`. Positions are 1-based and inclusive, negative ones
  * count from the frame's end, in the frame as it is handed out. `at` is the position of the checksum's first byte;
  * without it the checksum stands at the end. `to` is the last byte it covers; without it the one before `at`.
- * A frame too short for these positions fails.
+ * A frame too short for these positions fails, and one in which nothing is covered: zeros would pass many checks.
  */
 export function frameCheck(options: Options): FrameCheck {
   const check = findCheck(options.text('name'));
@@ -24,7 +24,7 @@ export function frameCheck(options: Options): FrameCheck {
     const place = at > 0 ? at - 1 : size + at;
     const first = from > 0 ? from - 1 : size + from;
     const end = to === undefined ? place : to > 0 ? to : size + to + 1;
-    if (first < 0 || end < first || end > size || place < 0 || place + check.size > size) return false;
+    if (first < 0 || end <= first || end > size || place < 0 || place + check.size > size) return false;
     return check.compute(frame, first, end) === readCheck(check, frame, place, endian === 'big');
   };
 }
