@@ -6,9 +6,13 @@ import { any } from './framers/any.js';
 import { bracket } from './framers/bracket.js';
 import { cobs } from './framers/cobs.js';
 import { delimiter } from './framers/delimiter.js';
+import { dlmsHdlc } from './framers/dlms_hdlc.js';
+import { dlt645 } from './framers/dlt645.js';
+import { dsmrP1 } from './framers/dsmr_p1.js';
 import { fixed } from './framers/fixed.js';
 import { gap } from './framers/gap.js';
 import { hdlc } from './framers/hdlc.js';
+import { iec62056 } from './framers/iec62056_21.js';
 import { length } from './framers/length.js';
 import { modbusRtu } from './framers/modbus_rtu.js';
 import { slip } from './framers/slip.js';
@@ -27,6 +31,10 @@ const ROWS: ReadonlyMap<string, Compile> = new Map<string, Compile>([
   ['hdlc', hdlc],
   ['gap', gap],
   ['modbus_rtu', modbusRtu],
+  ['dlms_hdlc', dlmsHdlc],
+  ['dlt645', dlt645],
+  ['dsmr_p1', dsmrP1],
+  ['iec62056_21', iec62056],
   ['any', any],
 ]);
 

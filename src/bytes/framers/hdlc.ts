@@ -38,17 +38,21 @@ function measure(queue: ChunkQueue, from: number, state: Measure): number {
 }
 
 function unwrap(wire: Uint8Array): Uint8Array | undefined {
-  const size = wire.length - 1;
-  const start = wire[0] === FLAG ? 1 : 0;
-  let read = wire.indexOf(ESCAPE, start);
-  if (read < 0) return wire.subarray(start, size);
-  const payload = new Uint8Array(wire.subarray(start, size));
-  let written = read - start;
+  return unstuff(wire.subarray(wire[0] === FLAG ? 1 : 0, wire.length - 1));
+}
+
+/** The bytes between two flags without their escapes; undefined when they end within one. */
+export function unstuff(content: Uint8Array): Uint8Array | undefined {
+  const size = content.length;
+  let read = content.indexOf(ESCAPE);
+  if (read < 0) return content;
+  const payload = new Uint8Array(content);
+  let written = read;
   while (read < size) {
-    let byte = wire[read++]!;
+    let byte = content[read++]!;
     if (byte === ESCAPE) {
       if (read === size) return undefined;
-      byte = wire[read++]! ^ FLIP;
+      byte = content[read++]! ^ FLIP;
     }
     payload[written++] = byte;
   }

@@ -45,6 +45,23 @@ const DOCS: Record<string, [doc: string, example: string]> = {
       'polls and receives responses, "server" on the side that receives requests.',
     'local f = mix.frame.modbus_rtu{ side = "client" }',
   ],
+  dlms_hdlc: [
+    'HDLC frames of DLMS meters (frame format type 3), stuffed or not, without flags and with the check sequence ' +
+      'verified and removed; information fields (e6 e7 00 …) without HDLC around them end with silence.',
+    'local f = mix.frame.dlms_hdlc{}',
+  ],
+  dlt645: [
+    'DL/T 645 frames, checksum verified; the fe bytes before them are passed over.',
+    'local f = mix.frame.dlt645{}',
+  ],
+  dsmr_p1: [
+    'Telegrams of the P1 port, from "/" to the line that begins with "!"; the CRC is verified where there is one.',
+    'local f = mix.frame.dsmr_p1{}',
+  ],
+  iec62056_21: [
+    'Messages of IEC 62056-21: blocks with their check character verified, acknowledgements, everything else by lines.',
+    'local f = mix.frame.iec62056_21{}',
+  ],
   any: [
     'Each frame is cut by the first of several framings whose `start` matches.',
     'local f = mix.frame.any{ mix.frame.fixed{ size = 4, start = "\\x01" }, mix.frame.delimiter{ ends = "\\n" } }',
