@@ -14,8 +14,10 @@ import { gap } from './framers/gap.js';
 import { hdlc } from './framers/hdlc.js';
 import { iec62056 } from './framers/iec62056_21.js';
 import { length } from './framers/length.js';
+import { mbus } from './framers/mbus.js';
 import { modbusRtu } from './framers/modbus_rtu.js';
 import { slip } from './framers/slip.js';
+import { sml } from './framers/sml.js';
 import { Options } from './options.js';
 
 /** Compiles one framing's options. */
@@ -31,6 +33,8 @@ const ROWS: ReadonlyMap<string, Compile> = new Map<string, Compile>([
   ['hdlc', hdlc],
   ['gap', gap],
   ['modbus_rtu', modbusRtu],
+  ['mbus', mbus],
+  ['sml', sml],
   ['dlms_hdlc', dlmsHdlc],
   ['dlt645', dlt645],
   ['dsmr_p1', dsmrP1],

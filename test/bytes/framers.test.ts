@@ -12,8 +12,10 @@ import {
   slowDelimiter,
   slowFrames,
   slowLength,
+  slowMbus,
   slowModbus,
   slowSlip,
+  slowSml,
 } from '../support/slow_framing.js';
 
 const withCrc = (name: string, body: Uint8Array) => {
@@ -44,6 +46,27 @@ const modbusFrame = (rng: Random) => {
     [0x83, 1 + rng.below(11)],
   ]);
   return withCrc('CRC-16/MODBUS', Uint8Array.of(unit, ...pdu));
+};
+
+/** Without the single character, which cannot be told from a byte of a frame that was cut off. */
+const mbusFrame = (rng: Random): Uint8Array => {
+  const long = rng.below(2) === 0;
+  const content = rng.bytes(long ? 3 + rng.below(20) : 2);
+  const head = long ? [0x68, content.length, content.length, 0x68] : [0x10];
+  const frame = Uint8Array.of(...head, ...content, sum8(content), 0x16);
+  return frame.includes(0xe5) ? mbusFrame(rng) : frame;
+};
+
+const smlFrame = (rng: Random) => {
+  const mark = [0x1b, 0x1b, 0x1b, 0x1b];
+  const content = [...rng.bytes(4 * rng.below(8))].flatMap((byte) =>
+    byte < 40 ? [...mark, ...mark] : [byte],
+  );
+  const padding = (4 - (content.length % 4)) % 4;
+  return withCrc(
+    rng.below(4) ? 'CRC-16/IBM-SDLC' : 'CRC-16/KERMIT',
+    Uint8Array.of(...mark, 1, 1, 1, 1, ...content, ...Array(padding).fill(0), ...mark, 0x1a, padding),
+  );
 };
 
 const FRAMINGS: Framing[] = [
@@ -110,6 +133,22 @@ const FRAMINGS: Framing[] = [
     slow: slowModbus,
     make: modbusFrame,
     alphabet: [3, 6, 0x83],
+    findsStart: true,
+  },
+  {
+    name: 'mbus',
+    spec: framer('mbus'),
+    slow: slowMbus,
+    make: mbusFrame,
+    alphabet: [0x68, 0x68, 0x10, 0x16, 3, 4],
+    findsStart: false,
+  },
+  {
+    name: 'sml',
+    spec: framer('sml', { max: 400 }),
+    slow: slowSml,
+    make: smlFrame,
+    alphabet: [0x1b, 0x1b, 0x1b, 0x1b, 1, 0x1a, 0],
     findsStart: true,
   },
 ];
@@ -292,6 +331,23 @@ t.test('DLE stuffing: the closing mark within an escape is none', async (t) => {
   for (const chunks of splits(stream, random(t))) t.strictSame(feed(spec, chunks).frames, ['41100342', '43']);
 });
 
+t.test('mbus: a byte of a damaged frame is no acknowledgement', async (t) => {
+  const spec = framer('mbus');
+  const long = '6804046808e570015e16';
+  const run = (...hexes: string[]) => feed(spec, hexes.map(unhex));
+  t.strictSame(run(long), { frames: [long], discards: [], pending: 0 });
+  t.strictSame(run('e5', 'e5e51040014116e5').frames, ['e5', 'e5', 'e5', '1040014116', 'e5']);
+  t.strictSame(run('6804046808e570015f16e5'), {
+    frames: ['e5'],
+    discards: [{ reason: 'checksum', hex: '6804046808e570015f16' }],
+    pending: 0,
+  });
+  t.strictSame(run('6804056808e570015e161040014116').frames, ['1040014116'], 'two different lengths');
+  t.strictSame(run('6804046808e570011040014116', '00').frames, ['1040014116'], 'bytes were lost');
+  t.strictSame(run('6802026808e500').frames, [], 'a length that no frame has');
+  t.strictSame(run('1040014216').discards.length, 1, 'a wrong checksum');
+});
+
 t.test('any: the first framing whose start matches', async (t) => {
   const spec = framer('any', {
     1: framer('length', { start: '\x78\x78', at: 3, size: 1, add: 5 }),
@@ -366,7 +422,11 @@ t.test('wrong options are refused with their name and range', async (t) => {
   const refused: [string, unknown, RegExp][] = [
     ['delimeter', {}, /no framer named "delimeter": there are delimiter, length/],
     ['delimiter', 'x', /needs a table of options, not "x"/],
-    ['delimiter', { end: '\n' }, /unknown option "end"; known are ends, keep, max, start, check, partial/],
+    [
+      'delimiter',
+      { end: '\n' },
+      /unknown option "end"; known are ends, keep, rest, max, start, check, partial/,
+    ],
     ['delimiter', { ends: '' }, /ends must be a string of 1 to 64 bytes/],
     ['delimiter', { ends: 'ü€' }, /ends must be a string of 1 to 64 bytes/],
     ['delimiter', { max: 0 }, /max must be a whole number from 3 to 16777216, not 0/],

@@ -128,3 +128,51 @@ export const slowModbus: SlowFramer = (rest) => {
   const right = crc('CRC-16/MODBUS').compute(Uint8Array.from(frame.slice(0, -2))) === found;
   return right ? { length, frame } : { skip: 1 };
 };
+
+/** M-Bus: single characters, short frames, control and long frames. */
+export const slowMbus: SlowFramer = (rest) => {
+  const starts = [0xe5, 0x10, 0x68];
+  if (!starts.includes(rest[0]!)) return { skip: 1 };
+  if (rest[0] === 0xe5) {
+    return rest.length > 1 && !starts.includes(rest[1]!) ? { skip: 1 } : { length: 1, frame: [0xe5] };
+  }
+  const long = rest[0] === 0x68;
+  if (long && rest.length < 2) return 'more';
+  if (long && (rest[1]! < 3 || (rest[2] ?? rest[1]) !== rest[1] || (rest[3] ?? 0x68) !== 0x68))
+    return { skip: 1 };
+  const length = long ? rest[1]! + 6 : 5;
+  if (rest.length < length) return 'more';
+  const frame = rest.slice(0, length);
+  const sum = frame.slice(long ? 4 : 1, -2).reduce((total, byte) => (total + byte) % 256, 0);
+  if (frame.at(-1) !== 0x16) return { skip: 1 };
+  return frame.at(-2) === sum ? { length, frame } : { skip: length };
+};
+
+/** SML transport; the content is taken to hold no escape sequence that needs a second look. */
+export const slowSml: SlowFramer = (rest) => {
+  const mark = [0x1b, 0x1b, 0x1b, 0x1b];
+  const start = [...mark, 1, 1, 1, 1];
+  const here = begins(rest, start);
+  if (here !== true) return here === 'more' ? 'more' : { skip: 1 };
+  const content: number[] = [];
+  for (let i = 8; i + 8 <= rest.length; ) {
+    const next = rest.slice(i, i + 8);
+    const escaped = begins(next, mark) === true;
+    if (!escaped) content.push(rest[i++]!);
+    else if (begins(next.slice(4), mark) === true) {
+      content.push(...mark);
+      i += 8;
+    } else if (begins(next, start) === true) return { skip: i };
+    else if (next[4] !== 0x1a) content.push(rest[i++]!);
+    else {
+      const length = i + 8;
+      const sent = next[6]! + next[7]! * 256;
+      const covered = Uint8Array.from(rest.slice(0, length - 2));
+      const right = ['CRC-16/IBM-SDLC', 'CRC-16/KERMIT'].some((name) => crc(name).compute(covered) === sent);
+      const padding = next[5]!;
+      if (!right || padding > 3 || padding > i - 8) return { skip: length };
+      return { length, frame: content.slice(0, content.length - padding) };
+    }
+  }
+  return 'more';
+};

@@ -45,6 +45,14 @@ const DOCS: Record<string, [doc: string, example: string]> = {
       'polls and receives responses, "server" on the side that receives requests.',
     'local f = mix.frame.modbus_rtu{ side = "client" }',
   ],
+  mbus: [
+    'M-Bus (EN 13757-2): single characters, short, control and long frames, with lengths, checksum and stop checked.',
+    'local f = mix.frame.mbus{}',
+  ],
+  sml: [
+    'SML transport, version 1: the content between its escape sequences, unescaped, with the CRC checked.',
+    'local f = mix.frame.sml{}',
+  ],
   dlms_hdlc: [
     'HDLC frames of DLMS meters (frame format type 3), stuffed or not, without flags and with the check sequence ' +
       'verified and removed; information fields (e6 e7 00 …) without HDLC around them end with silence.',
