@@ -134,6 +134,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     const { limits, counters } = this.station;
     if (this.connection.pendingBytes + bytes.length > limits.sendBufferBytes) {
       counters.sendsRefused++;
+      this.station.limitReached(this, 'sendBufferBytes', 'does not take what it is sent; sends are refused');
       return new Failure(`queue_full: ${this.connection.pendingBytes} bytes wait for this client already`);
     }
     counters.bytesOut += bytes.length;
@@ -158,11 +159,10 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   /** Closes a client that is silent, or that takes nothing of what waits for it. Called about once a second. */
   check(now: number): void {
-    const { limits, counters } = this.station;
+    const { limits } = this.station;
     // A peer that was slowed down cannot be blamed for its silence.
     if (limits.idleSeconds > 0 && !this.paused && now - this.lastSeen > limits.idleSeconds * 1000) {
-      counters.closedIdle++;
-      this.destroy(new MoonwireError('timeout', `silent for ${limits.idleSeconds} s`));
+      this.closeFor('closedIdle', 'idleSeconds', `silent for ${limits.idleSeconds} s`);
       return;
     }
     const pending = this.connection.pendingBytes;
@@ -171,10 +171,16 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     } else if (this.stalledSince === 0 || pending < this.stalledBytes) {
       this.stalledSince = now;
     } else if (now - this.stalledSince > limits.sendStallSeconds * 1000) {
-      counters.closedStalled++;
-      this.destroy(new MoonwireError('timeout', `took nothing for ${limits.sendStallSeconds} s`));
+      this.closeFor('closedStalled', 'sendStallSeconds', `took nothing for ${limits.sendStallSeconds} s`);
     }
     this.stalledBytes = pending;
+  }
+
+  /** Closes the client because it reached a limit: counted, and logged at a bounded rate. */
+  private closeFor(counter: 'closedIdle' | 'closedStalled', limit: string, message: string): void {
+    this.station.counters[counter]++;
+    this.station.limitReached(this, limit, message);
+    this.destroy(new MoonwireError('timeout', message));
   }
 
   // -- Handlers, one after the other ----------------------------------------------------------------------------
@@ -232,6 +238,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     if (error instanceof ScriptError) this.station.scriptFailed('protocol_input', this, error);
     else if (error instanceof MoonwireError && error.code === 'too_large') {
       this.station.counters.closedOversize++;
+      this.station.limitReached(this, 'frameBytes', error.message);
     }
     if (error instanceof DisconnectRequest) this.destroy(new MoonwireError('closed', error.message));
     else this.destroy(error);

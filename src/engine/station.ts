@@ -179,6 +179,11 @@ export class Station {
     this.logAtBoundedRate('decode', 'warn', `does not decode: ${message}`, client, { hex: excerpt(frame) });
   }
 
+  /** Logs that a client reached a limit of the configuration. */
+  limitReached(client: Client, limit: string, message: string): void {
+    this.logAtBoundedRate(limit, 'warn', `${message} (limits.${limit})`, client, {});
+  }
+
   private logAtBoundedRate(
     key: string,
     level: 'warn' | 'error',

@@ -16,6 +16,10 @@ t.test('a silent client is closed after idleSeconds', async (t) => {
   await until(() => e.reports.length === 1);
   t.match(e.reports, [{ values: { err: 'silent for 0.5 s' } }]);
   t.equal(e.engine.servers[0]!.station.counters.closedIdle, 1);
+  t.match(
+    e.log.find((line) => /silent/.test(line.message)),
+    { level: 'warn', message: 'silent for 0.5 s (limits.idleSeconds)', client: '1', at: 's' },
+  );
   await e.stop();
 });
 
