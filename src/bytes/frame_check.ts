@@ -7,15 +7,18 @@ import type { Options } from './options.js';
 export type FrameCheck = (frame: Uint8Array) => boolean;
 
 /**
- * Compiles `check = {name, from = 1, to, at, endian = "big"}`. Positions are 1-based and inclusive, negative ones
+ * Compiles `check = {name, from = 1, to, at, endian = "big", hex = false}`. Positions are 1-based and inclusive, negative ones
  * count from the frame's end, in the frame as it is handed out. `at` is the position of the checksum's first byte;
  * without it the checksum stands at the end. `to` is the last byte it covers; without it the one before `at`.
+ * With `hex` the checksum stands there in hexadecimal digits, two a byte, of either case.
  * A frame too short for these positions fails, and one in which nothing is covered: zeros would pass many checks.
  */
 export function frameCheck(options: Options): FrameCheck {
   const check = findCheck(options.text('name'));
   const from = options.position('from', 1);
-  const at = options.position('at', -check.size);
+  const hex = options.boolean('hex', false);
+  const width = hex ? 2 * check.size : check.size;
+  const at = options.position('at', -width);
   const to = options.raw('to') === undefined ? undefined : options.position('to');
   const endian = options.oneOf('endian', ['big', 'little'], 'big');
   options.done();
@@ -24,8 +27,10 @@ export function frameCheck(options: Options): FrameCheck {
     const place = at > 0 ? at - 1 : size + at;
     const first = from > 0 ? from - 1 : size + from;
     const end = to === undefined ? place : to > 0 ? to : size + to + 1;
-    if (first < 0 || end <= first || end > size || place < 0 || place + check.size > size) return false;
-    return check.compute(frame, first, end) === readCheck(check, frame, place, endian === 'big');
+    if (first < 0 || end <= first || end > size || place < 0 || place + width > size) return false;
+    const found = hex ? unhex(frame, place, check.size) : frame;
+    if (!found) return false;
+    return check.compute(frame, first, end) === readCheck(check, found, hex ? 0 : place, endian === 'big');
   };
 }
 
@@ -40,4 +45,10 @@ function readCheck(check: Check, bytes: Uint8Array, at: number, big: boolean): n
   let value = 0n;
   for (let i = 0; i < size; i++) value = (value << 8n) | BigInt(bytes[at + (big ? i : size - 1 - i)]!);
   return value;
+}
+
+/** `size` bytes from the digits at `at`; undefined when some are none. */
+function unhex(bytes: Uint8Array, at: number, size: number): Uint8Array | undefined {
+  const decoded = Buffer.from(Buffer.from(bytes.subarray(at, at + 2 * size)).toString('latin1'), 'hex');
+  return decoded.length === size ? decoded : undefined;
 }

@@ -106,6 +106,18 @@ export class Options {
     );
   }
 
+  /** A whole number from `min` to `max`, or a list of up to `most` of them; at least one. */
+  integers(name: string, min: number, max: number, most: number): readonly number[] {
+    const within = (value: unknown): value is number =>
+      Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+    const needs = `a whole number from ${min} to ${max}, or a list of 1 to ${most} of them`;
+    return this.read<readonly number[]>(name, undefined, needs, (value) => {
+      if (within(value)) return [value];
+      const list = tableOf(value)?.list ?? [];
+      return list.length >= 1 && list.length <= most && list.every(within) ? list : undefined;
+    });
+  }
+
   /** A position as in `string.sub`: a whole number other than 0; negative ones count from the end. */
   position(name: string, fallback?: number): number {
     return this.read(name, fallback, 'a position: a whole number other than 0', (value) =>

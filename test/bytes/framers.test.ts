@@ -425,7 +425,7 @@ t.test('wrong options are refused with their name and range', async (t) => {
     [
       'delimiter',
       { end: '\n' },
-      /unknown option "end"; known are ends, keep, rest, max, start, check, partial/,
+      /unknown option "end"; known are ends, keep, rest, quote, max, start, check, partial/,
     ],
     ['delimiter', { ends: '' }, /ends must be a string of 1 to 64 bytes/],
     ['delimiter', { ends: 'ü€' }, /ends must be a string of 1 to 64 bytes/],
@@ -434,7 +434,7 @@ t.test('wrong options are refused with their name and range', async (t) => {
     ['delimiter', { partial: -1 }, /partial must be a number above 0/],
     ['delimiter', ['\n'], /takes named options only/],
     ['length', {}, /at is missing: a whole number from 1/],
-    ['length', { at: 1, size: 5 }, /size must be one of 1, 2, 3, 4, not 5/],
+    ['length', { at: 1, size: 5 }, /size must be one of 1, 2, 3, 4, decimal, not 5/],
     ['length', { at: 1, size: 1, endian: 'middle' }, /endian must be one of big, little, not "middle"/],
     ['length', { at: 1, size: 1, start: [] }, /start must be a string of 1 to 64 bytes, or a list/],
     ['length', { at: 1, size: 1, check: { name: 'md5' } }, /no check named "md5"/],

@@ -11,7 +11,7 @@ export function cobs(options: Options, defaults: FramerDefaults): FramerSpec {
   const common = commonOptions(options, defaults, 2);
   options.done();
   const unwrap = (wire: Uint8Array) => decode(wire, reduced);
-  return new StreamSpec('cobs', [new Terminated(common, Uint8Array.of(0), false, unwrap)], common.partial);
+  return new StreamSpec('cobs', [new Terminated(common, [Uint8Array.of(0)], false, unwrap)], common.partial);
 }
 
 /** `wire` ends with its zero byte and has no other. */

@@ -14,7 +14,11 @@ const ESC_ESC = 0xdd;
 export function slip(options: Options, defaults: FramerDefaults): FramerSpec {
   const common = commonOptions(options, defaults, 2);
   options.done();
-  return new StreamSpec('slip', [new Terminated(common, Uint8Array.of(END), false, unwrap)], common.partial);
+  return new StreamSpec(
+    'slip',
+    [new Terminated(common, [Uint8Array.of(END)], false, unwrap)],
+    common.partial,
+  );
 }
 
 function unwrap(wire: Uint8Array): Uint8Array | undefined {
