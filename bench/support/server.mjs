@@ -1,0 +1,104 @@
+// Servers as processes of their own, and what Linux tells about them.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const BENCH = fileURLToPath(new URL('..', import.meta.url));
+/** The command under test. */
+const CLI = join(BENCH, '../dist/cli.js');
+/** Linux counts CPU time of processes in hundredths of a second, whatever its clock. */
+const MS_PER_TICK = 10;
+const START_TIMEOUT_MS = 20_000;
+
+/** A running server that said where it listens. */
+export class ServerProcess {
+  /** Milliseconds from the start of the process to the line that says it listens. */
+  startMs = 0;
+  port = 0;
+
+  constructor(args, release = () => {}) {
+    this.release = release;
+    this.output = '';
+    this.started = performance.now();
+    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  /** Resolves when it listens. */
+  ready() {
+    return new Promise((resolve, reject) => {
+      const fail = (why) => {
+        clearTimeout(timer);
+        reject(new Error(`${this.child.spawnargs.join(' ')}: ${why}\n${this.output}`));
+        void this.stop();
+      };
+      const timer = setTimeout(() => fail('does not listen'), START_TIMEOUT_MS);
+      const read = (text) => {
+        if (this.port !== 0) return;
+        this.output += text;
+        const listening = /listening on .*?(\d+)["\n]/.exec(this.output);
+        if (!listening) return;
+        this.startMs = performance.now() - this.started;
+        this.port = Number(listening[1]);
+        clearTimeout(timer);
+        resolve(this);
+      };
+      this.child.stdout.setEncoding('utf8').on('data', read);
+      this.child.stderr.setEncoding('utf8').on('data', read);
+      this.child.once('exit', (code) => fail(`ended with ${code}`));
+    });
+  }
+
+  /** CPU time used so far, in milliseconds: all threads, user and system. */
+  cpuMs() {
+    // Behind the name in parentheses, which may contain spaces, utime and stime are fields 12 and 13.
+    const fields = readFileSync(`/proc/${this.child.pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
+  }
+
+  /** Anonymous resident memory in bytes. */
+  rssAnon() {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)[1]) * 1024;
+  }
+
+  async stop() {
+    if (this.child.exitCode === null) {
+      const ended = new Promise((resolve) => this.child.once('exit', resolve));
+      this.child.kill('SIGTERM');
+      await ended;
+    }
+    this.release();
+  }
+}
+
+/** The built engine with one TCP server that runs lua/`script`.lua; its store is a folder of its own. */
+export function startEngine(script) {
+  const folder = mkdtempSync(join(tmpdir(), 'moonwire-bench-'));
+  const config = {
+    engine: {
+      name: 'bench',
+      servers: [
+        {
+          name: 'bench',
+          bind: '127.0.0.1',
+          port: 0,
+          entry: join(BENCH, 'lua', `${script}.lua`),
+          limits: { connections: 20_000, acceptsPerSecond: 100_000, idleSeconds: 0 },
+        },
+      ],
+    },
+    store: { path: join(folder, 'data') },
+  };
+  const file = join(folder, 'bench.yaml');
+  writeFileSync(file, JSON.stringify(config));
+  return new ServerProcess([CLI, 'engine', '-f', file], () =>
+    rmSync(folder, { recursive: true, force: true }),
+  ).ready();
+}
+
+/** The bare node:net server that does the same as lua/`script`.lua. */
+export function startBare(script) {
+  return new ServerProcess([join(BENCH, 'peers/bare.mjs'), script]).ready();
+}
