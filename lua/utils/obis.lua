@@ -8,6 +8,19 @@ function obis.text(bytes)
   return string.format("%d-%d:%d.%d.%d*%d", bytes:byte(1, 6))
 end
 
+-- Value group C by letter, in the short form that IEC 62056-21 meters show.
+local LETTERS = { C = 96, F = 97, L = 98, P = 99 }
+
+--- The numbers A, B, C, D, E of a code as text: "1-0:1.8.0*255", "1-0:1.8.0", "1.8.0", "1.8", "F.F". A and B are 1 and
+-- 0 where it does not say them. Nil for anything else.
+function obis.parse(text)
+  local a, b, rest = text:match("^(%d%d?%d?)%-(%d%d?%d?):(.+)$")
+  local c, d, e = (rest or text):match("^(%w%w?%w?)%.(%w%w?%w?)%.?(%d?%d?%d?)[*&]?%d*$")
+  c, d = LETTERS[c] or tonumber(c), LETTERS[d] or tonumber(d)
+  if not c or not d then return nil end
+  return tonumber(a or 1), tonumber(b or 0), c, d, tonumber(e) or 0
+end
+
 -- Electricity, value group C: the sum of the phases; 20, 40 and 60 more mean L1, L2 and L3 alone. The quantity's
 -- name as power (D = 7, 4 or 6) and as energy (D = 8), or its name alone where it has no energy.
 local QUANTITIES = {
