@@ -7,7 +7,7 @@ const text = (hex: string) => Buffer.from(hex, 'hex').toString();
 const frames = (options: object, chunks: (string | null)[]) => {
   const outcome = feed(
     framer('delimiter', { ends: '$', ...options }, { max: 12 }),
-    chunks.map((chunk) => chunk && bytes(chunk)),
+    chunks.map((chunk) => (chunk === null ? null : bytes(chunk))),
   );
   return {
     frames: outcome.frames.map(text),

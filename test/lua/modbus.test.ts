@@ -334,6 +334,7 @@ t.test('streams', async (t) => {
 });
 
 t.test('a monitor hears both directions', async (t) => {
+  const rng = random(t);
   const frames = all.filter(({ transport, type }) => transport === 'rtu' && !type.startsWith('stream'));
   for (const { hex, direction, expect, name } of frames) {
     const { messages, errors } = monitor.feed([unhex(hex!), null]);
