@@ -51,8 +51,9 @@ export async function decode(
 
 function loadProtocol(module: string): Protocol {
   const isFile = module.endsWith('.lua') || existsSync(module);
-  const vm = new Vm({ roots: scriptRoots(isFile ? module : undefined), log: silentLogger });
-  installOfflineMix(vm, { codecs: defaultCodecs(), frameBytes: MAX_FRAME });
+  const roots = scriptRoots(isFile ? module : undefined);
+  const vm = new Vm({ roots, log: silentLogger });
+  installOfflineMix(vm, { codecs: defaultCodecs(roots), frameBytes: MAX_FRAME });
   const returned = isFile ? vm.load(module).results[0] : vm.require(module);
   const isModule = vm.type(returned) === 'table';
   // A module whose directions look alike brings a variant that reads both.

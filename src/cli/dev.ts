@@ -3,7 +3,6 @@
  * simulated devices where the configuration has some.
  */
 
-import { watch } from 'node:fs';
 import { relative } from 'node:path';
 import { loadConfig } from '../config/load.js';
 import { describeProblems } from '../config/problems.js';
@@ -15,9 +14,7 @@ import { checkScripts } from './check.js';
 import { DevDevices } from './dev-devices.js';
 import { textLogger } from './logging.js';
 import { untilSignal } from './signals.js';
-
-/** An editor may write a file in several steps. */
-const SETTLE_MS = 150;
+import { watchScripts } from './watch-scripts.js';
 
 /** An engine and its simulated devices. */
 interface Running {
@@ -28,11 +25,11 @@ export async function dev(file: string): Promise<void> {
   const { config, notices } = loadConfig(file);
   const log = textLogger('debug');
   for (const notice of describeProblems(notices, file)) log.warn(notice);
+  // From here on, so that a signal while it starts does not end it half way.
+  const stopping = untilSignal();
   let running: Running | undefined = await start(config, log);
-  log.info(`engine ${config.engine.name} runs; saving a script starts it again, Ctrl-C stops it`);
-
-  const stopWatching = watchScripts(config, async (saved) => {
-    log.info(`saved: ${saved.join(', ')}`);
+  const stopWatching = watchScripts(config.script.roots, async (saved) => {
+    log.info(`saved: ${saved.map((path) => relative(process.cwd(), path)).join(', ')}`);
     const problems = checkScripts(config);
     if (problems.length > 0) {
       for (const problem of problems) log.error(problem);
@@ -43,7 +40,8 @@ export async function dev(file: string): Promise<void> {
     running = await restart(config, log);
   });
 
-  const signal = await untilSignal();
+  log.info(`engine ${config.engine.name} runs; saving a script starts it again, Ctrl-C stops it`);
+  const signal = await stopping;
   log.info(`${signal}: stopping`);
   await stopWatching();
   await running?.stop();
@@ -76,31 +74,4 @@ async function restart(config: Config, log: Logger): Promise<Running | undefined
     log.error(`the engine could not start again: ${messageOf(error)}; save a script to try again`);
     return undefined;
   }
-}
-
-/**
- * Calls `changed` with the names of saved Lua files, one call after the other. Returns how to stop, which waits
- * for a call under way.
- */
-function watchScripts(config: Config, changed: (files: string[]) => Promise<void>): () => Promise<void> {
-  const saved = new Set<string>();
-  let timer: NodeJS.Timeout | undefined;
-  let last = Promise.resolve();
-  const watchers = config.script.roots.map((root) =>
-    watch(root, { recursive: true }, (_event, name) => {
-      if (!name?.endsWith('.lua')) return;
-      saved.add(relative(process.cwd(), `${root}/${name}`));
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        const files = [...saved];
-        saved.clear();
-        last = last.then(() => changed(files));
-      }, SETTLE_MS);
-    }),
-  );
-  return () => {
-    clearTimeout(timer);
-    for (const watcher of watchers) watcher.close();
-    return last;
-  };
 }

@@ -7,7 +7,7 @@ import type { SerialOptions } from '../transports/serial.js';
 import { bytesOfDigits, hexDigits } from './hex-lines.js';
 import type { Target } from './simulate-device.js';
 
-/** What `moonwire simulate` was asked for. */
+/** What `moonwire simulate` was asked for: one of the targets, one of the things to play. */
 export interface SimulateOptions {
   tcp?: Target;
   udp?: Target;
@@ -76,9 +76,30 @@ export function addSimulate(program: Command): void {
     .option('--seed <n>', 'make the same faults again', wholeNumber(0, 2 ** 32 - 1))
     .option('--quiet', 'print the summary only')
     .addHelpText('after', EXAMPLES)
-    .action(async (options: SimulateOptions) => {
+    .action(async (options: SimulateOptions, command: Command) => {
+      const problem = problemOf(options);
+      if (problem !== undefined) command.error(`error: ${problem}`);
       process.exitCode = await (await import('./simulate.js')).simulate(options);
     });
+}
+
+/** What is wrong with options that are right one by one. */
+function problemOf({
+  tcp,
+  udp,
+  serial,
+  listen,
+  file,
+  hex,
+  script,
+  devices,
+}: SimulateOptions): string | undefined {
+  const given = (choices: unknown[]): number => choices.filter((choice) => choice !== undefined).length;
+  if (given([tcp, udp, serial, listen]) !== 1)
+    return 'name the engine by one of --tcp, --udp, --serial and --listen';
+  if (given([file, hex, script]) !== 1) return 'say what is played by one of --file, --hex and --script';
+  if (devices > 1 && (serial || listen)) return '--devices goes with --tcp or --udp only';
+  return undefined;
 }
 
 function number(min: number, max: number): (text: string) => number {

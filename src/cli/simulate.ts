@@ -10,7 +10,7 @@ import { textLogger } from './logging.js';
 import { scriptRoots } from './roots.js';
 import { untilSignal } from './signals.js';
 import { CapturePlayer } from './simulate-capture.js';
-import { type RunningDevice, startDevice, type Target } from './simulate-device.js';
+import { type RunningDevice, startDevice } from './simulate-device.js';
 import type { SimulateOptions } from './simulate-options.js';
 import { ScriptPlayer } from './simulate-script.js';
 import { Tally } from './simulate-tally.js';
@@ -20,28 +20,7 @@ const DEFAULT_PIECE = 8;
 
 /** Plays until everything was sent or a signal comes; returns the exit code. */
 export async function simulate(options: SimulateOptions): Promise<number> {
-  const targets = [options.tcp, options.udp, options.serial, options.listen].filter(
-    (target) => target !== undefined,
-  );
-  const problem = problemOf(options, targets);
-  if (problem !== undefined) {
-    process.stderr.write(`moonwire simulate: ${problem}\n`);
-    return EXIT.usage;
-  }
-  return play(options, targets[0]!);
-}
-
-/** What is wrong with options that are right one by one. */
-function problemOf(options: SimulateOptions, targets: Target[]): string | undefined {
-  const sources = [options.file, options.hex, options.script].filter((source) => source !== undefined);
-  if (targets.length !== 1) return 'name the engine by one of --tcp, --udp, --serial and --listen';
-  if (sources.length !== 1) return 'say what is played by one of --file, --hex and --script';
-  if (options.devices > 1 && (options.serial || options.listen))
-    return '--devices goes with --tcp or --udp only';
-  return undefined;
-}
-
-async function play(options: SimulateOptions, target: Target): Promise<number> {
+  const target = options.tcp ?? options.udp ?? options.serial ?? options.listen!;
   const tally = new Tally(options.quiet ? undefined : (line) => process.stdout.write(`${line}\n`));
   const log = textLogger(options.quiet ? 'error' : 'info');
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
