@@ -48,7 +48,7 @@ export const bufferMethods: ApiFunction<ReceiveBuffer>[] = [
   },
   {
     name: 'buffer:length',
-    doc: 'Bytes that wait.',
+    doc: 'How many received bytes wait to be consumed.',
     params: [],
     returns: [value('n', 'integer')],
     example: 'if buf:length() < 4 then return 0 end',

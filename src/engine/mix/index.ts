@@ -1,7 +1,9 @@
 /** Puts `mix` into a station's VM: the pure functions, and those that reach the engine. */
 
+import { value } from '../../script/api.js';
 import { type FrameHost, frameFunctions } from '../../script/mix/frame.js';
 import { type CodecHost, codecFunctions, pureMix, structMethods } from '../../script/mix/index.js';
+import type { ApiSection } from '../../script/reference.js';
 import type { Vm } from '../../script/vm.js';
 import { bufferMethods } from '../receive-buffer.js';
 import type { Station } from '../station.js';
@@ -11,6 +13,41 @@ import { nodeFunctions } from './node.js';
 import { reportFunctions } from './report.js';
 import { storeFunctions } from './store.js';
 import { timeFunctions, timerMethods } from './time.js';
+
+const ANYWHERE = 'anywhere: entry scripts and protocol modules';
+const IN_ENTRIES = 'entry scripts; not in protocol modules, which are pure';
+
+/** The whole Lua API, as the reference and the editor types show it. */
+export const luaApi: readonly ApiSection[] = [
+  { title: 'Bytes, text and numbers', where: ANYWHERE, entries: [...pureMix, ...structMethods] },
+  { title: 'Codecs', where: ANYWHERE, entries: codecFunctions },
+  { title: 'Framing', where: `${ANYWHERE}, while they load`, entries: frameFunctions },
+  {
+    title: 'Received bytes: `buf`',
+    where: '`protocol_input(buf)`, and `input(buf, session)` of a protocol module',
+    entries: bufferMethods,
+  },
+  {
+    title: 'The client: `conn`',
+    where: 'handlers, which get it as their last argument; and for as long as the client is kept',
+    entries: connMethods,
+  },
+  {
+    title: 'Where a script runs',
+    where: IN_ENTRIES,
+    entries: nodeFunctions,
+    constants: [value('mix.node', 'value', 'a table: `id`, `name` and `labels` of this engine')],
+  },
+  { title: 'Time', where: IN_ENTRIES, entries: [...timeFunctions, ...timerMethods] },
+  { title: 'Reports', where: IN_ENTRIES, entries: reportFunctions },
+  { title: 'Kept values', where: IN_ENTRIES, entries: storeFunctions },
+  {
+    title: 'Log',
+    where: ANYWHERE,
+    entries: logFunctions,
+    constants: Object.keys(logLevels).map((name) => value(`mix.${name}`, 'integer', 'a level of `mix.log`')),
+  },
+];
 
 /** `mix` without an engine, for checks, tests and offline decoding. */
 export function installOfflineMix(vm: Vm, host: CodecHost & FrameHost): void {

@@ -8,6 +8,8 @@ import type { MixHost } from './host.js';
 /** The kind of timers in Lua. */
 const TIMER_KIND = 'timer';
 
+const SECONDS = value('seconds', 'number', `from 0 to ${MAX_SECONDS}, with a fraction`);
+
 function start({ station }: MixHost, seconds: number, fn: LuaValue, repeats: boolean): HostObject<Timer> {
   checkSeconds(seconds);
   const timer = station.timers.start(seconds, fn, repeats);
@@ -25,7 +27,7 @@ export const timeFunctions: ApiFunction<MixHost>[] = [
   {
     name: 'mix.sleep',
     doc: 'Waits so many seconds; other handlers run meanwhile.',
-    params: [value('seconds', 'number')],
+    params: [SECONDS],
     returns: [],
     waits: true,
     example: 'mix.sleep(0.5)',
@@ -39,7 +41,7 @@ export const timeFunctions: ApiFunction<MixHost>[] = [
     doc:
       'Calls a function again and again, the first time after `seconds`. A turn is skipped while the function is ' +
       'still busy. Returns a timer.',
-    params: [value('seconds', 'number'), value('fn', 'function')],
+    params: [SECONDS, value('fn', 'function', 'called without arguments; it may wait')],
     returns: [value('timer', 'raw')],
     example: 'mix.every(10, function() print("tick") end)',
     run: (host, seconds: number, fn: LuaValue) => start(host, seconds, fn, true),
@@ -47,7 +49,7 @@ export const timeFunctions: ApiFunction<MixHost>[] = [
   {
     name: 'mix.after',
     doc: 'Calls a function once, after `seconds`. Returns a timer.',
-    params: [value('seconds', 'number'), value('fn', 'function')],
+    params: [SECONDS, value('fn', 'function', 'called without arguments; it may wait')],
     returns: [value('timer', 'raw')],
     example: 'local timer = mix.after(5, function() print("late") end)\ntimer:cancel()',
     run: (host, seconds: number, fn: LuaValue) => start(host, seconds, fn, false),

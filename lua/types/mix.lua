@@ -1,0 +1,507 @@
+---@meta
+-- Editor types of the Lua API. Written by `npm run docs`; changes belong into its entries in src/.
+
+mix = {}
+
+mix.checksum = {}
+
+mix.codec = {}
+
+mix.frame = {}
+
+mix.server = {}
+
+mix.socket = {}
+
+mix.store = {}
+
+---@class mix.struct
+local struct = {}
+
+---@class mix.buffer
+local buffer = {}
+
+---@class mix.conn
+local conn = {}
+
+---@class mix.timer
+local timer = {}
+
+---a table: `id`, `name` and `labels` of this engine
+---@type any
+mix.node = nil
+
+---a level of `mix.log`
+---@type integer
+mix.DEBUG = nil
+
+---a level of `mix.log`
+---@type integer
+mix.INFO = nil
+
+---a level of `mix.log`
+---@type integer
+mix.WARN = nil
+
+---a level of `mix.log`
+---@type integer
+mix.ERROR = nil
+
+---A value as JSON. A table with the keys 1…n becomes an array, an empty table too ("[]"); any other table an object. Whole numbers to 2^53 have no fraction; not-a-number and infinities become null. Strings that are not UTF-8 become base64 text. Tables may be nested 64 deep. Returns nil and an error for anything else.
+---@param value? any nil, a boolean, number, string or table
+---@return string? json
+---@return string? error
+function mix.json_encode(value) end
+
+---Reads JSON (UTF-8). Arrays become tables with the keys 1…n, null becomes nil. Numbers beyond 2^53 lose digits. Returns nil and an error when the text is not one JSON value or nests deeper than 64.
+---@param json string
+---@return any? value
+---@return string? error
+function mix.json_decode(json) end
+
+---Bytes as base64 (RFC 4648, the standard alphabet, padded).
+---@param data string
+---@return string? text
+---@return string? error
+function mix.base64_encode(data) end
+
+---Reads padded base64; line breaks are passed over. Returns nil and an error for anything else.
+---@param text string
+---@return string? data
+---@return string? error
+function mix.base64_decode(text) end
+
+---Bytes as lower-case hexadecimal digits, two a byte.
+---@param data string
+---@return string? digits
+---@return string? error
+function mix.hex(data) end
+
+---The bytes that hexadecimal digits stand for, in either case. Returns nil and an error when their number is odd or another character is among them.
+---@param digits string
+---@return string? data
+---@return string? error
+function mix.unhex(digits) end
+
+---The decimal digits of packed BCD, two a byte, the high half first; leading zeros stay. Returns nil and an error when a half byte is no digit. `mix.unhex(digits)` is the way back.
+---@param data string
+---@return string? digits
+---@return string? error
+function mix.bcd(data) end
+
+---The parts of a string between separators, as a list; a string without the separator is its only part. An empty separator splits into UTF-8 characters (bytes that are none stand alone).
+---@param text string
+---@param separator string
+---@return any? parts
+---@return string? error
+function mix.str_split(text, separator) end
+
+---A string of the bytes (0 to 255) that a list holds. Raises for anything else.
+---@param bytes any a list of numbers
+---@return string? text
+---@return string? error
+function mix.bytes_tostring(bytes) end
+
+---The MD5 digest as lower-case hexadecimal digits. For checks that a protocol asks for, not for security.
+---@param data string
+---@return string? digits
+---@return string? error
+function mix.md5(data) end
+
+---The MD5 digest as bytes.
+---@param data string
+---@return string? bytes
+---@return string? error
+function mix.md5_bin(data) end
+
+---The SHA-1 digest as lower-case hexadecimal digits. For checks that a protocol asks for, not for security.
+---@param data string
+---@return string? digits
+---@return string? error
+function mix.sha1(data) end
+
+---The SHA-1 digest as bytes.
+---@param data string
+---@return string? bytes
+---@return string? error
+function mix.sha1_bin(data) end
+
+---A cyclic redundancy check by its name in the CRC RevEng catalogue (or an alias), in any letter case, over the positions i…j. A number; wider than 53 bits a decimal string when it does not fit. Raises for an unknown name.
+---@param name string as "CRC-16/MODBUS", "CRC-16/X-25"
+---@param bytes string
+---@param i? integer first position, 1 by default; negative ones count from the end
+---@param j? integer last position, -1 by default
+---@return any? crc
+---@return string? error
+function mix.crc(name, bytes, i, j) end
+
+---The longitudinal redundancy check of Modbus ASCII: the sum of the bytes, negated, modulo 256. Over the positions i…j.
+---@param bytes string
+---@param i? integer first position, 1 by default; negative ones count from the end
+---@param j? integer last position, -1 by default
+---@return integer? checksum
+---@return string? error
+function mix.checksum.lrc(bytes, i, j) end
+
+---All bytes XORed together, as NMEA 0183 and JT/T 808 do (BCC). Over the positions i…j.
+---@param bytes string
+---@param i? integer first position, 1 by default; negative ones count from the end
+---@param j? integer last position, -1 by default
+---@return integer? checksum
+---@return string? error
+function mix.checksum.xor(bytes, i, j) end
+
+---The sum of the bytes modulo 256, as in M-Bus and DL/T 645. Over the positions i…j.
+---@param bytes string
+---@param i? integer first position, 1 by default; negative ones count from the end
+---@param j? integer last position, -1 by default
+---@return integer? checksum
+---@return string? error
+function mix.checksum.sum8(bytes, i, j) end
+
+---Fletcher's checksum: the second sum modulo 255 in the high byte, the first in the low one. Over the positions i…j.
+---@param bytes string
+---@param i? integer first position, 1 by default; negative ones count from the end
+---@param j? integer last position, -1 by default
+---@return integer? checksum
+---@return string? error
+function mix.checksum.fletcher16(bytes, i, j) end
+
+---Adler-32 (RFC 1950). Over the positions i…j.
+---@param bytes string
+---@param i? integer first position, 1 by default; negative ones count from the end
+---@param j? integer last position, -1 by default
+---@return integer? checksum
+---@return string? error
+function mix.checksum.adler32(bytes, i, j) end
+
+---Packs values as PHP's pack does: a A Z (text), h H (hexadecimal digits), c C s S n v i I l L N V q Q J P (integers of 1, 2, 4, 8 bytes), f g G d e E (floats), x X @ (position); each with a count or "*". Machine order is little endian. Integers wrap to their size; 64-bit ones may be decimal strings. Returns nil and an error for an unknown letter, missing values or values that do not fit.
+---@param format string
+---@param ... any
+---@return string? data
+---@return string? error
+function mix.php_pack(format, ...) end
+
+---Unpacks data as PHP's unpack does: elements of letter, count and name, with slashes between. The result holds each value under its name; several of one letter have 1, 2, … behind the name, and are a list (from 1) when there is no name. 64-bit integers beyond 2^53 are decimal strings. Returns nil and an error when data is missing or a letter unknown.
+---@param format string
+---@param data string
+---@return any? values
+---@return string? error
+function mix.php_unpack(format, data) end
+
+---A query string as a table, by the rules of PHP's parse_str: values are strings, a later one replaces an earlier one of the same name, `a[]=1&a[]=2` gives a list (from 1), `a[x][y]=1` nested tables. Returns nil and an error beyond 1,000 variables or 64 brackets in a name.
+---@param query string
+---@return any? variables
+---@return string? error
+function mix.parse_str(query) end
+
+---The parts of a URL: scheme, opaque, user, host (with the port), path (decoded), raw_path, force_query (a boolean), raw_query, fragment (decoded), raw_fragment, and `query`, the table that `mix.parse_str` makes of raw_query. Absent parts are empty strings; raw_path and raw_fragment are set only where encoding path and fragment gives something else than was written. Returns nil and an error for what is no URL.
+---@param url string
+---@return any? parts
+---@return string? error
+function mix.parse_url(url) end
+
+---Compiles the description of a binary structure: a list of fields {type, name, options…} in wire order, with `endian` ("big" by default) beside them. Types: u8 i8 u16 i16 … u64 i64 f32 f64 (with scale, offset, bits), bcd bytes string (size: a number, or the name of an earlier field; trim), array (of, count), if (a field, then a list of fields), pad, check (from, to). Integers beyond 2^53 are decimal strings. Call it once, when the script loads. Raises when the description is wrong.
+---@param fields table
+---@return mix.struct? struct
+---@return string? error
+function mix.struct(fields) end
+
+---The time: Unix seconds, UTC, with a fraction. It may jump when the clock is set.
+---@return number? seconds
+---@return string? error
+function mix.now() end
+
+---Seconds, with a fraction, since the engine started. It never jumps: for measuring how long something took.
+---@return number? seconds
+---@return string? error
+function mix.monotonic() end
+
+---The fields of the structure that begins at a position, and the position behind it. Returns nil and an error naming the field when bytes are missing, a BCD digit is none or a checksum differs.
+---@param bytes string
+---@param pos? integer 1 by default
+---@return any? fields
+---@return integer? next
+function struct:decode(bytes, pos) end
+
+---The bytes of a table of fields. Returns nil and an error naming the field that is missing or out of range.
+---@param fields any
+---@return string? bytes
+---@return string? error
+function struct:encode(fields) end
+
+---A value as bytes. Returns nil and an error for what the codec cannot express; raises for an unknown codec.
+---@param name string "json", "cbor" or another registered codec
+---@param value? any
+---@param options? table
+---@return string? data
+---@return string? error
+function mix.codec.encode(name, value, options) end
+
+---The value of bytes. Returns nil and an error unless they are one whole value; raises for an unknown codec.
+---@param name string "json", "cbor" or another registered codec
+---@param data string
+---@param options? table
+---@return any? value
+---@return string? error
+function mix.codec.decode(name, data, options) end
+
+---Frames end with given bytes: `ends` (default "\r\n"), left out unless `keep` is true. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.delimiter(options) end
+
+---A number in the frame says how long it is: `at` (position of its first byte), `size` (1 to 4 bytes), `endian` ("big"), `add`; the frame has value + add bytes. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.length(options) end
+
+---Every frame has `size` bytes. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.fixed(options) end
+
+---Frames stand between `open` and `close`; `escape` maps sequences back to what they stand for. The content comes without the brackets, unescaped. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.bracket(options) end
+
+---SLIP (RFC 1055); the payload comes decoded. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.slip(options) end
+
+---Consistent overhead byte stuffing, frames ending in 0; the payload comes decoded. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.cobs(options) end
+
+---HDLC-like framing with octet stuffing (RFC 1662); `crc` names the check that is verified and removed. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.hdlc(options) end
+
+---A silence of `ms` milliseconds ends a frame. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.gap(options) end
+
+---Modbus RTU: the length follows from the function code, the CRC is checked. `side` is "client" on the side that polls and receives responses, "server" on the side that receives requests. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.modbus_rtu(options) end
+
+---M-Bus (EN 13757-2): single characters, short, control and long frames, with lengths, checksum and stop checked. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.mbus(options) end
+
+---SML transport, version 1: the content between its escape sequences, unescaped, with the CRC checked. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.sml(options) end
+
+---HDLC frames of DLMS meters (frame format type 3), stuffed or not, without flags and with the check sequence verified and removed; information fields (e6 e7 00 …) without HDLC around them end with silence. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.dlms_hdlc(options) end
+
+---DL/T 645 frames, checksum verified; the fe bytes before them are passed over. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.dlt645(options) end
+
+---Telegrams of the P1 port, from "/" to the line that begins with "!"; the CRC is verified where there is one. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.dsmr_p1(options) end
+
+---Messages of IEC 62056-21: blocks with their check character verified, acknowledgements, everything else by lines. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.iec62056_21(options) end
+
+---Each frame is cut by the first of several framings whose `start` matches. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.any(options) end
+
+---All bytes that wait, as a string; the read position does not matter.
+---@return string? bytes
+---@return string? error
+function buffer:tostring() end
+
+---Reads n bytes from the read position on. Returns nil and an error when fewer are there.
+---@param n integer 0 or more
+---@return string? bytes
+---@return string? error
+function buffer:read(n) end
+
+---Bytes read so far; what protocol_input returns when a frame ends here.
+---@return integer? n
+---@return string? error
+function buffer:position() end
+
+---How many received bytes wait to be consumed.
+---@return integer? n
+---@return string? error
+function buffer:length() end
+
+---The byte at a position (from 1; negative from the end), 0 to 255; nil when there is none.
+---@param i integer
+---@return integer? byte
+---@return string? error
+function buffer:byte(i) end
+
+---Where bytes first occur from a position on (default 1), as a plain search; nil when they do not.
+---@param bytes string
+---@param from? integer negative from the end
+---@return integer? position
+---@return string? error
+function buffer:find(bytes, from) end
+
+---The id of this client, a decimal string that is never used again.
+---@return string? id
+---@return string? error
+function conn:client_id() end
+
+---The address of the peer, "host:port"; the path of a serial port.
+---@return string? address
+---@return string? error
+function conn:remote_addr() end
+
+---Sends to the peer. A string goes out as these bytes; a table is encoded by the protocol first. Returns nil, or an error: `closed`, or `queue_full` when the peer does not take what it was sent.
+---@param data any string or table
+---@param type? string for WebSocket: "text" or "binary"
+---@return string? error
+function conn:send(data, type) end
+
+---Closes the connection once what was sent has left; `on_close` runs then.
+---@return string? error
+function conn:close() end
+
+---Drops received bytes that were not consumed yet. Returns how many.
+---@return integer? n
+---@return string? error
+function conn:clear_buffer() end
+
+---What `set_context` and `set_context_value` kept for this client, as a new table.
+---@return any? context
+---@return string? error
+function conn:context() end
+
+---One value of the context; nil when it is not set.
+---@param key string
+---@return any? value
+---@return string? error
+function conn:context_value(key) end
+
+---The value of a context key once it is set; waits until then, and with it the messages of this client. Returns nil and an error when the client closes before.
+---@async
+---@param key string
+---@return any? value
+---@return string? error
+function conn:wait_context_value(key) end
+
+---Replaces the context by a table of plain values.
+---@param context any
+function conn:set_context(context) end
+
+---Sets one value of the context, plain data; nil removes it.
+---@param key string
+---@param value? any
+function conn:set_context_value(key, value) end
+
+---Says that a device is reached through this client; a bus has many. The newest attach of a device wins. Returns true, or nil and an error.
+---@param device_id string 1 to 256 bytes
+---@param info? any facts about the device
+---@return boolean? ok
+---@return string? error
+function conn:attach(device_id, info) end
+
+---Takes an `attach` back.
+---@param device_id string 1 to 256 bytes
+function conn:detach(device_id) end
+
+---The first device that was attached to this client; nil when there is none.
+---@return string? device_id
+---@return string? error
+function conn:device_id() end
+
+---A value of `options` of this server or link, as a string; nil when it is not set.
+---@param name string
+---@return string? value
+---@return string? error
+function mix.server.option(name) end
+
+---The client whose handler runs, as CONNMIX scripts ask for it; handlers also get it as their last argument. Returns nil and an error outside handlers of a client.
+---@return mix.conn? conn
+---@return string? error
+function mix.socket.tcp() end
+
+---Waits so many seconds; other handlers run meanwhile.
+---@async
+---@param seconds number from 0 to 2147483, with a fraction
+function mix.sleep(seconds) end
+
+---Calls a function again and again, the first time after `seconds`. A turn is skipped while the function is still busy. Returns a timer.
+---@param seconds number from 0 to 2147483, with a fraction
+---@param fn function called without arguments; it may wait
+---@return mix.timer? timer
+---@return string? error
+function mix.every(seconds, fn) end
+
+---Calls a function once, after `seconds`. Returns a timer.
+---@param seconds number from 0 to 2147483, with a fraction
+---@param fn function called without arguments; it may wait
+---@return mix.timer? timer
+---@return string? error
+function mix.after(seconds, fn) end
+
+---Stops the timer. Cancelling it again does nothing.
+function timer:cancel() end
+
+---Hands a reading of a device over. `options`: `time` (Unix seconds; default now), `quality`, `topic`, `durable` (true: on disk before the call returns, which waits). Returns true, or nil and an error.
+---@param device_id string
+---@param values any a table of plain data
+---@param options? any
+---@return boolean? ok
+---@return string? error
+function mix.report(device_id, values, options) end
+
+---The value kept under a key; nil when there is none.
+---@param key string 1 to 256 bytes
+---@return any? value
+---@return string? error
+function mix.store.get(key) end
+
+---Keeps plain data under a key, on disk when the call returns; nil removes it. Returns true, or nil and an error when it is too large.
+---@async
+---@param key string 1 to 256 bytes
+---@param value? any at most 64 KiB encoded
+---@return boolean? ok
+---@return string? error
+function mix.store.set(key, value) end
+
+---Writes a line to the log, with the script and line it comes from. Returns true.
+---@param level any mix.DEBUG, mix.INFO, mix.WARN or mix.ERROR
+---@param message any
+---@return boolean? ok
+---@return string? error
+function mix.log(level, message) end
