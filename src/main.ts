@@ -47,7 +47,7 @@ function buildEngine(options: EngineOptions, store: Store, log: Logger, own: Gat
     nextClientId: () => clientId(node, store.ids.nextSequence()),
     report: own.report ?? ((report) => logReport(log, report)),
     values: store.kv,
-    codecs: own.codecs ?? defaultCodecs(),
+    codecs: own.codecs ?? defaultCodecs(options.script.roots),
   });
 }
 
@@ -60,7 +60,7 @@ export function buildTransientEngine(options: EngineOptions, log: Logger): Engin
     nextClientId: () => ++clients,
     report: () => {},
     values: new MemoryKeyValue(),
-    codecs: defaultCodecs(),
+    codecs: defaultCodecs(options.script.roots),
   });
 }
 

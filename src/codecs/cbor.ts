@@ -3,14 +3,19 @@ import { createRequire } from 'node:module';
 import { MoonwireError, messageOf } from '../errors.js';
 import { scanCbor } from './cbor_scan.js';
 import type { Codec } from './codec.js';
-import { fromBigInt } from './integers.js';
 import { plain } from './plain.js';
+import { tidy } from './tidy.js';
 
 /** The part of cbor-x that is used. */
 type CborX = Pick<typeof import('cbor-x'), 'Encoder'>;
 
-// Records and shared structures are cbor-x's own extensions, and state between calls: off.
-const PLAIN = { useRecords: false, tagUint8Array: false, variableMapSize: true } as const;
+// Records, shared structures and a tag for Maps are cbor-x's own extensions, and state between calls: off.
+const PLAIN = {
+  useRecords: false,
+  tagUint8Array: false,
+  useTag259ForMaps: false,
+  variableMapSize: true,
+} as const;
 
 /**
  * CBOR as plain values. Reading: byte strings are Uint8Arrays; integers beyond 2^53 and bignums are decimal strings;
@@ -60,13 +65,4 @@ export function cborCodec(): Codec {
       }
     },
   };
-}
-
-/** Turns bigints into numbers or decimal strings, and Maps whose keys are all text into objects. */
-function tidy(value: unknown): unknown {
-  if (typeof value === 'bigint') return fromBigInt(value);
-  if (Array.isArray(value)) return value.map(tidy);
-  if (!(value instanceof Map)) return value;
-  const entries = [...value].map(([key, item]) => [tidy(key), tidy(item)] as const);
-  return entries.every(([key]) => typeof key === 'string') ? Object.fromEntries(entries) : new Map(entries);
 }

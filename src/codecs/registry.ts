@@ -1,8 +1,14 @@
 /** Which codecs there are: one row each. */
 import { MoonwireError } from '../errors.js';
 import { cborCodec } from './cbor.js';
+import { coap } from './coap.js';
 import type { Codec } from './codec.js';
 import { json } from './json.js';
+import { mqttCodec } from './mqtt.js';
+import { msgpackCodec } from './msgpack.js';
+import { protobufCodec } from './protobuf.js';
+import { senmlCodec } from './senml.js';
+import { sparkplugCodec } from './sparkplug_b.js';
 
 /** Codecs by name, for `mix.codec` and sinks. Each engine has its own. */
 export class CodecRegistry {
@@ -50,7 +56,17 @@ export class CodecRegistry {
   }
 }
 
-/** A registry with the codecs Moonwire brings. */
-export function defaultCodecs(): CodecRegistry {
-  return new CodecRegistry([json, cborCodec()]);
+/** A registry with the codecs Moonwire brings. `roots`: the script roots, where Protobuf schemas are looked for. */
+export function defaultCodecs(roots: readonly string[] = []): CodecRegistry {
+  const cbor = cborCodec();
+  return new CodecRegistry([
+    json,
+    cbor,
+    msgpackCodec(),
+    protobufCodec(roots),
+    mqttCodec(),
+    coap,
+    senmlCodec(cbor),
+    sparkplugCodec(),
+  ]);
 }

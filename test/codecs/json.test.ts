@@ -43,7 +43,7 @@ t.test('the registry', async (t) => {
   t.equal(own.decode('hex', own.encode('hex', 'c0ffee')), 'c0ffee');
   t.throws(
     () => codecs.get('hex'),
-    { code: 'not_found', message: /"hex": there are cbor, json/ },
+    { code: 'not_found', message: /"hex": there are cbor, coap, json, mqtt/ },
     'registries share nothing',
   );
   t.throws(() => own.register(own.get('hex')), { code: 'conflict' });
