@@ -94,7 +94,7 @@ export class DevDevices {
       sent: (bytes) => log.debug('sends', { hex: bytes }),
       received: (bytes) => log.debug('receives', { hex: bytes }),
     };
-    const setup = { name: device.name, target: () => target, own, faults: NO_FAULTS, seed: 0, observer };
+    const setup = { name: device.name, target, own, faults: NO_FAULTS, seed: 0, observer };
     const running = await startDevice({ ...setup, reconnect: true }, log);
     this.stops.push(running.stop);
     return running.port;

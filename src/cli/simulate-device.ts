@@ -18,8 +18,7 @@ export type Target =
 export interface DeviceSetup {
   /** For the log. */
   name: string;
-  /** Where to connect, asked again for each connection: a port may change when an engine starts again. */
-  target(): Target;
+  target: Target;
   /** Makes the owner of a connection, which is attached in the same turn. */
   own(connection: Connection): ConnectionHandler;
   faults: FaultOptions;
@@ -44,40 +43,43 @@ const RETRY: RetryOptions = { minSeconds: 0.2, maxSeconds: 2, stableSeconds: 5 }
 
 /** Starts a device. Rejects with a MoonwireError when it cannot connect (unless `reconnect`) or listen. */
 export async function startDevice(setup: DeviceSetup, log: Logger): Promise<RunningDevice> {
-  const { name, own, observer, reconnect } = setup;
-  const target = setup.target();
+  const { name, target, own, observer, reconnect } = setup;
   const lossEnds = !reconnect && target.kind !== 'listen';
   const random = seededRandom(setup.seed);
-  const open = new Map<Connection, Promise<void>>();
   let finish!: (error?: Error) => void;
   const done = new Promise<Error | undefined>((resolve) => {
     finish = resolve;
   });
+  /** Connections that are served here, not by a kept link, and what waits until there is none. */
+  const open = new Set<Connection>();
+  let whenNoneOpen = (): void => {};
 
   const dressed = (bare: Connection): Connection => {
-    let over!: () => void;
     const connection = withFaults(bare, setup.faults, random, {
       ...observer,
       closed(byOwner, error) {
         open.delete(connection);
-        over();
+        if (open.size === 0) whenNoneOpen();
         observer.closed?.(byOwner, error);
         if (byOwner) finish(error);
         else if (lossEnds)
           finish(error ?? new MoonwireError('closed', `${bare.remote} closed the connection`));
       },
     });
-    open.set(
-      connection,
-      new Promise((resolve) => {
-        over = resolve;
-      }),
-    );
     return connection;
   };
   const serve = (bare: Connection): void => {
     const connection = dressed(bare);
+    open.add(connection);
     connection.attach(own(connection));
+  };
+  const endServed = async (): Promise<void> => {
+    for (const connection of open) connection.end();
+    while (open.size > 0) {
+      await new Promise<void>((resolve) => {
+        whenNoneOpen = resolve;
+      });
+    }
   };
 
   let port: number | undefined;
@@ -87,7 +89,7 @@ export async function startDevice(setup: DeviceSetup, log: Logger): Promise<Runn
     port = listener.port;
     close = () => listener.close();
   } else if (reconnect) {
-    const again = async (signal: AbortSignal) => dressed(await connect(setup.target(), log, signal));
+    const again = async (signal: AbortSignal) => dressed(await connect(target, log, signal));
     const kept = keepOpen(name, again, own, RETRY, log);
     close = () => kept.stop();
     void done.then(close);
@@ -99,8 +101,7 @@ export async function startDevice(setup: DeviceSetup, log: Logger): Promise<Runn
     );
   }
   const stop = async (): Promise<void> => {
-    for (const connection of open.keys()) connection.end();
-    await Promise.all([close(), ...open.values()]);
+    await Promise.all([close(), endServed()]);
   };
   return { port, done, stop };
 }

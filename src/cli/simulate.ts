@@ -38,7 +38,7 @@ export async function simulate(options: SimulateOptions): Promise<number> {
       const startSeconds = (i / options.devices) * options.every;
       const own = (connection: Connection) => player.own(connection, startSeconds);
       const name = `device ${label}`.trim();
-      const setup = { name, target: () => target, own, faults, seed: seed + i, observer };
+      const setup = { name, target, own, faults, seed: seed + i, observer };
       devices.push(await startDevice({ ...setup, reconnect: options.reconnect ?? false }, log));
     }
     lost = await Promise.race([Promise.all(devices.map(({ done }) => done)), untilSignal().then(() => [])]);

@@ -33,8 +33,10 @@ t.test('--hex gives one line of JSON', async (t) => {
 t.test('--file and - read a line each, with comments, and tell bad lines', async (t) => {
   const text = `# captured\n${LOGIN} # a login\n\n7878zz\n00${LOCATION}\n${LOCATION.slice(0, -8)}\n`;
   const file = join(t.testdir({ 'a.hex': text }), 'a.hex');
-  const byFile = await moonwire(['decode', GT06, '--file', file]);
-  const byInput = await moonwire(['decode', GT06, '-'], { input: text });
+  const [byFile, byInput] = await Promise.all([
+    moonwire(['decode', GT06, '--file', file]),
+    moonwire(['decode', GT06, '-'], { input: text }),
+  ]);
   t.equal(byFile.code, 0);
   t.equal(byInput.stdout, byFile.stdout);
   const [login, bad, noisy, cut, ...more] = linesOf(byFile.stdout);
@@ -117,16 +119,17 @@ t.test('a script that raises is an error of its line only', async (t) => {
 
 t.test('what cannot be decoded with is one clear sentence', async (t) => {
   const folder = t.testdir({ 'broken.lua': 'return {\n  name =\n}', 'table.lua': 'return { answer = 42 }' });
-  for (const [module, problem] of [
+  const cases = [
     ['protocols.nowhere', /module 'protocols\.nowhere' not found/],
     [join(folder, 'nowhere.lua'), /cannot find script .*nowhere\.lua/],
     [join(folder, 'broken.lua'), /broken\.lua:3: /],
     [join(folder, 'table.lua'), /table\.lua returns no protocol module and defines no protocol/],
-  ] as const) {
-    const { code, stdout, stderr } = await moonwire(['decode', module, '--hex', '00']);
-    t.equal(code, 1, module);
+  ] as const;
+  const runs = cases.map(([module]) => moonwire(['decode', module, '--hex', '00']));
+  for (const [i, { code, stdout, stderr }] of (await Promise.all(runs)).entries()) {
+    t.equal(code, 1, cases[i]![0]);
     t.equal(stdout, '');
-    t.match(stderr, problem);
+    t.match(stderr, cases[i]![1]);
     t.notMatch(stderr, /\n\s+at /, 'no stack');
   }
   const noFile = await moonwire(['decode', GT06, '--file', join(folder, 'nowhere.hex')]);
@@ -135,9 +138,10 @@ t.test('what cannot be decoded with is one clear sentence', async (t) => {
 });
 
 t.test('bytes come from exactly one place', async (t) => {
-  for (const args of [[], ['--hex', '00', '-'], ['--hex', '00', '--file', 'x']]) {
-    const { code, stderr } = await moonwire(['decode', GT06, ...args]);
-    t.equal(code, 2, args.join(' '));
+  const wrong = [[], ['--hex', '00', '-'], ['--hex', '00', '--file', 'x']];
+  const runs = wrong.map((args) => moonwire(['decode', GT06, ...args]));
+  for (const { code, stderr } of await Promise.all(runs)) {
+    t.equal(code, 2);
     t.match(stderr, /one of --hex, --file or -/);
   }
 });

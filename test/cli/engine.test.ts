@@ -47,9 +47,9 @@ t.test('starts again on the state it left', async (t) => {
 
 /** The command fails, with one line that says why. */
 async function refused(t: Test, file: string, problem: RegExp): Promise<void> {
-  for (const command of ['engine', 'dev']) {
-    const { code, stderr } = await moonwire([command, '-f', file]);
-    t.equal(code, 1, command);
+  const runs = ['engine', 'dev'].map((command) => moonwire([command, '-f', file]));
+  for (const { code, stderr } of await Promise.all(runs)) {
+    t.equal(code, 1);
     const complaint = stderr.split('\n').filter((line) => line.startsWith('moonwire: '));
     t.equal(complaint.length, 1, stderr);
     t.match(complaint[0], problem);
@@ -89,9 +89,9 @@ t.test('an init that fails is named with its line', async (t) => {
 });
 
 t.test('what is asked for wrongly is answered with usage', async (t) => {
-  for (const args of [['engine'], ['nonsense'], ['dev', '--nonsense']]) {
-    const { code, stderr } = await moonwire(args);
-    t.equal(code, 2, args.join(' '));
+  const runs = [['engine'], ['nonsense'], ['dev', '--nonsense']].map((args) => moonwire(args));
+  for (const { code, stderr } of await Promise.all(runs)) {
+    t.equal(code, 2, stderr);
     t.match(stderr, /^error: /);
   }
   const help = await moonwire(['--help']);
