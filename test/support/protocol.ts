@@ -100,7 +100,8 @@ export class Peer implements ProtocolPeer {
 
 /** A VM with the pure part of `mix` and lua/ as its only root. */
 export function offlineVm(): Vm {
-  const vm = new Vm({ roots: ['lua'], log: silentLogger });
-  installOfflineMix(vm, { codecs: defaultCodecs(), frameBytes: MAX_FRAME });
+  const roots = ['lua'];
+  const vm = new Vm({ roots, log: silentLogger });
+  installOfflineMix(vm, { codecs: defaultCodecs(roots), frameBytes: MAX_FRAME });
   return vm;
 }
