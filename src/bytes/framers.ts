@@ -18,6 +18,7 @@ import { mbus } from './framers/mbus.js';
 import { modbusRtu } from './framers/modbus_rtu.js';
 import { slip } from './framers/slip.js';
 import { sml } from './framers/sml.js';
+import { varint } from './framers/varint.js';
 import { Options } from './options.js';
 
 /** Compiles one framing's options. */
@@ -39,6 +40,7 @@ const ROWS: ReadonlyMap<string, Compile> = new Map<string, Compile>([
   ['dlt645', dlt645],
   ['dsmr_p1', dsmrP1],
   ['iec62056_21', iec62056],
+  ['varint', varint],
   ['any', any],
 ]);
 

@@ -24,6 +24,11 @@ const DOCS: Record<string, [doc: string, example: string]> = {
       '("big"), `add`; the frame has value + add bytes.',
     'local f = mix.frame.length{ at = 5, size = 2, add = 6 }',
   ],
+  varint: [
+    'From position `at` (default 1) on stands how many bytes follow, as a variable-length integer of up to four bytes ' +
+      '(seven bits a byte, least significant first): MQTT with `at` 2, delimited Protobuf messages.',
+    'local f = mix.frame.varint{ at = 2 }',
+  ],
   fixed: ['Every frame has `size` bytes.', 'local f = mix.frame.fixed{ size = 16 }'],
   bracket: [
     'Frames stand between `open` and `close`; `escape` maps sequences back to what they stand for. The content comes ' +

@@ -4,6 +4,7 @@ import type { ApiFunction } from '../api.js';
 import { checkFunctions } from './checks.js';
 import { clockFunctions } from './clock.js';
 import { digestFunctions } from './digest.js';
+import { frameEncodeFunctions } from './frame_encode.js';
 import { jsonFunctions } from './json.js';
 import { phpFunctions } from './php.js';
 import { structFunctions } from './struct.js';
@@ -19,6 +20,7 @@ export const pureMix: ApiFunction<unknown>[] = [
   ...phpFunctions,
   ...urlFunctions,
   ...structFunctions,
+  ...frameEncodeFunctions,
   ...clockFunctions,
 ];
 

@@ -78,6 +78,18 @@ export const textFunctions: ApiFunction<unknown>[] = [
     },
   },
   {
+    name: 'mix.xor',
+    doc: 'Bytes XORed with a key that repeats, as WebSocket masks them. Raises for an empty key.',
+    params: [value('data', 'bytes'), value('key', 'bytes')],
+    returns: [value('data', 'bytes')],
+    example: 'print(mix.xor(mix.xor("hello", "key"), "key"))',
+    run: (_, data: Uint8Array, key: Uint8Array) => {
+      if (key.length === 0) throw new LuaError('mix.xor: the key is empty');
+      const size = key.length;
+      return data.map((byte, i) => byte ^ key[i % size]!);
+    },
+  },
+  {
     name: 'mix.str_split',
     doc:
       'The parts of a string between separators, as a list; a string without the separator is its only part. An ' +

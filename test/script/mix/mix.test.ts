@@ -139,7 +139,7 @@ t.test('codecs', async (t) => {
   t.equal(value, undefined);
   t.match(error, /^decode_error: /);
   t.throws(() => lua('mix.codec.encode("morse", 1)'), {
-    message: /no codec named "morse": there are cbor, json/,
+    message: /no codec named "morse": there are cbor, coap, json/,
   });
 });
 
