@@ -38,7 +38,7 @@ end
 
 local function read_long(frame, session)
   local control, address, ci = frame:byte(5, 7)
-  if control & FROM_MASTER == 0 and control & ~COUNT_BITS & 0xff == RSP_UD then requests.answered(session) end
+  if control & FROM_MASTER == 0 and control & ~COUNT_BITS & 0xff == RSP_UD then requests.answered(session, address) end
   return application.read(ci, frame:sub(8, -3), { address = address })
 end
 

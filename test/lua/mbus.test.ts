@@ -162,8 +162,8 @@ const long = (content: string) => {
 };
 const HEADER = '78563412241101075500';
 /** A response with these records. */
-const response = (records: string, configuration = '0000') =>
-  long(`080172${HEADER}${configuration}${records}`);
+const response = (records: string, configuration = '0000', address = '01') =>
+  long(`08${address}72${HEADER}${configuration}${records}`);
 
 function firstOf(records: string): Message {
   const { messages, errors } = mbus.feed([response(records)]);
@@ -274,10 +274,12 @@ t.test('headers, alarms, encryption, other control information', async (t) => {
 t.test('requests, and the frame count bit', async (t) => {
   const peer = mbus.peer();
   const req = '{ type = "req_ud2", address = 5 }';
-  const answer = () => peer.feed([response('1f')]);
+  const answer = () => peer.feed([response('1f', '0000', '05')]);
   t.equal(peer.encode('{ type = "snd_nke", address = 5 }'), '1040054516');
   t.equal(peer.encode(req), '107b058016');
   t.equal(peer.encode(req), '107b058016', 'no answer came: the same again');
+  peer.feed([response('1f', '0000', '04')]);
+  t.equal(peer.encode(req), '107b058016', 'another meter answered');
   answer();
   t.equal(peer.encode(req), '105b056016', 'the next telegram');
   answer();
@@ -339,7 +341,7 @@ t.test('what others say on the same line', async (t) => {
 
 t.test('merged, truncated and damaged frames do not take good ones with them', async (t) => {
   const rng = random(t);
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < 30; round++) {
     const [a, b, c] = [rng.pick(frames), rng.pick(frames), rng.pick(frames)];
     const damaged = Uint8Array.from(b);
     damaged[4 + rng.below(b.length - 6)]! ^= 1 << rng.below(8);
@@ -357,7 +359,7 @@ t.test('merged, truncated and damaged frames do not take good ones with them', a
 
 t.test('mutated frames never raise', async (t) => {
   const rng = random(t);
-  const until = Date.now() + 1500;
+  const until = Date.now() + 1000;
   let tried = 0;
   for (; Date.now() < until; tried++) {
     const bytes = mutate(rng.pick(frames), rng);
@@ -370,57 +372,55 @@ t.test('mutated frames never raise', async (t) => {
   t.ok(tried > 0);
 });
 
-t.test(
-  'entry.mbus: meters are read in turn, all their telegrams, a silent one holds up nobody',
-  async (t) => {
-    const telegrams = [response('0413010000001f'), response('041302000000')];
-    const second = response('041303000000', '0000', '02');
-    const asked: string[] = [];
-    const bus = createServer((socket) => {
-      socket.on('error', () => {});
-      socket.on('data', (bytes) => {
-        for (const message of mbus.feed([bytes]).messages) {
-          asked.push(`${message.type} ${message.address} ${message.fcb ?? ''}`.trim());
-          // Meter 1 is away; meter 2 has one telegram; the selected one has two, told apart by the frame count bit.
-          if (message.address === 1) return;
-          if (message.type !== 'req_ud2') socket.write(unhex('e5'));
-          else socket.write(message.address === 2 || !message.fcb ? telegrams[1]! : telegrams[0]!);
-        }
-      });
+t.test('entry.mbus: meters are read in turn, a silent one holds up nobody', async (t) => {
+  const telegrams = [response('0413010000001f'), response('041302000000')];
+  const second = response('041303000000', '0000', '02');
+  const asked: string[] = [];
+  const bus = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => {
+      for (const message of mbus.feed([bytes]).messages) {
+        asked.push(`${message.type} ${message.address} ${message.fcb ?? ''}`.trim());
+        // Meter 1 is away; meter 2 has one telegram; the selected one has two, told apart by the frame count bit.
+        if (message.address === 1) continue;
+        if (message.type !== 'req_ud2') socket.write(unhex('e5'));
+        else if (message.address === 2) socket.write(Buffer.concat([telegrams[0]!, second]));
+        else socket.write(telegrams[message.fcb ? 0 : 1]!);
+      }
     });
-    bus.listen(0, '127.0.0.1');
-    await once(bus, 'listening');
-    t.teardown(() => bus.close());
-    const scripts = Object.fromEntries(
-      (readdirSync('lua', { recursive: true }) as string[])
-        .filter((path) => path.endsWith('.lua'))
-        .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-    );
-    const engine = await startTestEngine(
-      scripts,
-      `links:
+  });
+  bus.listen(0, '127.0.0.1');
+  await once(bus, 'listening');
+  t.teardown(() => bus.close());
+  const scripts = Object.fromEntries(
+    (readdirSync('lua', { recursive: true }) as string[])
+      .filter((path) => path.endsWith('.lua'))
+      .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
+  );
+  const engine = await startTestEngine(
+    scripts,
+    `links:
   - name: meters
     tcp: { host: 127.0.0.1, port: ${(bus.address() as { port: number }).port} }
     entry: entry.mbus.lua
     options: { meters: "1,2,12345678", patience: 0.1 }`,
-    );
-    t.teardown(() => engine.stop());
-    await until(() => engine.reports.length >= 3);
-    t.match(engine.reports, [
-      { deviceId: '12345678', values: { values: [{ name: 'volume', unit: 'm3', value: 0.003 }] } },
-      { deviceId: '12345678', values: { values: [{ value: 0.001 }] } },
-      { deviceId: '12345678', values: { values: [{ value: 0.002 }] } },
-    ]);
-    t.strictSame(asked, [
-      'snd_nke 1',
-      ...Array(3).fill('req_ud2 1 true'),
-      'snd_nke 2',
-      'req_ud2 2 true',
-      'snd_nke 253',
-      'select 253',
-      'req_ud2 253 true',
-      'req_ud2 253 false',
-    ]);
-    t.ok(engine.log.some(({ message }) => message === 'meter 1 does not answer'));
-  },
-);
+  );
+  t.teardown(() => engine.stop());
+  await until(() => engine.reports.length >= 3);
+  t.match(engine.reports, [
+    { deviceId: '12345678', values: { values: [{ name: 'volume', unit: 'm3', value: 0.003 }] } },
+    { deviceId: '12345678', values: { values: [{ value: 0.001 }] } },
+    { deviceId: '12345678', values: { values: [{ value: 0.002 }] } },
+  ]);
+  t.strictSame(asked, [
+    'snd_nke 1',
+    ...Array(3).fill('req_ud2 1 true'),
+    'snd_nke 2',
+    'req_ud2 2 true',
+    'snd_nke 253',
+    'select 253',
+    'req_ud2 253 true',
+    'req_ud2 253 false',
+  ]);
+  t.ok(engine.log.some(({ message }) => message === 'meter 1 does not answer'));
+});

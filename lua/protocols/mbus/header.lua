@@ -24,10 +24,10 @@ function header.read_number(bytes, at)
   return mix.hex(bytes:sub(at, at + 3):reverse()):upper()
 end
 
---- Three letters of two bytes at `at` (IEC 62056-21 flag, five bits a letter).
+--- Three letters of two bytes at `at` (IEC 62056-21 flag, five bits a letter); nil when they are none.
 local function manufacturer(bytes, at)
   local code = string.unpack("<I2", bytes, at)
-  return string.char(64 + (code >> 10 & 31), 64 + (code >> 5 & 31), 64 + (code & 31))
+  return string.char(64 + (code >> 10 & 31), 64 + (code >> 5 & 31), 64 + (code & 31)):match("^%u%u%u$")
 end
 
 --- The eight bytes of a secondary address at `at`, into `message`.

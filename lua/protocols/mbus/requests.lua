@@ -40,10 +40,12 @@ local function count_bit(message, session, address)
   return bits[address] == false and 0 or FCB
 end
 
---- To be called for each acknowledgement and response: the next message to who was asked is a new one.
-function requests.answered(session)
-  local address, bits = session.asked, session.frame_count
-  if address and bits then bits[address] = bits[address] == false end
+--- To be called for each acknowledgement, and each response with its address: the next message to who was asked is a
+-- new one. Whoever was selected answers by an address of their own, as do those who are asked by 254.
+function requests.answered(session, address)
+  local asked, bits = session.asked, session.frame_count
+  if address and asked and asked < SELECTED and address ~= asked then return end
+  if asked and bits then bits[asked] = bits[asked] == false end
   session.asked = nil
 end
 
