@@ -30,4 +30,15 @@ function calendar.epoch_of_bytes(bytes, at, offset)
   return time and time - (offset or 0)
 end
 
+local function decimal(byte) return (byte >> 4) * 10 + (byte & 15) end
+
+--- The same of six bytes in packed decimal. Returns nil also where a half byte is no digit.
+function calendar.epoch_of_bcd(bytes, at, offset)
+  if #bytes < at + 5 or not mix.bcd(bytes:sub(at, at + 5)) then return nil end
+  local year, month, day, hour, minute, second = string.byte(bytes, at, at + 5)
+  local time = calendar.epoch(2000 + decimal(year), decimal(month), decimal(day), decimal(hour), decimal(minute),
+    decimal(second))
+  return time and time - (offset or 0)
+end
+
 return calendar
