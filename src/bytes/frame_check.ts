@@ -10,12 +10,15 @@ export type FrameCheck = (frame: Uint8Array) => boolean;
  * Compiles `check = {name, from = 1, to, at, endian = "big", hex = false}`. Positions are 1-based and inclusive, negative ones
  * count from the frame's end, in the frame as it is handed out. `at` is the position of the checksum's first byte;
  * without it the checksum stands at the end. `to` is the last byte it covers; without it the one before `at`.
+ * Where there is no checksum, `{name = "bcd", from, to}` takes a frame whose bytes from..to are packed decimals.
  * With `hex` the checksum stands there in hexadecimal digits, two a byte, of either case.
  * A frame too short for these positions fails, and one in which nothing is covered: zeros would pass many checks.
  */
 export function frameCheck(options: Options): FrameCheck {
-  const check = findCheck(options.text('name'));
+  const name = options.text('name');
   const from = options.position('from', 1);
+  if (name === 'bcd') return packedDecimals(from, options);
+  const check = findCheck(name);
   const hex = options.boolean('hex', false);
   const width = hex ? 2 * check.size : check.size;
   const at = options.position('at', -width);
@@ -31,6 +34,19 @@ export function frameCheck(options: Options): FrameCheck {
     const found = hex ? unhex(frame, place, check.size) : frame;
     if (!found) return false;
     return check.compute(frame, first, end) === readCheck(check, found, hex ? 0 : place, endian === 'big');
+  };
+}
+
+function packedDecimals(from: number, options: Options): FrameCheck {
+  const to = options.position('to', -1);
+  options.done();
+  return (frame) => {
+    const size = frame.length;
+    const first = from > 0 ? from - 1 : size + from;
+    const end = to > 0 ? to : size + to + 1;
+    if (first < 0 || end <= first || end > size) return false;
+    for (let i = first; i < end; i++) if (frame[i]! > 0x99 || (frame[i]! & 15) > 9) return false;
+    return true;
   };
 }
 

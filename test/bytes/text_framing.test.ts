@@ -58,6 +58,18 @@ t.test('length: decimal digits in text', async (t) => {
   t.equal(cut('length', options, ['$$A12345678']).pending, 11, 'more digits may come');
 });
 
+t.test('length: what is shorter than it says, when its check holds', async (t) => {
+  const options = { start: '$', at: 2, size: 1, rest: true, check: { name: 'xor' } };
+  // 0x24 ^ 0x09 ^ 0x61 = 0x4c
+  t.strictSame(cut('length', options, ['$\taL', null]).frames, ['$\taL']);
+  t.strictSame(cut('length', options, ['$\ta', null, 'L']).frames, [], 'not what is no frame yet');
+  t.strictSame(cut('length', options, ['$\ta$\x04aA', null]), {
+    frames: ['$\x04aA'],
+    lost: ['checksum $\ta'],
+    pending: 0,
+  });
+});
+
 t.test('check: a sum in hexadecimal digits', async (t) => {
   const check = { name: 'sum8', from: 1, to: -3, hex: true };
   const options = { ends: '\n', check };
@@ -69,6 +81,18 @@ t.test('check: a sum in hexadecimal digits', async (t) => {
   });
   const wide = { ends: '\n', check: { name: 'CRC-16/MODBUS', endian: 'little', hex: true } };
   t.strictSame(cut('delimiter', wide, ['123456789374B\n']).frames, ['123456789374B']);
+});
+
+t.test('check: packed decimals', async (t) => {
+  const options = { size: 4, start: '$', check: { name: 'bcd', from: 2, to: 3 } };
+  t.strictSame(cut('fixed', options, ['$\x12\x99\xff$\x12\x9aa$\xa0\x00a$$\x000']), {
+    frames: ['$\x12\x99\xff', '$$\x000'],
+    lost: ['checksum $\x12\x9aa', 'checksum $\xa0\x00a'],
+    pending: 0,
+  });
+  const whole = { ends: '\n', check: { name: 'bcd' } };
+  t.strictSame(cut('delimiter', whole, ['\x12\x34\n\x1a\n\x5a\n']).frames, ['\x12\x34']);
+  t.throws(() => framer('fixed', { size: 4, check: { name: 'bcd', at: 3 } }), /unknown option "at"/);
 });
 
 t.test('fixed: frames of a few sizes', async (t) => {

@@ -14,12 +14,15 @@ const MAX_DIGITS = 8;
  * 3: 0x7ff). With `size = "decimal"` the field is a number of up to 8 decimal digits in text, up to the first byte
  * that is none, and the frame is as long as what stands up to there + value + add. A length that does not cover its
  * own field is `malformed`, as is a number that is none; one above `max` is `oversize`: neither waits for its bytes.
+ * With `rest`, what has waited `partial` for the end of its declared length is tried as a frame, for devices that
+ * count more than they send: the check tells a whole one.
  */
 export function length(options: Options, defaults: FramerDefaults): FramerSpec {
   const at = options.integer('at', 1, MAX_FRAME) - 1;
   const size = options.oneOf('size', [1, 2, 3, 4, 'decimal']);
   const add = options.integer('add', -MAX_FRAME, MAX_FRAME, 0);
   const field = size === 'decimal' ? decimalField(at, add) : binaryField(at, size, add, options);
+  const rest = options.boolean('rest', false);
   const common = commonOptions(options, defaults, at + (size === 'decimal' ? 1 : size));
   options.done();
   const { max } = common;
@@ -31,7 +34,9 @@ export function length(options: Options, defaults: FramerDefaults): FramerSpec {
       if (total === MORE) return MORE;
       if (total < 0) return state.reject('malformed');
       if (total > max) return state.reject('oversize');
-      return queue.length - from >= total ? total : MORE;
+      const held = queue.length - from;
+      if (held >= total) return total;
+      return rest && state.ended ? held : MORE;
     },
   };
   return new StreamSpec('length', [shape], common.partial);
