@@ -5,6 +5,8 @@ mix = {}
 
 mix.checksum = {}
 
+mix.frame_encode = {}
+
 mix.codec = {}
 
 mix.frame = {}
@@ -88,6 +90,13 @@ function mix.unhex(digits) end
 ---@return string? digits
 ---@return string? error
 function mix.bcd(data) end
+
+---Bytes XORed with a key that repeats, as WebSocket masks them. Raises for an empty key.
+---@param data string
+---@param key string
+---@return string? data
+---@return string? error
+function mix.xor(data, key) end
 
 ---The parts of a string between separators, as a list; a string without the separator is its only part. An empty separator splits into UTF-8 characters (bytes that are none stand alone).
 ---@param text string
@@ -206,6 +215,27 @@ function mix.parse_url(url) end
 ---@return mix.struct? struct
 ---@return string? error
 function mix.struct(fields) end
+
+---A payload as a SLIP packet (RFC 1055), an END before and behind it. Options are those of `mix.frame.slip`. Raises when one is wrong.
+---@param payload string
+---@param options? table
+---@return string? packet
+---@return string? error
+function mix.frame_encode.slip(payload, options) end
+
+---A payload between two flags with octet stuffing (RFC 1662); `crc` names the check that is appended. Options are those of `mix.frame.hdlc`. Raises when one is wrong.
+---@param payload string
+---@param options? table
+---@return string? packet
+---@return string? error
+function mix.frame_encode.hdlc(payload, options) end
+
+---A payload as a COBS packet, which ends with 0. `reduced` makes it COBS/R. Options are those of `mix.frame.cobs`. Raises when one is wrong.
+---@param payload string
+---@param options? table
+---@return string? packet
+---@return string? error
+function mix.frame_encode.cobs(payload, options) end
 
 ---The time: Unix seconds, UTC, with a fraction. It may jump when the clock is set.
 ---@return number? seconds
@@ -335,6 +365,12 @@ function mix.frame.dsmr_p1(options) end
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.iec62056_21(options) end
+
+---From position `at` (default 1) on stands how many bytes follow, as a variable-length integer of up to four bytes (seven bits a byte, least significant first): MQTT with `at` 2, delimited Protobuf messages. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---@param options table
+---@return any? frame the `frame` of a protocol module
+---@return string? error
+function mix.frame.varint(options) end
 
 ---Each frame is cut by the first of several framings whose `start` matches. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
@@ -505,3 +541,40 @@ function mix.store.set(key, value) end
 ---@return boolean? ok
 ---@return string? error
 function mix.log(level, message) end
+
+---Names a test. Tests run one after the other once the file was loaded, each on a budget of its own; one that raises has failed.
+---@param name string
+---@param fn function called without arguments; must not wait
+function test(name, fn) end
+
+---Raises, naming the first place that differs, unless both values are equal: tables by what they hold, numbers exactly.
+---@param actual? any
+---@param expected? any
+---@param what? string said in front of the failure
+function equal(actual, expected, what) end
+
+---Raises unless two numbers differ by at most a tolerance.
+---@param actual number
+---@param expected number
+---@param tolerance? number 1e-6 by default
+---@param what? string said in front of the failure
+function near(actual, expected, tolerance, what) end
+
+---Raises unless a Lua pattern is found in a text.
+---@param text any a string
+---@param pattern string
+---@param what? string said in front of the failure
+function match(text, pattern, what) end
+
+---Raises unless a function raises, and with a message in which a Lua pattern is found, where one is given.
+---@param fn function
+---@param pattern? string
+---@param what? string said in front of the failure
+function raises(fn, pattern, what) end
+
+---Feeds a protocol module the bytes of one connection, in the given pieces, and returns what came of it: `messages`, `replies` (lists), `discarded` (bytes) and `error` (the first one, or nil). Feeds them byte by byte and randomly split too, and raises when messages or replies differ then. Without framing each piece is a datagram.
+---@param module any the module's table
+---@param ... string
+---@return any? result
+---@return string? error
+function feed(module, ...) end

@@ -13,6 +13,7 @@ import { Vm } from '../script/vm.js';
 import { EXIT } from './exit.js';
 import { bytesOfDigits, hexDigits } from './hex-lines.js';
 import { scriptRoots } from './roots.js';
+import { bytesAsHex } from './test-difference.js';
 
 /** Longest frame; also bounds what one input line may leave waiting. */
 const MAX_FRAME = 1024 * 1024;
@@ -80,9 +81,4 @@ async function* lines(options: DecodeOptions): AsyncGenerator<string> {
     throw new MoonwireError('not_found', `cannot read ${options.file}`);
   }
   yield* file.readLines();
-}
-
-/** JSON has no bytes: strings that are not UTF-8 are written as hex. */
-function bytesAsHex(_key: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
 }

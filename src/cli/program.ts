@@ -1,6 +1,6 @@
 /** The commands and their options; each command's code is loaded when it is called. */
 
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { type ErrorCode, MoonwireError, messageOf } from '../errors.js';
 import { version } from '../package.js';
 import { EXIT } from './exit.js';
@@ -50,6 +50,16 @@ export async function run(argv: string[]): Promise<void> {
       process.exitCode = await (await import('./decode.js')).decode(module, input, options);
     });
 
+  program
+    .command('test')
+    .description('run the tests of scripts: files named *_test.lua, and case folders')
+    .argument('[path]', 'a file or folder', 'lua')
+    .option('--seed <number>', 'for the random splits of the input', seed)
+    .option('--watch', 'run again when a Lua file is saved')
+    .action(async (path, options) => {
+      process.exitCode = await (await import('./test.js')).test(path, options);
+    });
+
   (await import('./simulate-options.js')).addSimulate(program);
 
   try {
@@ -62,6 +72,12 @@ export async function run(argv: string[]): Promise<void> {
     process.stderr.write(`moonwire: ${describe(error)}\n`);
     process.exitCode = (error instanceof MoonwireError && EXIT_BY_CODE[error.code]) || EXIT.failed;
   }
+}
+
+function seed(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 0 && number < 2 ** 32) return number;
+  throw new InvalidArgumentError('It is a whole number from 0 to 4294967295.');
 }
 
 /** One clear sentence for what is expected to go wrong; the whole stack for what is not. */

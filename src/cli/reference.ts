@@ -2,12 +2,13 @@
 
 import { luaApi } from '../engine/mix/index.js';
 import { editorTypesOf, referenceOf } from '../script/reference.js';
+import { testSection } from './test-functions.js';
 
 const BEGIN = '<!-- reference: written by `npm run docs` from the entries in src/; changes belong there -->';
 const END = '<!-- end of the reference -->';
 
 /** Everything that scripts may call. */
-export const documented = luaApi;
+export const documented = [...luaApi, testSection];
 
 /** The content of lua/types/mix.lua. */
 export function editorTypes(): string {

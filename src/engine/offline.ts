@@ -1,10 +1,10 @@
 /** Drives a protocol without a connection: for `moonwire decode`, tests and replays. */
 
-import type { Framer } from '../bytes/framer.js';
+import type { DiscardReason, Framer } from '../bytes/framer.js';
 import { messageOf } from '../errors.js';
 import { Failure } from '../script/api.js';
 import type { LuaValue } from '../script/executor.js';
-import type { Protocol, ProtocolPeer } from './protocol.js';
+import type { Decoded, Protocol, ProtocolPeer } from './protocol.js';
 
 /** What one feed of bytes gave. */
 export interface Fed {
@@ -16,6 +16,17 @@ export interface Fed {
   error: string | null;
 }
 
+/** Told of everything in the order it happens. Bytes are only valid during the call. */
+export interface OfflineObserver {
+  /** A whole frame, before it is decoded. */
+  frame?(bytes: Uint8Array): void;
+  message?(message: unknown): void;
+  /** The acknowledgement of the frame before; the protocol is asked for it only when somebody listens. */
+  reply?(bytes: Uint8Array): void;
+  discard?(bytes: Uint8Array, reason: DiscardReason): void;
+  error?(message: string): void;
+}
+
 /** One imaginary peer of a protocol. */
 export class OfflinePeer implements ProtocolPeer {
   session: LuaValue;
@@ -25,10 +36,12 @@ export class OfflinePeer implements ProtocolPeer {
   constructor(
     private readonly protocol: Protocol,
     max: number,
+    private readonly observer: OfflineObserver = {},
   ) {
     this.framer = protocol.framed
-      ? protocol.createFramer(this, max, (bytes) => {
+      ? protocol.createFramer(this, max, (bytes, reason) => {
           this.fed.discarded += bytes.length;
+          observer.discard?.(bytes, reason);
         })
       : undefined;
   }
@@ -63,16 +76,29 @@ export class OfflinePeer implements ProtocolPeer {
   }
 
   private take(frame: Uint8Array): void {
+    this.observer.frame?.(frame);
     try {
       const result = this.protocol.decode(frame, this);
       if (result instanceof Failure) this.fail(result.message);
-      else for (const message of result?.messages ?? []) this.fed.messages.push(this.protocol.toJs(message));
+      else if (result) this.hand(result);
     } catch (error) {
       this.fail(messageOf(error));
     }
   }
 
+  private hand({ messages, decoded }: Decoded): void {
+    for (const pushable of messages) {
+      const message = this.protocol.toJs(pushable);
+      this.fed.messages.push(message);
+      this.observer.message?.(message);
+    }
+    if (!this.observer.reply) return;
+    const reply = this.protocol.reply(decoded, this);
+    if (reply) this.observer.reply(reply);
+  }
+
   private fail(message: string): void {
+    this.observer.error?.(message);
     this.fed.error ??= message;
   }
 }
