@@ -72,19 +72,21 @@ local function decode_message(frame, session)
   return decoded
 end
 
---- A datagram: messages with their marks. What is decoded of each is kept in `frames` for its answer.
+--- A datagram: messages with their marks. What is decoded of each is kept in `frames` for its answer; a bad one does
+-- not take the others with it.
 local function decode_datagram(datagram, session)
-  local frames, err = packet.split(datagram)
-  if not frames then return nil, err end
-  local list = { frames = {} }
-  for _, frame in ipairs(frames) do
-    local decoded, why = decode_message(frame, session)
-    if not decoded then return nil, why end
-    list.frames[#list.frames + 1] = decoded
-    if not decoded[1] then decoded = { decoded } end
-    table.move(decoded, 1, #decoded, #list + 1, list)
+  local list, err = { frames = {} }, "wrong checksum"
+  for _, frame in ipairs(packet.split(datagram)) do
+    local decoded
+    decoded, err = decode_message(frame, session)
+    if decoded then
+      list.frames[#list.frames + 1] = decoded
+      if not decoded[1] then decoded = { decoded } end
+      table.move(decoded, 1, #decoded, #list + 1, list)
+    end
   end
-  return #list > 0 and list or nil
+  if #list == 0 then return nil, err end
+  return list
 end
 
 local TIME_WANTED = "BASE,2"

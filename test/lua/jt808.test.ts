@@ -233,7 +233,7 @@ t.test('datagrams', async (t) => {
     compare(t, vector, messages);
     t.equal(replies.length, 1);
   }
-  const both = peer.decode(unhex(frames[0]!.wire_hex! + frames[4]!.wire_hex!));
+  const both = peer.decode(unhex(`${frames[0]!.wire_hex}7e0002007e${frames[4]!.wire_hex}`));
   t.equal(both.messages.length, 2);
   t.equal(both.replies[0]!.split('7e').filter((part) => part !== '').length, 2, 'each is answered');
 });
