@@ -72,7 +72,9 @@ local CODEC_12, CODEC_14, COMMAND = 0x0c, 0x0e, 5
 local MAX_TEXT = 1024
 
 local function encode(message, session)
-  if type(message) ~= "table" or message.type ~= "command" then return nil, "can encode { type = \"command\", text }" end
+  if type(message) ~= "table" or message.type ~= "command" then
+    return nil, "can encode { type = \"command\", text }"
+  end
   local text, codec = message.text, message.codec or 12
   if type(text) ~= "string" or #text < 1 or #text > MAX_TEXT then
     return nil, string.format("text must have 1 to %d bytes", MAX_TEXT)

@@ -92,7 +92,8 @@ end
 
 --- Items of a report of type F0 in transparent data (0900): ids of two bytes, lengths of one.
 obd.report = {
-  [0x0102] = distance("odometer", 4, 100), [0x0528] = distance("odometer", 4, 100), [0x0546] = distance("odometer", 4, 100),
+  [0x0102] = distance("odometer", 4, 100), [0x0528] = distance("odometer", 4, 100),
+  [0x0546] = distance("odometer", 4, 100),
   [0x0103] = number("fuel", 4, 100), [0x052a] = number("fuel", 2, 100), [0x052b] = number("fuel", 1),
   [0x0111] = shifted("fuel_temperature", 1, 40), [0x012e] = number("oil_level", 2, 10),
   [0x0105] = number("fuel_used", 4, 100), [0x052c] = number("fuel_used", 4, 100),

@@ -13,7 +13,8 @@ local function read_beacons(message, data)
     local flags = data:byte(at)
     local is_ibeacon = flags & NO_EDDYSTONE ~= 0
     local format = (is_ibeacon and ">c16I2I2" or ">c10c6") .. (flags & HAS_SIGNAL ~= 0 and "i1" or "")
-    local size = string.packsize(format) + (flags & HAS_BATTERY ~= 0 and 2 or 0) + (flags & HAS_TEMPERATURE ~= 0 and 2 or 0)
+    local size = string.packsize(format) + (flags & HAS_BATTERY ~= 0 and 2 or 0) +
+      (flags & HAS_TEMPERATURE ~= 0 and 2 or 0)
     if #data < at + size then break end
     local beacon, after
     if is_ibeacon then
