@@ -46,6 +46,7 @@ export async function run(argv: string[]): Promise<void> {
     .option('--hex <hex>', 'bytes to decode')
     .option('--file <file>', 'file of hex lines')
     .option('--session', 'the lines are one connection, in order')
+    .option('--datagram', 'each line is a datagram: not framed')
     .action(async (module, input, options) => {
       process.exitCode = await (await import('./decode.js')).decode(module, input, options);
     });
@@ -59,6 +60,15 @@ export async function run(argv: string[]): Promise<void> {
     .action(async (path, options) => {
       process.exitCode = await (await import('./test.js')).test(path, options);
     });
+
+  program
+    .command('new')
+    .description('write files to start from')
+    .command('protocol')
+    .description('a protocol module, its test and a sample entry')
+    .argument('<name>', 'lower-case letters, digits and _')
+    .option('--into <folder>', 'folder of scripts', 'lua')
+    .action(async (name, { into }) => (await import('./new.js')).newProtocol(name, into));
 
   (await import('./simulate-options.js')).addSimulate(program);
 
