@@ -72,11 +72,21 @@ local function decode_message(frame, session)
   return decoded
 end
 
+--- The messages of a datagram. A sender that has no need of escapes, since a datagram ends by itself, may leave them
+-- out: then what stands between the outer marks is one message, if its checksum says so.
+local function split(datagram)
+  local frames = packet.split(datagram)
+  if #frames > 0 then return frames end
+  local plain = datagram:sub(2, -2)
+  if datagram:sub(-1) == datagram:sub(1, 1) and #plain > 0 and mix.checksum.xor(plain) == 0 then return { plain } end
+  return frames
+end
+
 --- A datagram: messages with their marks. What is decoded of each is kept in `frames` for its answer; a bad one does
 -- not take the others with it.
 local function decode_datagram(datagram, session)
   local list, err = { frames = {} }, "wrong checksum"
-  for _, frame in ipairs(packet.split(datagram)) do
+  for _, frame in ipairs(split(datagram)) do
     local decoded
     decoded, err = decode_message(frame, session)
     if decoded then
@@ -182,6 +192,7 @@ end
 return {
   name = "jt808",
   frame = mix.frame.any(framings()),
+  datagrams = true,
   decode = decode,
   encode = encode,
   reply = reply,

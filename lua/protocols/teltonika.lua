@@ -99,6 +99,7 @@ return {
       check = { name = "CRC-16/ARC", from = 9, to = -5, at = -2 },
     },
   },
+  datagrams = true, -- over UDP packets have a head of their own
   decode = decode,
   encode = encode,
   reply = reply,

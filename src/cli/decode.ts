@@ -5,7 +5,7 @@ import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { defaultCodecs } from '../codecs/registry.js';
 import { installOfflineMix } from '../engine/mix/index.js';
-import { OfflinePeer } from '../engine/offline.js';
+import { type Fed, OfflinePeer } from '../engine/offline.js';
 import { Protocol } from '../engine/protocol.js';
 import { MoonwireError } from '../errors.js';
 import { silentLogger } from '../log.js';
@@ -22,6 +22,7 @@ export interface DecodeOptions {
   hex?: string;
   file?: string;
   session?: boolean;
+  datagram?: boolean;
 }
 
 /** Prints one JSON line `{"messages":[…],"discarded":n,"error":null}` for each input; returns the exit code. */
@@ -43,11 +44,20 @@ export async function decode(
     if (!options.session) peer = new OfflinePeer(protocol, MAX_FRAME);
     const bytes = bytesOfDigits(digits);
     const result = bytes
-      ? peer.feed(bytes, !options.session)
+      ? decodeBytes(protocol, peer, bytes, options)
       : { messages: [], discarded: 0, error: 'not a line of hexadecimal bytes' };
     process.stdout.write(`${JSON.stringify(result, bytesAsHex)}\n`);
   }
   return EXIT.done;
+}
+
+function decodeBytes(protocol: Protocol, peer: OfflinePeer, bytes: Uint8Array, options: DecodeOptions): Fed {
+  if (options.datagram) return peer.feedDatagram(bytes);
+  const fed = peer.feed(bytes, !options.session);
+  if (!protocol.readsDatagrams || fed.discarded < bytes.length) return fed;
+  // Nothing of it is a frame, and the protocol has another form for datagrams.
+  const datagram = new OfflinePeer(protocol, MAX_FRAME).feedDatagram(bytes);
+  return datagram.messages.length > 0 ? datagram : fed;
 }
 
 function loadProtocol(module: string): Protocol {

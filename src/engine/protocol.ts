@@ -43,6 +43,8 @@ export class Protocol {
     private readonly acknowledger: LuaValue,
     /** The device needs its acknowledgement before the handlers have run. */
     readonly replyFirst: boolean,
+    /** Its messages have another form in datagrams, which `decode` tells from frames. */
+    readonly readsDatagrams: boolean,
   ) {}
 
   /** From a module's table. Throws when a field has the wrong type. */
@@ -70,6 +72,7 @@ export class Protocol {
       fn('encode'),
       fn('reply'),
       vm.field(module, 'reply_first') === true,
+      vm.field(module, 'datagrams') === true,
     );
   }
 
@@ -89,6 +92,7 @@ export class Protocol {
       vm.global('protocol_decode'),
       vm.global('protocol_encode'),
       undefined,
+      false,
       false,
     );
   }
