@@ -23,6 +23,8 @@ local data = require "protocols.dlt645.data"
 local ANSWER, ERROR, MORE, FUNCTION = 0x80, 0x40, 0x20, 0x1f
 local PREAMBLE = "\xfe\xfe\xfe\xfe"
 local WILDCARD, BROADCAST = "aaaaaaaaaaaa", "999999999999"
+-- Seconds: the longest frame takes 2.5 s at 1200 8E1.
+local PARTIAL = 3
 -- All parts of one answer together.
 local MAX_PARTS_BYTES = 65536
 
@@ -136,7 +138,7 @@ end
 
 return {
   name = "dlt645",
-  frame = mix.frame.dlt645 {},
+  frame = mix.frame.dlt645 { partial = PARTIAL },
   decode = decode,
   encode = encode,
 }

@@ -16,6 +16,8 @@ const ACK = 0x06;
 const NAK = 0x15;
 /** ACK, three characters, CR, LF: acknowledgement and option select. */
 const OPTION_SELECT_LENGTH = 6;
+/** Where the STX of a command stands, behind SOH and two characters. */
+const DATA = 3;
 
 /**
  * `iec62056_21{}`: blocks from SOH or STX to the block check character behind ETX or EOT, which is checked;
@@ -47,6 +49,18 @@ function measure(queue: ChunkQueue, from: number, state: Measure): number {
   }
 }
 
+/**
+ * What `measure` returns when the header of another message stands at `at`, or may stand there as far as is held:
+ * that gives up the message under way. Undefined when there is none.
+ */
+function interrupted(queue: ChunkQueue, from: number, at: number, state: Measure): number | undefined {
+  const header = queue.at(at) === SLASH ? headerAt(queue, at) : false;
+  if (header) return state.reject('malformed', at - from);
+  if (header === false || state.ended) return undefined;
+  state.scanned = at - from;
+  return MORE;
+}
+
 /** Another block or header within a block gives up what came before it; a command has its STX behind two characters. */
 function measureBlock(queue: ChunkQueue, from: number, state: Measure): number {
   for (let at = from + Math.max(1, state.scanned); at < queue.length; at++) {
@@ -56,21 +70,26 @@ function measureBlock(queue: ChunkQueue, from: number, state: Measure): number {
       const length = at + 2 - from;
       if (at + 1 === queue.length) return MORE;
       const wire = queue.peek(from, from + length);
-      return xor(wire, 1, length - 1) === wire[length - 1] ? length : state.reject('checksum', length);
+      if (xor(wire, 1, length - 1) === wire[length - 1]) return length;
+      return state.reject('checksum', badLength(wire));
     }
-    const isData = byte === STX && at === from + 3 && queue.at(from) === SOH;
+    const isData = byte === STX && at === from + DATA && queue.at(from) === SOH;
     if ((byte === SOH || byte === STX) && !isData) return state.reject('malformed', at - from);
-    if (byte === SLASH) {
-      const header = headerAt(queue, at);
-      if (header) return state.reject('malformed', at - from);
-      if (header === undefined) {
-        state.scanned = at - from;
-        return MORE;
-      }
-    }
+    const stop = interrupted(queue, from, at, state);
+    if (stop !== undefined) return stop;
   }
   state.scanned = queue.length - from;
   return MORE;
+}
+
+/**
+ * How much of a block with a wrong check character goes: a block cut short may have taken the begin of the next one for
+ * its check character, or the data of a command for its own.
+ */
+function badLength(wire: Uint8Array): number {
+  if (wire[0] === SOH && wire[DATA] === STX) return DATA;
+  const last = wire[wire.length - 1];
+  return last === SOH || last === STX || last === SLASH ? wire.length - 1 : wire.length;
 }
 
 function measureAcknowledgement(queue: ChunkQueue, from: number, state: Measure): number {
@@ -89,6 +108,8 @@ function measureLine(queue: ChunkQueue, from: number, state: Measure): number {
     const byte = queue.at(at);
     if (byte === LF) return at + 1 - from;
     if (byte !== CR && (byte < 0x20 || byte > 0x7e)) return state.reject('noise', Math.max(1, at - from));
+    const stop = at > from ? interrupted(queue, from, at, state) : undefined;
+    if (stop !== undefined) return stop;
   }
   state.scanned = queue.length - from;
   return state.ended ? state.scanned : MORE;
