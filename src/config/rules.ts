@@ -137,6 +137,7 @@ function checkRedis(read: unknown, report: Report): void {
 
 /** Simulated devices play at servers and links of this file, and must be able to. */
 function checkSimulated(read: unknown, report: Report): void {
+  const played = new Set<unknown>();
   for (const [steps, device] of items(read, 'dev', 'simulate')) {
     for (const [key, list] of [
       ['server', 'servers'],
@@ -157,7 +158,14 @@ function checkSimulated(read: unknown, report: Report): void {
         );
       } else if (at(target, 'tls') !== undefined || at(target, 'kind') === 'udp') {
         report([...steps, key], 'must be a server without TLS, or a serial or tcp link');
+      } else if (key === 'link' && played.has(name)) {
+        report(
+          [...steps, key],
+          'has a simulated device already',
+          'one script can answer for several devices',
+        );
       }
+      if (key === 'link') played.add(name);
     }
   }
 }

@@ -57,11 +57,15 @@ t.test('simulated devices play at servers and links of the file', async (t) => {
     'x.yaml': [
       'engine:',
       '  servers: [{ name: one, port: 0, entry: entry.lua }]',
-      '  links: [{ name: two, udp: { host: 127.0.0.1, port: 9 }, entry: entry.lua }]',
+      '  links:',
+      '    - { name: two, udp: { host: 127.0.0.1, port: 9 }, entry: entry.lua }',
+      '    - { name: bus, serial: { port: /dev/ttyS9 }, entry: entry.lua }',
       'dev:',
       '  simulate:',
       '    - { server: nowhere, capture: frames.hex }',
       '    - { link: two, capture: frames.hex }',
+      '    - { link: bus, capture: frames.hex }',
+      '    - { link: bus, capture: frames.hex }',
       '',
     ].join('\n'),
   });
@@ -69,9 +73,11 @@ t.test('simulated devices play at servers and links of the file', async (t) => {
   t.equal(code, 1);
   t.match(
     stdout,
-    /:6:\d+ dev\.simulate\[0\]\.server: must be the name of one of engine\.servers.*there are: one/,
+    /:8:\d+ dev\.simulate\[0\]\.server: must be the name of one of engine\.servers.*there are: one/,
   );
-  t.match(stdout, /:7:\d+ dev\.simulate\[1\]\.link: must be a server without TLS, or a serial or tcp link/);
+  t.match(stdout, /:9:\d+ dev\.simulate\[1\]\.link: must be a server without TLS, or a serial or tcp link/);
+  t.match(stdout, /:11:\d+ dev\.simulate\[3\]\.link: has a simulated device already/);
+  t.match(stdout, /: 3 problems\n$/);
 });
 
 t.test('scripts, captures and simulated devices of a configuration are tried', async (t) => {
