@@ -14,24 +14,20 @@
 local sentence = require "protocols.nmea0183.sentence"
 local tag_block = require "protocols.nmea0183.tag_block"
 
--- Starts that are tried in a line; as many sentences fit.
-local MAX_STARTS = 64
-
 --- The next sentence from `at` on whose checksum fits, and the index behind it; nil, and whether there was one with
--- a wrong checksum. What is cut off within a line does not take the sentence behind it with it.
+-- a wrong checksum. An address behind a start begins a sentence wherever it stands: what was cut off ahead of it does
+-- not take it along.
 local function next_sentence(line, at)
   local wrong = false
-  for _ = 1, MAX_STARTS do
-    local first = line:find("[$!]", at)
-    local star = first and line:find("*", first, true)
+  while true do
+    local star = line:find("*", at, true)
     if not star then return nil, wrong end
     local digits = line:match("^%x%x", star + 1)
-    local body = line:sub(first + 1, star - 1)
-    if digits and mix.checksum.xor(body) == tonumber(digits, 16) then return body, star + 3 end
-    wrong = wrong or digits ~= nil
-    at = first + 1
+    local body = line:sub(at, star - 1):match("^.*[$!](%w%w%w%w+.*)$")
+    if body and digits and mix.checksum.xor(body) == tonumber(digits, 16) then return body, star + 3 end
+    wrong = wrong or body ~= nil and digits ~= nil
+    at = star + 1
   end
-  return nil, wrong
 end
 
 local function decode_line(line, session, messages)

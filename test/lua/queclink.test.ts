@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import { crc } from '../../src/bytes/crc.js';
 import { hex, splits, unhex } from '../support/framing.js';
 import { type Message, ProtocolUnderTest } from '../support/protocol.js';
 import { random } from '../support/random.js';
@@ -164,6 +165,36 @@ t.test('the HEX form of other models, by its mask', async (t) => {
     { imei: '359231036735270', latitude: 31.164863, longitude: 121.390735, altitude: 15, input: 12 },
   ]);
   t.match(messages[0], { valid: true, satellites: 24, course: 0, mcc: 460, lac: 0x1878, cell: 0x873 });
+});
+
+t.test('positions of one second each', async (t) => {
+  const bits = (...parts: [value: number, count: number][]) =>
+    BigInt(
+      `0b${parts.map(([value, count]) => (value & (2 ** count - 1)).toString(2).padStart(count, '0')).join('')}`,
+    )
+      .toString(16)
+      .padStart(Math.ceil(parts.reduce((sum, [, count]) => sum + count, 0) / 8) * 2, '0');
+  const whole = `${bits([1, 2], [1, 1], [505, 12], [90, 9])}073c468f01db89bf5f179da0`;
+  const next = bits([2, 2], [1, 1], [-5, 7], [3, 7], [-100, 12], [200, 11]);
+  const head = '6400fc1fff0000450102020867623130302d446f642f4421050004';
+  const body = unhex(`2b525350${head}${whole}${next}00${next}07e106130b2b100342`);
+  const frame = Buffer.concat([body, unhex('00000d0a')]);
+  frame.writeUInt16BE(frame.length, 9);
+  frame.writeUInt16BE(Number(crc('CRC-16/IBM-3740').compute(frame, 4, frame.length - 4)), frame.length - 4);
+  const { messages, errors, discarded } = queclink.feed([frame]);
+  t.strictSame([errors, discarded], [[], 0]);
+  t.match(messages, [
+    {
+      name: 'gb100-Do',
+      time: 0x5f179da0,
+      speed: 50.5,
+      course: 90,
+      latitude: 31.164863,
+      longitude: 121.390735,
+    },
+    { time: 0x5f179da1, speed: 50, course: 93, latitude: 31.165063, longitude: 121.390635 },
+    { time: 0x5f179da3, speed: 49.5, course: 96, latitude: 31.165263, valid: true, battery: 100 },
+  ]);
 });
 
 t.test('records of the later form', async (t) => {

@@ -38,10 +38,10 @@ end
 --- Kenwood writes the variation's direction before the version of the sentence.
 function finish.PKLDS(message)
   finish.RMC(message)
-  local direction, version = (message.sentance_version or ""):match("^([EW])(%d*)$")
+  local direction, version = (message.sentence_version or ""):match("^([EW])(%d*)$")
   if not direction then return end
   if direction == "W" and message.variation then message.variation = 0 - message.variation end
-  message.sentance_version = version
+  message.sentence_version = version
 end
 finish.PKNDS = finish.PKLDS
 

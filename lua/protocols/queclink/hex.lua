@@ -2,6 +2,7 @@
 -- +HBD. Masks that are set in the device say which fields are there; all that follow the mask's own are optional.
 
 local calendar = require "utils.calendar"
+local compressed = require "protocols.queclink.compressed"
 
 local hex = {}
 
@@ -55,14 +56,22 @@ local ANALOG1, ANALOG3, INPUTS, OUTPUTS = 13, 15, 16, 17
 -- GV200 has no percentage of its battery.
 local GV200 = 0x01
 
---- Reads up to the satellites; returns what follows, and the mask.
-local function head(message, frame)
-  local kind, mask, _, device, protocol, firmware, at = string.unpack(">BI4I2BI2I2", frame, 5)
-  message.message_type, message.device_type, message.firmware = kind, device, firmware
+--- Device type, protocol and firmware version; returns the index of what follows.
+local function read_device(message, frame, at)
+  local device, protocol, firmware, after = string.unpack(">BI2I2", frame, at)
+  message.device_type, message.firmware = device, firmware
   message.protocol_version = string.format("%02X%04X", device, protocol)
+  return after
+end
+
+--- Reads up to the inputs and outputs; returns the type of the message and the index of what follows.
+local function head(message, frame)
+  local kind, mask = string.unpack(">BI4", frame, 5)
+  message.message_type = kind
+  local at = read_device(message, frame, 12)
   identify(message, frame, at)
   at = at + 8
-  if device ~= GV200 then
+  if message.device_type ~= GV200 then
     message.battery = frame:byte(at) <= 100 and frame:byte(at) or nil
     at = at + 1
   end
@@ -86,62 +95,8 @@ end
 
 local GEOFENCE, INCOMING_CALL, COMPRESSED = 8, 3, 100
 
---- Reads `count` bits behind the first `from` of the number `bits`, which has `size`.
-local function bits_at(bits, size, from, count, signed)
-  local value = bits // 2 ^ (size - from - count) % 2 ^ count
-  return signed and value >= 2 ^ (count - 1) and value - 2 ^ count or value
-end
-
-local function compressed_position(base, longitude, latitude, speed, course, time)
-  local message = {}
-  for name, value in pairs(base) do message[name] = value end
-  message.type, message.time, message.valid = "location", time, true
-  message.longitude, message.latitude, message.speed = longitude / 1000000, latitude / 1000000, speed / 10
-  message.course = course >= 0 and course <= 360 and course or nil
-  if math.abs(message.latitude) > 90 or math.abs(message.longitude) > 180 then
-    message.latitude, message.longitude, message.valid = nil, nil, false
-  end
-  return message
-end
-
---- One position a second: whole ones, and differences to the one before.
-local function compressed(message, frame, at)
-  local last = #frame - TAIL
-  local messages = {}
-  local longitude, latitude, speed, course, time
-  local count
-  count, at = string.unpack(">I2", frame, at)
-  for _ = 1, count do
-    if at > last then break end
-    local kind = frame:byte(at) >> 6
-    time = time and time + 1
-    if kind == 1 and at + 10 <= last then
-      local packed
-      packed, longitude, latitude, at = string.unpack(">I3i4i4", frame, at)
-      speed, course = bits_at(packed, 24, 3, 12), bits_at(packed, 24, 15, 9)
-      if not time then
-        if at + 3 > last then break end
-        time, at = string.unpack(">I4", frame, at)
-      end
-      messages[#messages + 1] = compressed_position(message, longitude, latitude, speed, course, time)
-    elseif kind == 2 and longitude and at + 4 <= last then
-      local packed
-      packed, at = string.unpack(">I5", frame, at)
-      speed, course = speed + bits_at(packed, 40, 3, 7, true), course + bits_at(packed, 40, 10, 7, true)
-      longitude, latitude = longitude + bits_at(packed, 40, 17, 12, true), latitude + bits_at(packed, 40, 29, 11, true)
-      messages[#messages + 1] = compressed_position(message, longitude, latitude, speed, course, time)
-    else
-      at = at + 1 -- no fix, or as before
-    end
-  end
-  return messages
-end
-
-local function positions(message, frame)
-  local kind, at = head(message, frame)
-  if kind == GEOFENCE then at = at + 2 end
-  at = state(message, frame, at)
-  if kind == COMPRESSED then return compressed(message, frame, at) end
+local function read_positions(frame, kind, at)
+  if kind == COMPRESSED then return compressed(frame, at, #frame - TAIL) end
   at = at + 1 -- the report's id and type
   if kind == INCOMING_CALL then -- the phone number, in half bytes up to an f
     at = at + 1
@@ -154,12 +109,20 @@ local function positions(message, frame)
   local count = frame:byte(at) or 0
   at = at + 1
   for i = 1, count do
-    local copy = {}
-    for name, value in pairs(message) do copy[name] = value end
-    at = position(copy, frame, at)
+    local message = { type = "location" }
+    at = position(message, frame, at)
     if not at then break end
-    copy.type = "location"
-    messages[i] = copy
+    messages[i] = message
+  end
+  return messages
+end
+
+local function positions(message, frame)
+  local kind, at = head(message, frame)
+  if kind == GEOFENCE then at = at + 2 end
+  local messages = read_positions(frame, kind, state(message, frame, at))
+  for _, each in ipairs(messages) do
+    for name, value in pairs(message) do each[name] = value end
   end
   return messages
 end
@@ -182,17 +145,13 @@ end
 local function information(message, frame)
   message.type, message.message_type = "information", frame:byte(5)
   identify(message, frame, 10)
-  local device, protocol, firmware = string.unpack(">BI2I2", frame, 18)
-  message.device_type, message.firmware = device, firmware
-  message.protocol_version = string.format("%02X%04X", device, protocol)
+  read_device(message, frame, 18)
   return { message }
 end
 
 local function answer(message, frame)
   message.type, message.message_type = "command_response", frame:byte(5)
-  local device, protocol, firmware, at = string.unpack(">BI2I2", frame, 8)
-  message.device_type, message.firmware = device, firmware
-  message.protocol_version = string.format("%02X%04X", device, protocol)
+  local at = read_device(message, frame, 8)
   identify(message, frame, at)
   message.command, message.serial = string.unpack(">BI2", frame, at + 8)
   return { message }
