@@ -1,7 +1,7 @@
 // The production bundle: one file a command or entry point, one chunk per lazily imported library.
 // Native add-ons (serialport's bindings) stay outside, since their binaries are found relative to their package.
 import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const entries = {
@@ -10,8 +10,8 @@ const entries = {
   mux: 'src/mux/index.ts',
 };
 
-rmSync('dist', { recursive: true, force: true });
-await build({
+const { metafile } = await build({
+  metafile: true,
   entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file))),
   outdir: 'dist',
   bundle: true,
@@ -31,6 +31,11 @@ await build({
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
 });
+// Chunks of earlier builds go last, so that a command which runs meanwhile still finds its own.
+for (const name of readdirSync('dist', { recursive: true })) {
+  const path = `dist/${name}`;
+  if (/\.js(\.map)?$/.test(path) && !(path in metafile.outputs)) rmSync(path);
+}
 if (process.argv.includes('--types')) {
   const tsc = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' });
   process.exit(tsc.status ?? 1);
