@@ -70,7 +70,7 @@ export async function startTestEngine(
       reports.push(report);
     },
     values: new MemoryKeyValue(),
-    codecs: defaultCodecs(),
+    codecs: defaultCodecs([folder]),
   });
   const stop = async () => {
     await engine.stop();
