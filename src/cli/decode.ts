@@ -16,7 +16,7 @@ import { scriptRoots } from './roots.js';
 import { bytesAsHex } from './test-difference.js';
 
 /** Longest frame; also bounds what one input line may leave waiting. */
-const MAX_FRAME = 1024 * 1024;
+export const MAX_FRAME = 1024 * 1024;
 
 export interface DecodeOptions {
   hex?: string;
@@ -60,7 +60,8 @@ function decodeBytes(protocol: Protocol, peer: OfflinePeer, bytes: Uint8Array, o
   return datagram.messages.length > 0 ? datagram : fed;
 }
 
-function loadProtocol(module: string): Protocol {
+/** The protocol of a module, by name or file, or of an entry script. Throws when there is none. */
+export function loadProtocol(module: string): Protocol {
   const isFile = module.endsWith('.lua') || existsSync(module);
   const roots = scriptRoots(isFile ? module : undefined);
   const vm = new Vm({ roots, log: silentLogger });

@@ -1,6 +1,6 @@
 /** The commands and their options; each command's code is loaded when it is called. */
 
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type ErrorCode, MoonwireError, messageOf } from '../errors.js';
 import { version } from '../package.js';
 import { EXIT } from './exit.js';
@@ -62,6 +62,23 @@ export async function run(argv: string[]): Promise<void> {
     });
 
   program
+    .command('replay')
+    .description('play a capture through a protocol: hex lines, pcap or pcapng')
+    .argument('<capture>')
+    .argument('<script>', 'a Lua file, or a module name such as protocols.gt06')
+    .addOption(
+      new Option('--port <number>', 'only what devices send to this port of a gateway').argParser(port),
+    )
+    .addOption(
+      new Option('--device-port <number>', 'only what a gateway asks devices that listen on this port')
+        .argParser(port)
+        .conflicts('port'),
+    )
+    .action(async (capture, script, options) => {
+      process.exitCode = await (await import('./replay.js')).replay(capture, script, options);
+    });
+
+  program
     .command('new')
     .description('write files to start from')
     .command('protocol')
@@ -84,10 +101,15 @@ export async function run(argv: string[]): Promise<void> {
   }
 }
 
-function seed(text: string): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= 0 && number < 2 ** 32) return number;
-  throw new InvalidArgumentError('It is a whole number from 0 to 4294967295.');
+const seed = wholeNumber(0, 2 ** 32 - 1);
+const port = wholeNumber(1, 65_535);
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (Number.isInteger(number) && number >= min && number <= max) return number;
+    throw new InvalidArgumentError(`It is a whole number from ${min} to ${max}.`);
+  };
 }
 
 /** One clear sentence for what is expected to go wrong; the whole stack for what is not. */

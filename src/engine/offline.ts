@@ -75,6 +75,13 @@ export class OfflinePeer implements ProtocolPeer {
     return this.fed;
   }
 
+  /** Takes a datagram, which is a frame as it is. */
+  datagram(bytes: Uint8Array): Fed {
+    this.fed = { messages: [], discarded: 0, error: null };
+    this.take(bytes);
+    return this.fed;
+  }
+
   private drain(framer: Framer): void {
     for (let frame = framer.next(); frame; frame = framer.next()) this.take(frame);
   }
