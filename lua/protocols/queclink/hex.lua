@@ -20,7 +20,8 @@ end
 --- Eight bytes that name the device: its IMEI, two digits each, or the first of its name.
 local function identify(message, bytes, at)
   local id = bytes:sub(at, at + 7)
-  message.device_id = string.format("%015s", tostring((string.unpack(">i8", id)))):gsub(" ", "0")
+  local number = string.format("%s", (string.unpack(">i8", id)))
+  message.device_id = ("0"):rep(15 - #number) .. number
   message.name = id:match("^([%g ]+)\0*$")
   if message.name then return end
   local digits = {}
@@ -29,10 +30,11 @@ local function identify(message, bytes, at)
   if #imei == 15 then message.imei = imei end
 end
 
---- Accuracy, speed, azimuth, altitude, coordinates, time, cell: 30 bytes, one reserved. Returns what follows, or nil.
+-- Accuracy, speed, azimuth, altitude, coordinates; then time and cell, and one reserved byte, which may be masked off.
 local POSITION = ">BI3I2i2i4i4"
 local POSITION_SIZE = 31
 
+--- Returns the index of what follows, or nil when it is not there.
 local function position(message, bytes, at)
   if #bytes - TAIL < at + POSITION_SIZE - 1 then return nil end
   local hdop, speed, course, altitude, longitude, latitude, after = string.unpack(POSITION, bytes, at)
@@ -48,7 +50,7 @@ local function position(message, bytes, at)
   -- Digits of the codes as they are written, one for each half byte.
   mcc, mnc = tonumber(string.format("%x", mcc)), tonumber(string.format("%x", mnc))
   if mcc and mnc and mcc > 0 then message.mcc, message.mnc, message.lac, message.cell = mcc, mnc, lac, cell end
-  return at + POSITION_SIZE
+  return at + POSITION_SIZE + 1
 end
 
 -- Bits of the mask of +RSP and +EVT: two bytes each for analog inputs, one for the state of inputs and outputs.
