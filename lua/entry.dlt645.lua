@@ -75,7 +75,9 @@ function on_message(msg, conn)
       table.concat(msg.errors, ", ")))
   elseif msg.more and line.part < MAX_PARTS then
     line.part = line.part + 1
-    send(line, { command = "read_next", device_id = msg.device_id, data_identifier = msg.data_identifier, sequence = line.part })
+    send(line, {
+      command = "read_next", device_id = msg.device_id, data_identifier = msg.data_identifier, sequence = line.part,
+    })
     return
   elseif msg.values and #msg.values > 0 then
     local ok, err = mix.report(msg.device_id, { values = msg.values })

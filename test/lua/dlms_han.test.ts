@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { crc } from '../../src/bytes/crc.js';
 import { unhex } from '../support/framing.js';
 import { type Message, ProtocolUnderTest } from '../support/protocol.js';
@@ -41,7 +41,7 @@ const NAMES: Record<string, string> = {
   meter_manufacturer: 'manufacturer',
 };
 
-function compare(t: t.Test, message: Message, { name, expect }: Vector): void {
+function compare(t: Test, message: Message, { name, expect }: Vector): void {
   const values = message.values as { name: string; value: number; unit: string; obis: string }[];
   for (const [field, stated] of Object.entries(expect.stated.fields)) {
     if (field === 'meter_datetime') {

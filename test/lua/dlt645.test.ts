@@ -262,6 +262,7 @@ t.test('requests', async (t) => {
     ],
     [`{ ${one}, command = "freeze", data_hex = ("00"):rep(201) }`, /at most 200 bytes/],
     [`{ ${one}, data_identifier = "06010001", count = 0 }`, /from 1 to 255/],
+    ['{ command = "broadcast_time", time = 1e18 }', /of 2000 to 2099/],
   ] as const) {
     t.match(encode(source), problem, source);
   }

@@ -42,13 +42,18 @@ local function whole(value, low, high)
   return type(value) == "number" and value % 1 == 0 and value >= low and value <= high
 end
 
+--- Whether a time is one that six bytes can hold: years 2000 to 2099, on the meters' clock.
+local function is_time(value)
+  return type(value) == "number" and value >= 946684800 - formats.offset and value < 4102444800 - formats.offset
+end
+
 --- Blocks of a load record: how many, and since when (minutes count).
 local function records(message)
   if message.count == nil then return "" end
   if not whole(message.count, 1, 255) then return nil, "count must be a whole number from 1 to 255" end
   local since = ""
   if message.since ~= nil then
-    if type(message.since) ~= "number" then return nil, "since must be Unix seconds" end
+    if not is_time(message.since) then return nil, "since must be Unix seconds of 2000 to 2099" end
     since = data.clock_bytes(message.since):sub(2)
   end
   return string.char(message.count) .. since
@@ -105,7 +110,7 @@ function commands.build(message)
   if message.version == "1997" then code = CODES["1997"][command] end
   if not code then return nil, "no command " .. tostring(command) end
   if command == "broadcast_time" then
-    if type(message.time) ~= "number" then return nil, "time must be Unix seconds" end
+    if not is_time(message.time) then return nil, "time must be Unix seconds of 2000 to 2099" end
     return code, data.clock_bytes(message.time)
   end
   local bytes, err = hex_field(message, "data_hex")

@@ -96,7 +96,8 @@ end
 --- Those six bytes, of Unix seconds.
 function data.clock_bytes(time)
   local d = os.date("!*t", time + formats.offset)
-  return formats.write("YYMMDDhhmmss", string.format("%02d%02d%02d%02d%02d%02d", d.year % 100, d.month, d.day, d.hour, d.min, d.sec))
+  local digits = string.format("%02d%02d%02d%02d%02d%02d", d.year % 100, d.month, d.day, d.hour, d.min, d.sec)
+  return formats.write("YYMMDDhhmmss", digits)
 end
 
 return data

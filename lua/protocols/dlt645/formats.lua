@@ -24,7 +24,8 @@ local function date_of(format, digits)
   if not time then return nil end
   local day = parts.YY and string.format("20%02d-%02d-%02d", parts.YY, parts.MM, parts.DD)
     or parts.MM and string.format("%02d-%02d", parts.MM, parts.DD)
-  local clock = parts.hh and parts.mm and string.format(parts.ss and "%02d:%02d:%02d" or "%02d:%02d", parts.hh, parts.mm, parts.ss)
+  local clock = parts.hh and parts.mm
+    and string.format(parts.ss and "%02d:%02d:%02d" or "%02d:%02d", parts.hh, parts.mm, parts.ss)
   local text = day and clock and day .. " " .. clock or day or clock
     or string.format("day %02d, hour %02d", parts.DD, parts.hh)
   return text, parts.YY and parts.hh and time - formats.offset or nil

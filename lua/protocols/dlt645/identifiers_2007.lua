@@ -190,7 +190,9 @@ local function frozen(di2, di1, di0)
   if di1 == 0 then return { name = "time" .. ending, format = "YYMMDDhhmm" } end
   local row = FROZEN[di1]
   -- A total and its tariffs.
-  return row and { name = row.energy .. ending, format = "XXXXXX.XX", unit = row.energy_unit, signed = row.signed, series = true }
+  return row and {
+    name = row.energy .. ending, format = "XXXXXX.XX", unit = row.energy_unit, signed = row.signed, series = true,
+  }
 end
 
 local FAMILIES = { [0] = energy, demand, variable, event, parameter, frozen }

@@ -17,7 +17,8 @@ local IDENTIFIERS = { ["0.0.0"] = 1, ["96.1.0"] = 2, ["9.21.0"] = 3, ["0.0.1"] =
 
 -- What the unit of a quantity ends with, by the begin of its name: codes of other media mean other things.
 local UNITS = {
-  { "^reactive_energy", "varh$" }, { "^reactive_power", "var$" }, { "^apparent_energy", "vah$" }, { "^apparent_power", "va$" },
+  { "^reactive_energy", "varh$" }, { "^reactive_power", "var$" },
+  { "^apparent_energy", "vah$" }, { "^apparent_power", "va$" },
   { "^energy", "wh$" }, { "^power_factor", "^$" }, { "^power", "w$" }, { "^current", "a$" }, { "^voltage", "v$" },
   { "^frequency", "hz$" },
 }
