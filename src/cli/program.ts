@@ -12,6 +12,11 @@ const EXIT_BY_CODE: Partial<Record<ErrorCode, number>> = {
 
 /** Runs the command line; sets the exit code. */
 export async function run(argv: string[]): Promise<void> {
+  // Who reads our output may have read enough, as `head` does.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(EXIT.done);
+  });
   const program = new Command('moonwire')
     .description('A Lua-scriptable gateway for edge and IoT devices.')
     .version(version())

@@ -1,8 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { moonwire } from '../support/cli.js';
+import { moonwire, ROOT } from '../support/cli.js';
 
 const GT06 = 'protocols.gt06';
 const LINE = 'protocols.line';
@@ -199,4 +200,12 @@ t.test('damaged captures are one clear sentence', async (t) => {
     (await moonwire(['replay', capture('short.pcap', short), LINE])).stdout,
     'passed over 1 packets: cut short',
   );
+});
+
+t.test('a reader that has read enough ends it quietly', async (t) => {
+  const file = capture('long.hex', '610a\n'.repeat(20_000));
+  const command = `unset NODE_OPTIONS; "${process.execPath}" dist/cli.js replay "${file}" ${LINE} | head -1`;
+  const { stdout, stderr } = spawnSync('sh', ['-c', command], { cwd: ROOT, encoding: 'utf8' });
+  t.equal(stdout, '== connection 1\n');
+  t.equal(stderr, '');
 });
