@@ -7,11 +7,12 @@ import type { Options } from './options.js';
 export type FrameCheck = (frame: Uint8Array) => boolean;
 
 /**
- * Compiles `check = {name, from = 1, to, at, endian = "big", hex = false}`. Positions are 1-based and inclusive, negative ones
+ * Compiles `check = {name, from = 1, to, at, endian = "big", hex = false, mark}`. Positions are 1-based and inclusive, negative ones
  * count from the frame's end, in the frame as it is handed out. `at` is the position of the checksum's first byte;
  * without it the checksum stands at the end. `to` is the last byte it covers; without it the one before `at`.
  * Where there is no checksum, `{name = "bcd", from, to}` takes a frame whose bytes from..to are packed decimals.
- * With `hex` the checksum stands there in hexadecimal digits, two a byte, of either case.
+ * With `hex` the checksum stands there in hexadecimal digits, two a byte, of either case. `mark`: bytes that must
+ * stand right before it, such as an asterisk, where the sum alone is weak.
  * A frame too short for these positions fails, and one in which nothing is covered: zeros would pass many checks.
  */
 export function frameCheck(options: Options): FrameCheck {
@@ -23,6 +24,7 @@ export function frameCheck(options: Options): FrameCheck {
   const width = hex ? 2 * check.size : check.size;
   const at = options.position('at', -width);
   const to = options.raw('to') === undefined ? undefined : options.position('to');
+  const mark = options.raw('mark') === undefined ? undefined : options.bytes('mark');
   const endian = options.oneOf('endian', ['big', 'little'], 'big');
   options.done();
   return (frame) => {
@@ -31,6 +33,7 @@ export function frameCheck(options: Options): FrameCheck {
     const first = from > 0 ? from - 1 : size + from;
     const end = to === undefined ? place : to > 0 ? to : size + to + 1;
     if (first < 0 || end <= first || end > size || place < 0 || place + width > size) return false;
+    if (mark?.some((byte, i) => frame[place - mark.length + i] !== byte)) return false;
     const found = hex ? unhex(frame, place, check.size) : frame;
     if (!found) return false;
     return check.compute(frame, first, end) === readCheck(check, found, hex ? 0 : place, endian === 'big');

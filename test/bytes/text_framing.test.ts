@@ -79,6 +79,10 @@ t.test('check: a sum in hexadecimal digits', async (t) => {
     lost: ['checksum ab*EC\n', 'checksum ab*E\n', 'checksum ab*E \n', 'checksum E\n'],
     pending: 0,
   });
+  t.strictSame(
+    cut('delimiter', { ends: '\n', check: { ...check, mark: '*' } }, ['ab*ED\nab\x2bEE\n\nE\n']).frames,
+    ['ab*ED'],
+  );
   const wide = { ends: '\n', check: { name: 'CRC-16/MODBUS', endian: 'little', hex: true } };
   t.strictSame(cut('delimiter', wide, ['123456789374B\n']).frames, ['123456789374B']);
 });
