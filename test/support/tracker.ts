@@ -93,7 +93,7 @@ export function comparePositions(
     }
     near('latitude', message, position.latitude, 1e-9);
     near('longitude', message, position.longitude, 1e-9);
-    near('speed', message, position.speed_knots * KNOT, 1e-5);
+    near('speed', message, position.speed_knots * KNOT, 1e-4);
     near('course', message, position.course, 1e-9);
     same('valid', message, position.valid);
   });
