@@ -39,7 +39,8 @@ export function goodAmongBad(
     const [a, b, c, d] = [rng.pick(good), rng.pick(good), rng.pick(good), rng.pick(good)];
     const damaged = Uint8Array.from(b);
     damage(damaged);
-    const cut = d.subarray(0, rng.below(d.length));
+    // Without its last bytes only, a frame may be complete: line ends and flags are shared or left out.
+    const cut = d.subarray(0, rng.below(d.length - 6));
     const stream = Buffer.concat([a, rng.bytes(rng.below(20)).map(noise), damaged, c, cut, d]);
     const { messages } = under.feed([...rng.pick(splits(stream, rng)), ...PATIENCE]);
     const wanted = [a, c, d].flatMap((frame) => under.feed([frame, null]).messages);
