@@ -52,11 +52,11 @@ export async function decode(
 }
 
 function decodeBytes(protocol: Protocol, peer: OfflinePeer, bytes: Uint8Array, options: DecodeOptions): Fed {
-  if (options.datagram) return peer.feedDatagram(bytes);
+  if (options.datagram) return peer.datagram(bytes);
   const fed = peer.feed(bytes, !options.session);
   if (!protocol.readsDatagrams || fed.discarded < bytes.length) return fed;
   // Nothing of it is a frame, and the protocol has another form for datagrams.
-  const datagram = new OfflinePeer(protocol, MAX_FRAME).feedDatagram(bytes);
+  const datagram = new OfflinePeer(protocol, MAX_FRAME).datagram(bytes);
   return datagram.messages.length > 0 ? datagram : fed;
 }
 

@@ -53,7 +53,7 @@ export class OfflinePeer implements ProtocolPeer {
   /** Feeds bytes. `last`: no more will come, so an incomplete frame is given up and what is behind it is used. */
   feed(bytes: Uint8Array, last = false): Fed {
     this.fed = { messages: [], discarded: 0, error: null };
-    if (!this.framer) return this.feedDatagram(bytes);
+    if (!this.framer) return this.datagram(bytes);
     try {
       this.framer.push(bytes);
       this.drain(this.framer);
@@ -65,13 +65,6 @@ export class OfflinePeer implements ProtocolPeer {
       this.fail(messageOf(error));
       this.fed.discarded += this.framer.clear();
     }
-    return this.fed;
-  }
-
-  /** Feeds a datagram, which is a frame as it is. */
-  feedDatagram(bytes: Uint8Array): Fed {
-    this.fed = { messages: [], discarded: 0, error: null };
-    this.take(bytes);
     return this.fed;
   }
 
