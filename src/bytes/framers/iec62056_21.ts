@@ -82,12 +82,8 @@ function measureBlock(queue: ChunkQueue, from: number, state: Measure): number {
   return MORE;
 }
 
-/**
- * How much of a block with a wrong check character goes: a block cut short may have taken the begin of the next one for
- * its check character, or the data of a command for its own.
- */
+/** How much of a block with a wrong check character goes: one cut short may have taken the begin of the next for it. */
 function badLength(wire: Uint8Array): number {
-  if (wire[0] === SOH && wire[DATA] === STX) return DATA;
   const last = wire[wire.length - 1];
   return last === SOH || last === STX || last === SLASH ? wire.length - 1 : wire.length;
 }
