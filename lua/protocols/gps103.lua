@@ -17,7 +17,8 @@ local MAX_LOGIN = 27
 
 --- One sentence. Where one was cut off it runs into the next, which begins with the last imei: in it.
 local function read(text, session)
-  local at = text:match("^.*()imei:")
+  local at = text:find("imei:", 1, true)
+  if at and text:find("imei:", at + 5, true) then at = text:match("^.*()imei:") end
   local is_heartbeat = text:find("^%d") ~= nil
   if not at then
     if not is_heartbeat then return nil, "no imei:" end

@@ -60,8 +60,10 @@ local function encode(message, session)
   if type(text) ~= "string" or not text:find("^%w[^*#\r\n]*$") or #text > 500 then
     return nil, "needs the name of a command, or text of 1 to 500 characters without * and #"
   end
+  local time = math.tointeger(message.time or os.time())
+  if not time or time < 0 then return nil, "time must be Unix seconds" end
   local command, parameters = text:match("^([^,]*)(.*)$")
-  return string.format("*HQ,%s,%s,%s%s#", id, command, os.date("!%H%M%S", message.time), parameters)
+  return string.format("*HQ,%s,%s,%s%s#", id, command, os.date("!%H%M%S", time), parameters)
 end
 
 -- Device, time, date and latitude, with room for an IMEI.

@@ -23,9 +23,17 @@ local function split(body)
   return id, command, rest, false
 end
 
--- A frame that was cut off runs into the next one, which begins with the last parenthesis where no text has some.
+--- What stands in parentheses. A frame that was cut off runs into the next one, which begins with the last opening one
+-- where no text has some.
+local function body_of(frame)
+  if frame:find("(", 2, true) and not frame:find("$", 1, true) then frame = frame:match("^.*(%(.*)$") end
+  local last = #frame
+  while last > 0 and frame:find("^%s", last) do last = last - 1 end
+  return frame:sub(frame:find("^%(") and 2 or 1, frame:byte(last) == 0x29 and last - 1 or last)
+end
+
 local function decode(frame, session)
-  local body = frame:match(frame:find("$", 1, true) and "^%(?(.-)%)?%s*$" or "([^(]-)%)?%s*$")
+  local body = body_of(frame)
   if body == "" then return nil end
   local id, command, rest, commas = split(body)
   if not id then return nil, "no device and command" end

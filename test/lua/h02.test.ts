@@ -148,6 +148,7 @@ t.test('commands', async (t) => {
   t.equal(encode('name = "position_periodic", interval = 10'), wanted['h02 encode #5']);
   t.equal(unhex(encode('text = "D1,30"')).toString(), '*HQ,123456789012345,D1,010203,30#');
   t.match(encode('name = "dance"'), /needs the name of a command/);
+  t.match(encode('text = "D1", time = "now"'), /time must be/);
   t.match(encode('text = "a#"'), /needs the name of a command/);
   t.match(encode('name = "position_periodic", interval = 0'), /interval must be 1 to 86400/);
   t.match(h02.peer().encode('{ type = "command", name = "alarm_arm" }'), /no device_id/);

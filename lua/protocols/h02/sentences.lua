@@ -7,17 +7,18 @@ local MAX_CELLS = 32
 
 --- A coordinate: degrees and minutes as usual, with dashes ("-23-29.0095"), or without the point ("37573392").
 local function coordinate(text, hemisphere)
+  local usual = digits.degrees(text, hemisphere)
+  if usual then return usual end
   local degrees, minutes = text:match("^%s*%-?(%d+)%-(%d+%.%d+)$")
   if not degrees then
     local fraction
     degrees, minutes, fraction = text:match("^(%d+)(%d%d)(%d%d%d%d)$")
     minutes = minutes and minutes .. "." .. fraction
   end
-  if not degrees then return digits.degrees(text, hemisphere) end
-  return digits.signed(tonumber(degrees) + tonumber(minutes) / 60, hemisphere)
+  return degrees and digits.signed(tonumber(degrees) + tonumber(minutes) / 60, hemisphere)
 end
 
-local function is_date(text) return text ~= nil and text:find("^%d%d%d%d%d%d$") ~= nil end
+local function is_date(text) return text ~= nil and #text == 6 and not text:find("%D") end
 
 --- Reads a status of eight hexadecimal digits; returns whether it is one.
 local function read_status(message, text)
@@ -46,7 +47,8 @@ end
 --- Where the hemisphere of the latitude stands; the longitude's stands two fields on.
 local function find_position(fields)
   for at = 6, #fields - 2 do
-    if fields[at]:find("^[NS]$") and fields[at + 2]:find("^[EW]$") then return at end
+    local ns, ew = fields[at], fields[at + 2]
+    if (ns == "N" or ns == "S") and (ew == "E" or ew == "W") then return at end
   end
 end
 
@@ -73,7 +75,7 @@ local function read_position(message, fields, at)
     message.time = digits.time(fields[next], is_date(clock) and clock or nil, "dmy")
   end
   for i = next + 1, #fields do
-    message.iccid = message.iccid or fields[i]:match("^89%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d+")
+    if #fields[i] >= 18 then message.iccid = message.iccid or fields[i]:match("^89%d+") end
     if i <= next + 4 and read_status(message, fields[i]) then
       read_data(message, fields, i + 1)
       return
@@ -181,9 +183,15 @@ local function read(message, fields, text)
   end
 end
 
---- A frame from * to #. One that was cut off runs into the next, which begins with the last asterisk and maker.
+--- What stands between * and #. A frame that was cut off runs into the next, which begins with the last asterisk and
+-- maker.
+local function text_of(frame)
+  if frame:find("*", 2, true) then frame = frame:match("^.*(%*%w%w,%w*,.*)$") or frame end
+  return frame:match("^%*([^#]*)")
+end
+
 return function(frame)
-  local text = frame:match("^.*%*(%w%w,%w*,[^#]*)#?%s*$")
+  local text = text_of(frame)
   local fields = mix.str_split(text or "", ",")
   if #fields < 3 then return nil, "no *maker,device,command" end
   local id = fields[2]:match("^%w+$")
