@@ -93,6 +93,10 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     if (this.station.framed(this.connection)) {
       this.framer ??= this.station.createFramer(this);
       this.framer.push(bytes);
+      if (this.station.program.protocol.endsWithSilence) {
+        clearTimeout(this.partialTimer);
+        this.partialTimer = undefined;
+      }
     } else {
       this.waiting ??= [];
       this.waiting.push(bytes);

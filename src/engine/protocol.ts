@@ -112,6 +112,11 @@ export class Protocol {
     return toJs(this.vm.values.slot(message));
   }
 
+  /** Whether a silence of `partial` seconds ends a frame, counted from its last byte and not from its first. */
+  get endsWithSilence(): boolean {
+    return this.framing?.kind === 'gap';
+  }
+
   /** Seconds an incomplete frame may wait, when the protocol says so. */
   get partial(): number | undefined {
     return this.framing?.partial;

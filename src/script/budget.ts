@@ -20,8 +20,9 @@ export const DEFAULT_BUDGET: BudgetLimits = { instructions: 1_000_000, memoryByt
 /** Instructions between two looks at the budget. */
 const HOOK_EVERY = 1000;
 /**
- * What a millisecond counts as at least: a fifth of the usual speed. Where instructions are that slow the time goes
- * into native work (comparing long strings, unwinding deep errors), which is bounded so to about half a second.
+ * What a millisecond of CPU counts as at least: a fifth of the usual speed. Where instructions are that slow the time
+ * goes into native work (comparing long strings, unwinding deep errors), which is bounded so to about half a second.
+ * Time the process did not run does not count.
  */
 const STEPS_PER_MS = 2000;
 
@@ -94,7 +95,8 @@ export class Budget {
   };
 
   private look(): void {
-    const now = performance.now();
+    const { user, system } = process.cpuUsage();
+    const now = (user + system) / 1000;
     const counted = this.steps + HOOK_EVERY;
     const atLeast = this.lastLook === 0 ? 0 : (now - this.lastLook) * STEPS_PER_MS;
     this.remaining -= HOOK_EVERY + Math.max(0, atLeast - counted);

@@ -69,7 +69,7 @@ t.test('a store that another engine has open is one clear sentence', async (t) =
   const file = setUp(t);
   const engine = startMoonwire(t, ['engine', '-f', file]);
   await engine.until(/engine test runs/);
-  await refused(t, file, new RegExp(`in use by process ${engine.pid}`));
+  await refused(t, file, /the store .*data is in use by process \d+/);
 });
 
 t.test('a missing configuration is one clear sentence', async (t) => {

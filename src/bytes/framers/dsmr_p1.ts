@@ -28,6 +28,10 @@ function measure(queue: ChunkQueue, from: number, state: Measure): number {
   for (;;) {
     const end = queue.indexOfByte(END, at);
     const slash = queue.indexOfByte(SLASH, at);
+    if (end >= 0 && (slash < 0 || end < slash) && !beginsLine(queue, end)) {
+      at = end + 1;
+      continue;
+    }
     if (slash < 0 || (end >= 0 && end < slash)) {
       state.scanned = (end < 0 ? queue.length : end) - from;
       return end < 0 ? MORE : measureEnd(queue, from, end, state);
@@ -40,6 +44,11 @@ function measure(queue: ChunkQueue, from: number, state: Measure): number {
     }
     at = slash + 1;
   }
+}
+
+function beginsLine(queue: ChunkQueue, at: number): boolean {
+  const before = queue.at(at - 1);
+  return before === LF || before === CR;
 }
 
 /** The telegram's length, judged by what follows its "!". */
