@@ -278,16 +278,14 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   }
 
   private perform(step: Step): Promise<void> | undefined {
-    if (step === 'connect') return this.handle('on_connect', [String(this.id), this.conn()]);
+    if (step === 'connect') return this.handle('on_connect');
     if (step === 'close') return this.finish();
     return this.process(step);
   }
 
   private finish(): Promise<void> | undefined {
     const reason = this.cause ? messageOf(this.cause) : undefined;
-    const waits = this.station.program.handler('on_close')
-      ? this.handle('on_close', [String(this.id), textValue(reason), this.conn()])
-      : undefined;
+    const waits = this.handle('on_close', textValue(reason));
     if (!waits) {
       this.station.remove(this);
       return undefined;
@@ -346,10 +344,11 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     }
   }
 
-  private handle(name: HandlerName, args: LuaValue[]): Promise<void> | undefined {
+  /** Runs a handler, where the script has it, with this client's id, `args` and the client itself. */
+  private handle(name: HandlerName, ...args: LuaValue[]): Promise<void> | undefined {
     const handler = this.station.program.handler(name);
     if (handler === undefined) return undefined;
-    const done = this.station.runHandler(name, this, handler, args);
+    const done = this.station.runHandler(name, this, handler, [String(this.id), ...args, this.conn()]);
     return done instanceof Promise ? done.then(() => undefined) : undefined;
   }
 }

@@ -197,6 +197,7 @@ class Writer {
   }
 }
 
-function textSlot(text: string): Slot {
+/** A slot for text, as UTF-8. */
+export function textSlot(text: string): Slot {
   return bytesSlot(new Uint8Array(Buffer.from(text, 'utf8')));
 }

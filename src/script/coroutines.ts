@@ -10,6 +10,7 @@ import {
   bytesSlot,
   type CFunction,
   type Continuation,
+  functionSlot,
   type LuaThread,
   OK,
   push,
@@ -118,7 +119,7 @@ export function coroutineFunctions(vm: Vm): Record<'create' | 'resume' | 'wrap',
       const co = create(L);
       push(
         L,
-        vm.functionSlot((caller) =>
+        functionSlot((caller) =>
           finishWrap(caller, advance(caller, co, caller.top - caller.ci.funcOff - 1, wrapAgain)),
         ),
       );

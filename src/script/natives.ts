@@ -4,12 +4,11 @@
  */
 
 import { type ApiFunction, type ApiType, type ApiValue, Failure } from './api.js';
-import { fromJs, toJs, toOptions } from './convert.js';
+import { fromJs, textSlot, toJs, toOptions } from './convert.js';
 import { LuaError, type LuaValue, type Native } from './executor.js';
 import {
   BOOLEAN,
   bytesOf,
-  bytesSlot,
   type CFunction,
   FUNCTION,
   type LuaThread,
@@ -206,8 +205,4 @@ function resultSlot(vm: Vm, L: LuaThread, type: ApiType, value: unknown): Slot {
   if (type === 'value') return fromJs(L, value);
   if (type === 'text' && typeof value === 'string') return textSlot(value);
   return vm.values.slot(value as Pushable);
-}
-
-function textSlot(text: string): Slot {
-  return bytesSlot(new Uint8Array(Buffer.from(text, 'utf8')));
 }

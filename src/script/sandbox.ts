@@ -11,6 +11,7 @@ import {
   bytesOf,
   bytesSlot,
   compile,
+  functionSlot,
   type LuaTable,
   type LuaThread,
   newTable,
@@ -86,7 +87,7 @@ export function buildSandbox(vm: Vm): void {
 
   const coroutines = fengari.coroutine;
   for (const [name, fn] of Object.entries(coroutineFunctions(vm))) {
-    set(coroutines, name, vm.functionSlot(fn));
+    set(coroutines, name, functionSlot(fn));
   }
 
   const bits = library(bitLibrary());
@@ -112,11 +113,11 @@ export function buildSandbox(vm: Vm): void {
   set(globals, 'unpack', vm.values.slot(unpack));
   set(globals, 'tonumber', vm.values.slot(toNumber));
   set(globals, 'collectgarbage', vm.values.slot(collectGarbage));
-  set(globals, 'print', vm.functionSlot(vm.guard((L) => print(vm, L))));
-  const load = vm.functionSlot(vm.guard((L) => loadText(vm, L)));
+  set(globals, 'print', functionSlot(vm.guard((L) => print(vm, L))));
+  const load = functionSlot(vm.guard((L) => loadText(vm, L)));
   set(globals, 'load', load);
   set(globals, 'loadstring', load);
-  set(globals, 'require', vm.functionSlot(vm.guard((L) => requireModule(vm, L, loaded))));
+  set(globals, 'require', functionSlot(vm.guard((L) => requireModule(vm, L, loaded))));
 }
 
 const SPACE = '[ \\t\\n\\v\\f\\r]*';

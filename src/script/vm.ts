@@ -349,10 +349,6 @@ export class Vm implements Executor {
     return guard(this, body);
   }
 
-  functionSlot(fn: CFunction): Slot {
-    return functionSlot(fn);
-  }
-
   // -- Errors and output ----------------------------------------------------------------------------------------
 
   private readonly messageHandler = functionSlot((L) => {

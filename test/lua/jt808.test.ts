@@ -3,20 +3,8 @@ import { xor } from '../../src/bytes/checksum.js';
 import { hex, splits, unhex } from '../support/framing.js';
 import { type Message, ProtocolUnderTest } from '../support/protocol.js';
 import { random } from '../support/random.js';
+import type { Position } from '../support/tracker.js';
 import { mutate, vectors } from '../support/vectors.js';
-
-interface Position {
-  fixTime?: string;
-  deviceTime?: string;
-  outdated: boolean;
-  valid: boolean;
-  latitude: number;
-  longitude: number;
-  altitude: number;
-  speed_knots: number;
-  course: number;
-  attributes: Record<string, unknown>;
-}
 
 interface Vector {
   name: string;

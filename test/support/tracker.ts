@@ -16,6 +16,7 @@ export interface Position {
   valid: boolean;
   latitude: number;
   longitude: number;
+  altitude: number;
   speed_knots: number;
   course: number;
   attributes: Record<string, unknown>;
