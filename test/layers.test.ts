@@ -12,7 +12,23 @@ const MAY_IMPORT: Record<string, string[]> = {
   engine: ['bytes', 'codecs', 'transports', 'script'],
   store: ['bytes', 'codecs'],
   config: [],
-  'main.ts': ['package.ts', 'codecs', 'config', 'engine', 'script', 'store', 'transports', 'mux'],
+  // The design names no codecs for these two, but their messages are CBOR; the centre speaks the uplink's messages.
+  uplink: ['bytes', 'codecs', 'mux', 'transports', 'store'],
+  center: ['codecs', 'mux', 'transports', 'store', 'uplink'],
+  api: ['bytes', 'codecs', 'engine', 'center', 'package.ts'],
+  'main.ts': [
+    'package.ts',
+    'api',
+    'center',
+    'codecs',
+    'config',
+    'engine',
+    'mux',
+    'script',
+    'store',
+    'transports',
+    'uplink',
+  ],
   'index.ts': [
     'bytes',
     'codecs',
@@ -31,6 +47,12 @@ const MAY_IMPORT: Record<string, string[]> = {
 const OPEN = ['errors.ts', 'log.ts'];
 /** Their types only are open to all. */
 const OPEN_TYPES = ['config'];
+/** Parts of which another one may import types only. */
+const TYPES_OF: Record<string, string[]> = {
+  uplink: ['engine', 'script'],
+  center: ['engine', 'script'],
+  api: ['script'],
+};
 
 const src = resolve('src');
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
@@ -78,7 +100,7 @@ t.test('imports go in the direction of the design', async (t) => {
   const wrong = imports.filter(({ from, to, typeOnly }) => {
     const [a, b] = [partOf(from), partOf(to)];
     if (a === b || OPEN.includes(b)) return false;
-    if (typeOnly && OPEN_TYPES.includes(b)) return false;
+    if (typeOnly && (OPEN_TYPES.includes(b) || TYPES_OF[a]?.includes(b))) return false;
     return !MAY_IMPORT[a]?.includes(b);
   });
   t.same(
