@@ -60,3 +60,17 @@ export class MoonwireError extends Error {
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
+
+/**
+ * A failure at run time that is handed on as a value and never thrown: scripts get its message, which begins with
+ * one of the codes ("queue_full: …") where it has one.
+ */
+export class Failure {
+  constructor(readonly message: string) {}
+
+  /** The code its message begins with; `internal` when there is none. */
+  get code(): ErrorCode {
+    const code = this.message.split(':', 1)[0]!;
+    return Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'internal';
+  }
+}

@@ -3,6 +3,7 @@
  * the reference and the editor types come from these entries, so they cannot differ from what runs.
  */
 
+import { Failure } from '../errors.js';
 import { HostObject, type LuaRef, type LuaValue } from './executor.js';
 
 /**
@@ -65,11 +66,6 @@ export interface ApiFunction<Host> {
   run(host: Host, ...args: any[]): unknown;
 }
 
-/** A failure at run time (not misuse): scripts get it as a value, it is never raised. */
-export class Failure {
-  constructor(readonly message: string) {}
-}
-
 /** Shorthand for entries: a required parameter or result. */
 export function value(name: string, type: ApiType, doc?: string): ApiValue {
   return doc === undefined ? { name, type } : { name, type, doc };
@@ -85,4 +81,4 @@ export function rest(name: string, type: ApiType, doc?: string): ApiValue {
   return { ...value(name, type, doc), rest: true };
 }
 
-export { HostObject, type LuaRef, type LuaValue };
+export { Failure, HostObject, type LuaRef, type LuaValue };
