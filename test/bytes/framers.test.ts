@@ -179,6 +179,9 @@ for (const { name, spec, slow, make, alphabet, findsStart } of FRAMINGS) {
 
   t.test(`${name}: noise, truncated and merged frames`, async (t) => {
     const rng = random(t);
+    // Rounds in which bytes that nobody sent as a frame have a right CRC, and may cost a good one: of Modbus frames,
+    // whose CRC is all that tells them from noise, one round in 1700, and three of 40 rounds once in 400,000 runs.
+    let lucky = 0;
     for (let round = 0; round < 40; round++) {
       const wires = Array.from({ length: 6 }, () => make(rng));
       const good = wires.flatMap((wire) => feed(spec, [wire]).frames);
@@ -188,7 +191,8 @@ for (const { name, spec, slow, make, alphabet, findsStart } of FRAMINGS) {
 
       const cut = wires[0]!.subarray(0, rng.below(wires[0]!.length));
       const truncated = feed(spec, [merged, cut, ...Array<null>(cut.length).fill(null)]);
-      t.strictSame(truncated.frames, good);
+      let chance = findsStart && truncated.frames.length > good.length;
+      t.strictSame(chance ? truncated.frames.slice(0, good.length) : truncated.frames, good);
       t.equal(truncated.pending, 0, 'a truncated frame is given up');
 
       if (!findsStart) continue;
@@ -198,11 +202,16 @@ for (const { name, spec, slow, make, alphabet, findsStart } of FRAMINGS) {
         const { frames, discards, pending } = feed(spec, [...chunks, ...Array<null>(80).fill(null)]);
         const missing = good.filter((frame) => !frames.includes(frame));
         // Where a check guards them, noise neither swallows good frames nor becomes one (but for chance).
-        if (name !== 'bracket') t.strictSame(missing, [], `noise ${hex(noisy)}`);
+        if (name !== 'bracket') {
+          if (frames.some((frame) => !good.includes(frame))) chance = true;
+          else t.strictSame(missing, [], `noise ${hex(noisy)}`);
+        }
         t.equal(pending, 0);
         if (name === 'length' && chunks.length === 1) t.ok(discards.length <= 8, 'noise is told in runs');
       }
+      if (chance) lucky++;
     }
+    t.ok(lucky <= 2, `${lucky} rounds with a frame that nobody sent`);
   });
 }
 
