@@ -6,7 +6,7 @@ import { Engine, type EngineOptions, type Report } from './engine/engine.js';
 import { messageOf } from './errors.js';
 import type { Logger } from './log.js';
 import { LIBRARY_ROOT } from './package.js';
-import { clientId } from './store/ids.js';
+import { clientId, nodeOf } from './store/ids.js';
 import { MemoryKeyValue } from './store/keyvalue.js';
 import { openStore, type Store } from './store/store.js';
 
@@ -35,16 +35,18 @@ export function engineOptions(config: Config): EngineOptions {
     script: { ...script, roots: [...script.roots, LIBRARY_ROOT] },
     servers: engine.servers,
     links: engine.links,
+    luavm: engine.luavm,
   };
 }
 
 /** Builds an engine on an open store, without starting it. */
 function buildEngine(options: EngineOptions, store: Store, log: Logger, own: GatewayOptions): Engine {
-  const node = store.identity.node;
+  const { identity, ids } = store;
   return new Engine(options, {
     log,
-    node,
-    nextClientId: () => clientId(node, store.ids.nextSequence()),
+    node: () => identity.node,
+    isOwn: (id) => nodeOf(id) === identity.node || nodeOf(id) === 0,
+    nextClientId: () => clientId(identity.node, ids.nextSequence()),
     report: own.report ?? ((report) => logReport(log, report)),
     values: store.kv,
     codecs: own.codecs ?? defaultCodecs(options.script.roots),
@@ -56,7 +58,8 @@ export function buildTransientEngine(options: EngineOptions, log: Logger): Engin
   let clients = 0;
   return new Engine(options, {
     log,
-    node: 0,
+    node: () => 0,
+    isOwn: () => true,
     nextClientId: () => ++clients,
     report: () => {},
     values: new MemoryKeyValue(),

@@ -15,6 +15,10 @@ mix.server = {}
 
 mix.socket = {}
 
+mix.mesh = {}
+
+mix.queue = {}
+
 mix.store = {}
 
 ---@class mix.struct
@@ -464,6 +468,18 @@ function conn:set_context(context) end
 ---@param value? any
 function conn:set_context_value(key, value) end
 
+---Subscribes this client to channels: it gets what is published there, from any node. Returns nil, or an error: `closed`, or a limit (names of 1 to 256 bytes, 10,000 channels a client).
+---@param channel string
+---@param ... string
+---@return string? error
+function conn:subscribe(channel, ...) end
+
+---Takes subscriptions back. Returns nil.
+---@param channel string
+---@param ... string
+---@return string? error
+function conn:unsubscribe(channel, ...) end
+
 ---Says that a device is reached through this client; a bus has many. The newest attach of a device wins. Returns true, or nil and an error.
 ---@param device_id string 1 to 256 bytes
 ---@param info? any facts about the device
@@ -512,6 +528,30 @@ function mix.after(seconds, fn) end
 
 ---Stops the timer. Cancelling it again does nothing.
 function timer:cancel() end
+
+---Sends to one client, on whatever node it is. Its protocol encodes the data. Returns nil, or an error: `not_connected`, `queue_full` when the client does not take what it is sent, `timeout` when its node does not answer, or what its protocol says.
+---@async
+---@param client_id any a decimal string, or a number
+---@param data any a string, or a table for the protocol of the client to encode
+---@param type? string for WebSocket: "text" or "binary"
+---@return string? error
+function mix.mesh.send(client_id, data, type) end
+
+---Sends to all subscribers of a channel, on all nodes. Returns how many clients got it, and how many should have got it and did not.
+---@async
+---@param channel string
+---@param data any a string, or a table for the protocol of the client to encode
+---@param type? string for WebSocket: "text" or "binary"
+---@return integer? success
+---@return integer? fail
+function mix.mesh.publish(channel, data, type) end
+
+---Puts plain data into a topic, in memory; one consumer of the topic gets it. Returns how many messages the topic held with it, or nil and an error: `queue_full` when the topic (`luavm.queue.topicSize`) or the number of topics (`maxTopics`) is at its bound.
+---@param topic string 1 to 256 bytes
+---@param data any
+---@return integer? n
+---@return string? error
+function mix.queue.push(topic, data) end
 
 ---Hands a reading of a device over. `options`: `time` (Unix seconds; default now), `quality`, `topic`, `durable` (true: on disk before the call returns, which waits). Returns true, or nil and an error.
 ---@param device_id string

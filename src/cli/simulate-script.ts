@@ -20,6 +20,8 @@ export interface ScriptedDevice {
 const LIMITS = { frameBytes: 65_536, sendBufferBytes: 1024 * 1024, sendStallSeconds: 3600, idleSeconds: 0 };
 /** Work of one callback, as engines allow by default. */
 const BUDGET = { instructions: 1_000_000, memoryBytes: 32 * 1024 * 1024 };
+/** A simulated device shares nothing with others. */
+const LUAVM = { queue: { topicSize: 2000, maxTopics: 100 }, redis: [] };
 /** Seconds for `on_close` to run. */
 const STOP_SECONDS = 1;
 
@@ -29,7 +31,7 @@ export class ScriptPlayer {
 
   constructor({ name, entry, options, roots }: ScriptedDevice, log: Logger) {
     const engine = buildTransientEngine(
-      { name, labels: {}, script: { ...BUDGET, roots }, servers: [], links: [] },
+      { name, labels: {}, script: { ...BUDGET, roots }, servers: [], links: [], luavm: LUAVM },
       log,
     );
     this.station = new Station(engine, { name, entry, options, limits: LIMITS });

@@ -18,6 +18,7 @@ import { DisconnectRequest } from './lua-framer.js';
 import type { HandlerName } from './program.js';
 import type { ProtocolPeer } from './protocol.js';
 import type { Station } from './station.js';
+import type { TraceEvent, TraceListener } from './trace.js';
 
 /** The kind of these objects in Lua. */
 export const CLIENT_KIND = 'conn';
@@ -36,6 +37,15 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   session: LuaValue;
   /** Ids of devices behind this client, the first one first. */
   devices: string[] | undefined;
+  /** Channels it is subscribed to; {@link Channels} alone changes it. */
+  channels: Set<string> | undefined;
+  /** Who watches it. */
+  tracers: Set<TraceListener> | undefined;
+  /** What went in and out. */
+  bytesIn = 0;
+  bytesOut = 0;
+  messages = 0;
+  readonly openedAt = performance.now();
   /** When bytes last came, and since when sent bytes wait without any being taken (0: none wait). */
   lastSeen = performance.now();
   stalledSince = 0;
@@ -89,7 +99,9 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   data(bytes: Uint8Array): void {
     this.lastSeen = performance.now();
+    this.bytesIn += bytes.length;
     this.station.counters.bytesIn += bytes.length;
+    if (this.tracers) this.trace({ event: 'in', hex: hexOf(bytes) });
     if (this.station.framed(this.connection)) {
       this.framer ??= this.station.createFramer(this);
       this.framer.push(bytes);
@@ -113,6 +125,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     this.cause ??= error;
     clearTimeout(this.partialTimer);
     this.ownContext?.close();
+    if (this.tracers) this.trace({ event: 'close', ...(this.cause && { reason: messageOf(this.cause) }) });
     this.pump();
   }
 
@@ -131,9 +144,9 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   /**
    * Sends bytes. Returns undefined, or a {@link Failure} when the client is closed (`closed`) or does not take
-   * what it is sent (`queue_full`).
+   * what it is sent (`queue_full`). `type`: how a WebSocket carries it.
    */
-  send(bytes: Uint8Array): Failure | undefined {
+  send(bytes: Uint8Array, type?: 'text' | 'binary'): Failure | undefined {
     if (this.closed) return new Failure('closed: the client is closed');
     const { limits, counters } = this.station;
     if (this.connection.pendingBytes + bytes.length > limits.sendBufferBytes) {
@@ -142,9 +155,31 @@ export class Client implements ConnectionHandler, ProtocolPeer {
       return new Failure(`queue_full: ${this.connection.pendingBytes} bytes wait for this client already`);
     }
     counters.bytesOut += bytes.length;
+    this.bytesOut += bytes.length;
+    this.station.frames.add(this.id, true, bytes, performance.now());
+    if (this.tracers) this.trace({ event: 'out', hex: hexOf(bytes) });
     // A small array lies in the heap, from which a socket would move it out first: a copy in Node's pool costs less.
-    this.connection.write(bytes.length <= HEAP_ARRAY ? Buffer.from(bytes) : bytes);
+    this.connection.write(
+      bytes.length <= HEAP_ARRAY && !Buffer.isBuffer(bytes) ? Buffer.from(bytes) : bytes,
+      type,
+    );
     return undefined;
+  }
+
+  /** Tells those who watch. */
+  trace(event: Omit<TraceEvent, 'time' | 'client'>): void {
+    const whole = { time: Date.now() / 1000, client: String(this.id), ...event };
+    for (const listener of this.tracers ?? []) listener(whole);
+  }
+
+  /** Watches this client until the returned function is called. */
+  watch(listener: TraceListener): () => void {
+    this.tracers ??= new Set();
+    this.tracers.add(listener);
+    return () => {
+      this.tracers?.delete(listener);
+      if (this.tracers?.size === 0) this.tracers = undefined;
+    };
   }
 
   /** Encodes a message by the protocol, called from within a script of this client's VM. */
@@ -298,6 +333,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     const { station } = this;
     const { protocol } = station.program;
     station.counters.frames++;
+    station.frames.add(this.id, false, frame, this.lastSeen);
     let result: ReturnType<typeof protocol.decode>;
     try {
       result = protocol.decode(frame, this);
@@ -312,6 +348,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     }
     const { messages, decoded } = result;
     station.counters.messages += messages.length;
+    this.messages += messages.length;
+    if (this.tracers) for (const message of messages) this.traceMessage(message);
     if (protocol.replyFirst) this.acknowledge(decoded);
     const ok = this.deliver(messages, 0);
     if (ok instanceof Promise) {
@@ -323,13 +361,30 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     return undefined;
   }
 
+  private traceMessage(message: Pushable): void {
+    try {
+      this.trace({ event: 'message', message: this.station.program.protocol.toJs(message) });
+    } catch (error) {
+      // A message may hold what cannot leave the VM, such as a function.
+      this.trace({ event: 'message', reason: messageOf(error) });
+    }
+  }
+
   /** Runs `on_message` once a message; stops at the first error, so that the frame is not acknowledged. */
   private deliver(messages: readonly Pushable[], from: number): boolean | Promise<boolean> {
     const handler = this.station.program.handler('on_message');
     if (handler === undefined) return true;
+    const { messageTimes } = this.station;
     for (let i = from; i < messages.length; i++) {
+      const began = performance.now();
       const done = this.station.runHandler('on_message', this, handler, [messages[i], this.conn()]);
-      if (done instanceof Promise) return done.then((ok) => ok && this.deliver(messages, i + 1));
+      if (done instanceof Promise) {
+        return done.then((ok) => {
+          messageTimes.add((performance.now() - began) / 1000);
+          return ok && this.deliver(messages, i + 1);
+        });
+      }
+      messageTimes.add((performance.now() - began) / 1000);
       if (!done) return false;
     }
     return true;
@@ -355,6 +410,10 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
 function partialExpired(client: Client): void {
   client.expirePartial();
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }
 
 /** Text as Lua's bytes. */

@@ -4,11 +4,16 @@
  */
 
 import type { CodecRegistry } from '../codecs/registry.js';
-import type { LinkConfig, ServerConfig } from '../config/schema.js';
+import type { EngineConfig, LinkConfig, ServerConfig } from '../config/schema.js';
 import type { Logger } from '../log.js';
+import { Channels } from './channels.js';
 import type { Client } from './client.js';
+import { Delivery } from './delivery.js';
+import { Histogram } from './histogram.js';
 import { Link } from './link.js';
+import { Mesh, type OtherNodes, type SendScenario } from './mesh.js';
 import type { ScriptSettings } from './program.js';
+import { Queues } from './queues.js';
 import { Server } from './server.js';
 
 /** What the engine is to run. */
@@ -18,6 +23,8 @@ export interface EngineOptions {
   script: ScriptSettings;
   servers: readonly ServerConfig[];
   links: readonly LinkConfig[];
+  /** What all scripts share: queues and Redis. */
+  luavm: EngineConfig['luavm'];
 }
 
 /** A reading that a script reported. */
@@ -37,8 +44,12 @@ export interface EngineParts {
   log: Logger;
   /** The next client id, never used before. */
   nextClientId(): number;
-  /** This node's number. */
-  node: number;
+  /** This node's number: 0 until the centre has leased one, which may happen at any time. */
+  node(): number;
+  /** Whether a client id is one that this node gave out. */
+  isOwn(id: number): boolean;
+  /** Other nodes; undefined for an engine that stays alone. */
+  others?: OtherNodes;
   /** Takes a report; a promise when it must be waited for. */
   report(report: Report): void | Promise<void>;
   /** Codecs by name, for `mix.codec` and `mix.store`. */
@@ -51,6 +62,17 @@ export interface EngineParts {
   };
 }
 
+/** Told of what the centre is to know; all of these must return at once. */
+export interface EngineObserver {
+  clientOpened(client: Client): void;
+  clientClosed(client: Client): void;
+  /** A channel got its first subscriber here, or lost its last. */
+  channelOpened(name: string): void;
+  channelClosed(name: string): void;
+  deviceAttached(deviceId: string, client: Client): void;
+  deviceDetached(deviceId: string, client: Client): void;
+}
+
 /** How long `stop` waits for clients to drain and their `on_close` to run, in seconds. */
 const STOP_SECONDS = 5;
 
@@ -61,12 +83,31 @@ export class Engine {
   readonly clients = new Map<number, Client>();
   /** The client that attached a device last. */
   readonly devices = new Map<string, Client>();
+  /** Told of clients, channels and devices that come and go. */
+  readonly observers = new Set<EngineObserver>();
+  readonly channels = new Channels({
+    channelOpened: (name) => this.tell((observer) => observer.channelOpened(name)),
+    channelClosed: (name) => this.tell((observer) => observer.channelClosed(name)),
+  });
+  readonly queues: Queues;
+  /** Messages to clients of this engine, and to those of all nodes. */
+  readonly delivery = new Delivery(this.clients, this.channels);
+  readonly mesh: Mesh;
+  /** How long sends took. */
+  readonly sendTimes: Record<SendScenario, Histogram> = {
+    local: new Histogram(),
+    forward: new Histogram(),
+    mesh_send: new Histogram(),
+    mesh_publish: new Histogram(),
+  };
 
   constructor(
     readonly options: EngineOptions,
     readonly parts: EngineParts,
   ) {
     this.log = parts.log;
+    this.queues = new Queues(options.luavm.queue);
+    this.mesh = new Mesh(this.delivery, parts.others, parts.isOwn, this.sendTimes);
     for (const server of options.servers) this.servers.push(new Server(this, server));
     for (const link of options.links) this.links.push(new Link(this, link));
   }
@@ -100,21 +141,42 @@ export class Engine {
     return this.clients.get(id);
   }
 
+  /** Takes a new client in. */
+  admit(client: Client): void {
+    this.clients.set(client.id, client);
+    this.tell((observer) => observer.clientOpened(client));
+  }
+
   /** Notes that a device is reached through this client; the newest attach wins. */
   attach(client: Client, deviceId: string): void {
     client.devices ??= [];
     if (!client.devices.includes(deviceId)) client.devices.push(deviceId);
+    if (this.devices.get(deviceId) === client) return;
     this.devices.set(deviceId, client);
+    this.tell((observer) => observer.deviceAttached(deviceId, client));
   }
 
   detach(client: Client, deviceId: string): void {
     client.devices = client.devices?.filter((id) => id !== deviceId);
-    if (this.devices.get(deviceId) === client) this.devices.delete(deviceId);
+    if (this.devices.get(deviceId) !== client) return;
+    this.devices.delete(deviceId);
+    this.tell((observer) => observer.deviceDetached(deviceId, client));
   }
 
   /** Drops all traces of a client that is gone. */
   forget(client: Client): void {
-    this.clients.delete(client.id);
+    if (!this.clients.delete(client.id)) return;
     for (const deviceId of client.devices ?? []) this.detach(client, deviceId);
+    if (client.channels) this.channels.unsubscribe(client, client.channels);
+    this.tell((observer) => observer.clientClosed(client));
+  }
+
+  /** This node's number has changed: scripts see it in `mix.node.id`. */
+  nodeChanged(): void {
+    for (const { station } of [...this.servers, ...this.links]) station.nodeChanged();
+  }
+
+  private tell(what: (observer: EngineObserver) => void): void {
+    for (const observer of this.observers) what(observer);
   }
 }

@@ -107,6 +107,11 @@ export class Protocol {
     return this.framed || this.decoder !== undefined;
   }
 
+  /** Whether it encodes messages; otherwise only strings can be sent. */
+  get encodes(): boolean {
+    return this.encoder !== undefined;
+  }
+
   /** A decoded message as plain JavaScript. */
   toJs(message: Pushable): unknown {
     return toJs(this.vm.values.slot(message));

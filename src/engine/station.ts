@@ -4,17 +4,21 @@
  */
 
 import type { Framer } from '../bytes/framer.js';
-import { MoonwireError } from '../errors.js';
+import { Failure, MoonwireError, messageOf } from '../errors.js';
 import { type Logger, LogThrottle } from '../log.js';
-import type { LuaValue } from '../script/executor.js';
+import { fromJs } from '../script/convert.js';
+import { LuaError, type LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
 import type { Pushable } from '../script/values.js';
 import type { Connection } from '../transports/connection.js';
 import { Client } from './client.js';
 import { Counters } from './counters.js';
 import type { Engine } from './engine.js';
-import { installMix } from './mix/index.js';
+import { Histogram } from './histogram.js';
+import { installMix, setNodeConstant } from './mix/index.js';
 import { createVm, Program } from './program.js';
+import type { ProtocolPeer } from './protocol.js';
+import { RecentFrames } from './recent-frames.js';
 import { Timers } from './timers.js';
 
 /** What one peer may take; see `limits` in the configuration. */
@@ -43,12 +47,15 @@ const EXCERPT = 64;
 
 export class Station {
   readonly counters = new Counters();
+  /** How long `on_message` took, waits included. */
+  readonly messageTimes = new Histogram();
   readonly clients = new Set<Client>();
   readonly timers = new Timers(this);
   readonly log: Logger;
   readonly limits: StationLimits;
   program!: Program;
   private readonly throttle = new LogThrottle();
+  private recent: RecentFrames | undefined;
   private checks: NodeJS.Timeout | undefined;
 
   constructor(
@@ -87,7 +94,7 @@ export class Station {
     const client = new Client(this.engine.nextClientId(), this, connection);
     this.counters.opened++;
     this.clients.add(client);
-    this.engine.clients.set(client.id, client);
+    this.engine.admit(client);
     return client;
   }
 
@@ -109,6 +116,17 @@ export class Station {
     this.timers.end();
   }
 
+  /** This node's number has changed. */
+  nodeChanged(): void {
+    if (this.program) setNodeConstant(this.program.vm, this);
+  }
+
+  /** The last frames of all clients together. */
+  get frames(): RecentFrames {
+    this.recent ??= new RecentFrames();
+    return this.recent;
+  }
+
   private check(): void {
     const now = performance.now();
     for (const client of this.clients) client.check(now);
@@ -124,6 +142,7 @@ export class Station {
   createFramer(client: Client): Framer {
     return this.program.protocol.createFramer(client, this.limits.frameBytes, (bytes, reason) => {
       this.counters.discard(reason, bytes.length);
+      if (client.tracers) client.trace({ event: 'discard', hex: hexOf(bytes), reason });
       this.logAtBoundedRate(
         `discard ${reason}`,
         'warn',
@@ -141,6 +160,25 @@ export class Station {
       this.program.protocol.partial ??
       (connection.transport === 'serial' ? PARTIAL_SECONDS_SERIAL : PARTIAL_SECONDS)
     );
+  }
+
+  /**
+   * Encodes plain values that come from outside a handler. A {@link Failure} when the protocol refuses them, or
+   * when there is none and they are neither text nor bytes.
+   */
+  encode(data: unknown, peer: ProtocolPeer): Uint8Array | Failure {
+    const { protocol, vm } = this.program;
+    if (!protocol.encodes) {
+      if (typeof data === 'string') return Buffer.from(data, 'utf8');
+      if (data instanceof Uint8Array) return data;
+    }
+    try {
+      return protocol.encode(vm.values.read(fromJs(vm.main, data)), peer);
+    } catch (error) {
+      if (error instanceof LuaError) return new Failure(`invalid_argument: ${error.message}`);
+      this.scriptFailed('encode', undefined, error as Error);
+      return new Failure(`internal: encode failed: ${messageOf(error)}`);
+    }
   }
 
   // -- Handlers -------------------------------------------------------------------------------------------------
@@ -171,11 +209,13 @@ export class Station {
     else this.counters.scriptErrors++;
     const traceback = error instanceof ScriptError ? error.traceback : error.stack;
     this.logAtBoundedRate(error.message, 'error', `${what}: ${error.message}`, client, { traceback });
+    if (client?.tracers) client.trace({ event: 'error', reason: `${what}: ${error.message}` });
     if (stopped) client?.destroy(error);
   }
 
   decodeFailed(client: Client, frame: Uint8Array, message: string): void {
     this.counters.decodeErrors++;
+    if (client.tracers) client.trace({ event: 'error', hex: hexOf(frame), reason: message });
     this.logAtBoundedRate('decode', 'warn', `does not decode: ${message}`, client, { hex: excerpt(frame) });
   }
 
@@ -199,6 +239,10 @@ export class Station {
       ...(suppressed > 0 && { suppressed }),
     });
   }
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }
 
 function excerpt(bytes: Uint8Array): string {

@@ -29,8 +29,11 @@ export interface Connection {
   readonly closed: boolean;
   /** Attaches the owner, once; data that arrived before is delivered afterwards, never within this call. */
   attach(handler: ConnectionHandler): void;
-  /** Queues bytes. Never throws; writing to a closed connection does nothing. `bytes` must not be changed later. */
-  write(bytes: Uint8Array): void;
+  /**
+   * Queues bytes. Never throws; writing to a closed connection does nothing. `bytes` must not be changed later.
+   * `type` is how a transport of typed messages (WebSocket) carries them.
+   */
+  write(bytes: Uint8Array, type?: 'text' | 'binary'): void;
   /** Stops `data` until `resume`: the peer is slowed down where the transport can (TCP, serial flow control). */
   pause(): void;
   /** Lets `data` flow again. */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defaultCodecs } from '../../src/codecs/registry.js';
 import { parseConfig } from '../../src/config/load.js';
-import { Engine, type Report } from '../../src/engine/engine.js';
+import { Engine, type EngineParts, type Report } from '../../src/engine/engine.js';
 import type { LogFields, Logger, LogLevel } from '../../src/log.js';
 import { engineOptions } from '../../src/main.js';
 import { MemoryKeyValue } from '../../src/store/keyvalue.js';
@@ -50,6 +50,7 @@ export async function startTestEngine(
   scripts: Record<string, string>,
   engineYaml: string,
   more = '',
+  parts: Partial<EngineParts> = {},
 ): Promise<TestEngine> {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-test-'));
   for (const [name, text] of Object.entries(scripts)) {
@@ -64,13 +65,15 @@ export async function startTestEngine(
   let id = 0;
   const engine = new Engine(engineOptions(config), {
     log: logger,
-    node: 0,
+    node: () => 0,
+    isOwn: () => true,
     nextClientId: () => ++id,
     report: (report) => {
       reports.push(report);
     },
     values: new MemoryKeyValue(),
     codecs: defaultCodecs([folder]),
+    ...parts,
   });
   const stop = async () => {
     await engine.stop();

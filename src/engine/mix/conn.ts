@@ -1,7 +1,7 @@
 /** The methods of a client, `conn:…`. Those of CONNMIX have its names, arguments and results. */
 
 import { messageOf } from '../../errors.js';
-import { type ApiFunction, Failure, optional, value } from '../../script/api.js';
+import { type ApiFunction, Failure, optional, rest, value } from '../../script/api.js';
 import type { LuaValue } from '../../script/executor.js';
 import { bytesOf } from '../../script/fengari.js';
 import type { Client } from '../client.js';
@@ -46,9 +46,11 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [],
     failure: 'error',
     example: 'local err = conn:send("hello\\r\\n")\nif err then mix.log(mix.WARN, err) end',
-    run: (client, data: LuaValue) => {
+    run: (client, data: LuaValue, type?: string) => {
+      if (type !== undefined && type !== 'text' && type !== 'binary')
+        return new Failure(`invalid_argument: the type is "text" or "binary", not "${type}"`);
       const bytes = typeof data === 'string' ? bytesOf(data) : client.encodeInside(data);
-      return bytes instanceof Failure ? bytes : client.send(bytes);
+      return bytes instanceof Failure ? bytes : client.send(bytes, type);
     },
   },
   {
@@ -111,6 +113,26 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [],
     example: 'conn:set_context_value("user", "ann")',
     run: (client, key: string, item: unknown) => client.context.set(key, item),
+  },
+  {
+    name: 'conn:subscribe',
+    doc:
+      'Subscribes this client to channels: it gets what is published there, from any node. Returns nil, or an ' +
+      'error: `closed`, or a limit (names of 1 to 256 bytes, 10,000 channels a client).',
+    params: [value('channel', 'text'), rest('channels', 'text')],
+    returns: [],
+    failure: 'error',
+    example: 'conn:subscribe("room:1", "news")',
+    run: (client, ...channels: string[]) => client.station.engine.channels.subscribe(client, channels),
+  },
+  {
+    name: 'conn:unsubscribe',
+    doc: 'Takes subscriptions back. Returns nil.',
+    params: [value('channel', 'text'), rest('channels', 'text')],
+    returns: [],
+    failure: 'error',
+    example: 'conn:unsubscribe("room:1")',
+    run: (client, ...channels: string[]) => client.station.engine.channels.unsubscribe(client, channels),
   },
   {
     name: 'conn:attach',

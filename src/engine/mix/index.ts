@@ -9,7 +9,9 @@ import { bufferMethods } from '../receive-buffer.js';
 import type { Station } from '../station.js';
 import { connMethods } from './conn.js';
 import { logFunctions, logLevels } from './log.js';
+import { meshFunctions } from './mesh.js';
 import { nodeFunctions } from './node.js';
+import { queueFunctions } from './queue.js';
 import { reportFunctions } from './report.js';
 import { storeFunctions } from './store.js';
 import { timeFunctions, timerMethods } from './time.js';
@@ -39,6 +41,8 @@ export const luaApi: readonly ApiSection[] = [
     constants: [value('mix.node', 'value', 'a table: `id`, `name` and `labels` of this engine')],
   },
   { title: 'Time', where: IN_ENTRIES, entries: [...timeFunctions, ...timerMethods] },
+  { title: 'Clients of all nodes', where: IN_ENTRIES, entries: meshFunctions },
+  { title: 'Queues', where: IN_ENTRIES, entries: queueFunctions },
   { title: 'Reports', where: IN_ENTRIES, entries: reportFunctions },
   { title: 'Kept values', where: IN_ENTRIES, entries: storeFunctions },
   {
@@ -62,17 +66,21 @@ export function installOfflineMix(vm: Vm, host: CodecHost & FrameHost): void {
 
 /** The whole of `mix` for a station's script. */
 export function installMix(vm: Vm, station: Station): void {
-  const { options, parts } = station.engine;
-  installOfflineMix(vm, { codecs: parts.codecs, frameBytes: station.limits.frameBytes });
+  installOfflineMix(vm, { codecs: station.engine.parts.codecs, frameBytes: station.limits.frameBytes });
   vm.define(connMethods, undefined);
   vm.define(timerMethods, undefined);
   const host = { vm, station };
   vm.define(nodeFunctions, host);
   vm.define(timeFunctions, host);
+  vm.define(meshFunctions, host);
+  vm.define(queueFunctions, host);
   vm.define(reportFunctions, host);
   vm.define(storeFunctions, host);
-  vm.constant(
-    'mix.node',
-    vm.table({ id: parts.node, name: options.name, labels: vm.table({ ...options.labels }) }),
-  );
+  setNodeConstant(vm, station);
+}
+
+/** Sets `mix.node`, anew when the centre has leased another number. */
+export function setNodeConstant(vm: Vm, { engine }: Station): void {
+  const { name, labels } = engine.options;
+  vm.constant('mix.node', vm.table({ id: engine.parts.node(), name, labels: vm.table({ ...labels }) }));
 }

@@ -1,0 +1,113 @@
+/**
+ * Messages to clients of any node. The engine reaches its own clients itself; how it reaches those of other nodes
+ * is its owner's affair.
+ */
+
+import { Failure } from '../errors.js';
+import type { Histogram } from './histogram.js';
+
+/** A message for clients. `data`: plain values; text as string, bytes as Uint8Array. */
+export interface Outgoing {
+  readonly data: unknown;
+  /** How a WebSocket client gets it; default: text for a string, binary for bytes. */
+  readonly type?: 'text' | 'binary' | undefined;
+}
+
+/** How many clients a published message reached, and how many it should have reached and did not. */
+export interface Published {
+  readonly success: number;
+  readonly fail: number;
+}
+
+/** What may be called on a client from outside its script. */
+export const CONN_CALLS = ['set_context_value', 'set_context', 'subscribe', 'unsubscribe'] as const;
+/** One of them. */
+export type ConnCall = (typeof CONN_CALLS)[number];
+
+/** How the engine reaches clients of other nodes; given by its owner. None of these rejects. */
+export interface OtherNodes {
+  send(id: number, message: Outgoing): Promise<Failure | undefined>;
+  publish(channel: string, message: Outgoing): Promise<Published>;
+  call(id: number, fn: ConnCall, args: readonly unknown[]): Promise<Failure | undefined>;
+}
+
+/** What other nodes ask of this one. */
+export interface LocalClients {
+  deliver(id: number, message: Outgoing): Failure | undefined;
+  fanOut(channel: string, message: Outgoing): Published;
+  call(id: number, fn: ConnCall, args: readonly unknown[]): Failure | undefined;
+}
+
+/** Which way a message took: the labels of send durations. */
+export type SendScenario = 'local' | 'forward' | 'mesh_send' | 'mesh_publish';
+
+/** Sends to clients of all nodes. */
+export class Mesh {
+  constructor(
+    private readonly local: LocalClients & { has(id: number): boolean },
+    private readonly others: OtherNodes | undefined,
+    /** Whether a client id is one of this node's, open or not. */
+    private readonly isOwn: (id: number) => boolean,
+    private readonly took: Record<SendScenario, Histogram>,
+  ) {}
+
+  /**
+   * Sends to one client. Resolves to a {@link Failure} when it is not there (`not_connected`), does not take it
+   * (`queue_full`), its protocol refuses it, or its node does not answer (`timeout`). Never rejects.
+   */
+  send(id: number, message: Outgoing): Promise<Failure | undefined> {
+    return this.route(
+      'mesh_send',
+      id,
+      () => this.local.deliver(id, message),
+      (others) => others.send(id, message),
+    );
+  }
+
+  /** Calls a function of one client; resolves as {@link send} does. */
+  call(id: number, fn: ConnCall, args: readonly unknown[]): Promise<Failure | undefined> {
+    return this.route(
+      'mesh_send',
+      id,
+      () => this.local.call(id, fn, args),
+      (others) => others.call(id, fn, args),
+    );
+  }
+
+  /** Sends to the subscribers of a channel on all nodes. Never rejects. */
+  async publish(channel: string, message: Outgoing): Promise<Published> {
+    // Other nodes first, so that they work while this one does.
+    const began = performance.now();
+    const elsewhere = this.others?.publish(channel, message);
+    await turn();
+    const here = this.local.fanOut(channel, message);
+    if (elsewhere === undefined) return here;
+    const there = await elsewhere;
+    this.took.mesh_publish.add((performance.now() - began) / 1000);
+    return { success: here.success + there.success, fail: here.fail + there.fail };
+  }
+
+  private async route(
+    scenario: SendScenario,
+    id: number,
+    here: () => Failure | undefined,
+    there: (others: OtherNodes) => Promise<Failure | undefined>,
+  ): Promise<Failure | undefined> {
+    const began = performance.now();
+    if (this.local.has(id) || this.isOwn(id)) {
+      await turn();
+      const failure = here();
+      this.took.local.add((performance.now() - began) / 1000);
+      return failure;
+    }
+    if (!this.others) return new Failure(`not_connected: no client ${id} here, and no other node is known`);
+    const failure = await there(this.others);
+    this.took[scenario].add((performance.now() - began) / 1000);
+    return failure;
+  }
+}
+
+/** Lets a script that sends finish its turn: encoding may run a function of the same VM. */
+function turn(): Promise<void> {
+  return Promise.resolve();
+}
