@@ -1,24 +1,29 @@
-// `npm run bench`: measures the budgets of the engine and prints a table; see README.md beside this file.
-//   node bench/run.mjs [cpu] [memory] [start] [--write]
+// `npm run bench`: measures the budgets of the engine and what protocols cost, and prints both as tables; see
+// README.md beside this file.
+//   node bench/run.mjs [start] [memory] [cpu] [protocols] [--write]
 // Ends with 1 when a budget is not met.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { cpuRows } from './cpu.mjs';
 import { memoryRows, startRows } from './memory.mjs';
+import { protocolRows, protocolTable } from './protocols.mjs';
 
-const PARTS = { start: startRows, memory: memoryRows, cpu: cpuRows };
+const BUDGETS = { start: startRows, memory: memoryRows, cpu: cpuRows };
+const PARTS = [...Object.keys(BUDGETS), 'protocols'];
 const README = new URL('README.md', import.meta.url);
-const BEGIN = '<!-- figures: written by run.mjs --write -->';
-const END = '<!-- end of figures -->';
 
 const args = process.argv.slice(2);
 const write = args.includes('--write');
 const named = args.filter((arg) => arg !== '--write');
-const unknown = named.find((name) => !Object.hasOwn(PARTS, name));
-if (unknown !== undefined || process.platform !== 'linux' || (write && named.length > 0)) {
+const parts = named.length > 0 ? named : PARTS;
+const unknown = named.find((name) => !PARTS.includes(name));
+const budgets = Object.keys(BUDGETS).filter((name) => parts.includes(name));
+// A table is written whole.
+const partial = budgets.length > 0 && budgets.length < Object.keys(BUDGETS).length;
+if (unknown !== undefined || process.platform !== 'linux' || (write && partial)) {
   process.stderr.write(
     process.platform === 'linux'
-      ? `usage: node bench/run.mjs [${Object.keys(PARTS).join('] [')}] | --write\n`
+      ? `usage: node bench/run.mjs [${PARTS.join('] [')}] [--write]\n`
       : 'these benchmarks read /proc: they run on Linux\n',
   );
   process.exit(2);
@@ -26,22 +31,29 @@ if (unknown !== undefined || process.platform !== 'linux' || (write && named.len
 
 const note = (text) => process.stderr.write(`${text} …\n`);
 const rows = [];
-for (const name of named.length > 0 ? named : Object.keys(PARTS)) rows.push(...(await PARTS[name](note)));
-
-const table = [
-  '| what | figure | budget | | |',
-  '|---|---|---|---|---|',
-  ...rows.map(({ what, figure, budget, met, details }) => {
-    const verdict = budget ? (met ? 'met' : '**not met**') : 'no budget';
-    return `| ${what} | ${figure} | ${budget ?? ''} | ${verdict} | ${details} |`;
-  }),
-].join('\n');
-const load = loadavg()[0].toFixed(1);
-const machine = `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${availableParallelism()} × ${cpus()[0].model}, load ${load} at the end.`;
-
-process.stdout.write(`${table}\n\n${machine}\n`);
-if (write) {
-  const [before, rest] = readFileSync(README, 'utf8').split(BEGIN);
-  writeFileSync(README, `${before}${BEGIN}\n${table}\n\n${machine}\n${END}${rest.split(END)[1]}`);
-}
+for (const name of budgets) rows.push(...(await BUDGETS[name](note)));
+if (rows.length > 0) show('figures', budgetTable());
+if (parts.includes('protocols')) show('protocols', protocolTable(await protocolRows(note)));
 if (rows.some((row) => row.budget && !row.met)) process.exitCode = 1;
+
+function budgetTable() {
+  return [
+    '| what | figure | budget | | |',
+    '|---|---|---|---|---|',
+    ...rows.map(({ what, figure, budget, met, details }) => {
+      const verdict = budget ? (met ? 'met' : '**not met**') : 'no budget';
+      return `| ${what} | ${figure} | ${budget ?? ''} | ${verdict} | ${details} |`;
+    }),
+  ].join('\n');
+}
+
+/** Prints a table, and puts it where README.md has its place for it. */
+function show(name, table) {
+  const load = loadavg()[0].toFixed(1);
+  const machine = `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${availableParallelism()} × ${cpus()[0].model}, load ${load} at the end.`;
+  process.stdout.write(`${table}\n\n${machine}\n\n`);
+  if (!write) return;
+  const [begin, end] = [`<!-- ${name}: written by run.mjs --write -->`, `<!-- end of ${name} -->`];
+  const [before, rest] = readFileSync(README, 'utf8').split(begin);
+  writeFileSync(README, `${before}${begin}\n${table}\n\n${machine}\n${end}${rest.split(end)[1]}`);
+}
