@@ -42,6 +42,8 @@ export interface Store {
   /** Sequences of client ids. */
   readonly ids: Sequences;
   readonly identity: Identity;
+  /** Small durable values of one part of Moonwire, apart from all others. `part`: lower-case letters. */
+  part(name: string): KeyValue;
   health(): StoreHealth;
   /** Writes everything now; resolves when it is on disk, rejects with `overloaded` when the disk refuses. */
   flush(): Promise<void>;
@@ -114,6 +116,7 @@ async function assemble(
     kv: scoped(map, 'lua/'),
     ids: await opening,
     identity,
+    part: (name) => scoped(map, `${name}/`),
     health: () => {
       const state = durable?.health();
       const reason = error ?? state?.error;
