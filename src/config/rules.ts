@@ -97,6 +97,13 @@ function reportRepeated(entries: readonly [Step[], unknown][], report: Report): 
   }
 }
 
+const CERTIFICATES = ['cert', 'key', 'ca'];
+/** TLS between engine and centre. */
+const UPLINK_TLS = [
+  ['engine', 'centerTls'],
+  ['center', 'registry', 'tls'],
+];
+
 /** What a server speaks must fit what it listens on. */
 function checkServers(read: unknown, report: Report): void {
   for (const [steps, server] of items(read, 'engine', 'servers')) {
@@ -112,10 +119,15 @@ function checkServers(read: unknown, report: Report): void {
   for (const [steps, link] of items(read, 'engine', 'links')) {
     const tls = at(link, 'tcp', 'tls');
     checkVersions([...steps, 'tcp', 'tls'], tls, report);
-    if ((at(tls, 'cert') === undefined) !== (at(tls, 'key') === undefined)) {
-      report([...steps, 'tcp', 'tls'], 'needs cert and key together');
-    }
+    checkPair([...steps, 'tcp', 'tls'], tls, report);
   }
+  for (const steps of UPLINK_TLS) checkVersions(steps, at(read, ...steps), report);
+  checkPair(['engine', 'centerTls'], at(read, 'engine', 'centerTls'), report);
+}
+
+function checkPair(steps: readonly Step[], tls: unknown, report: Report): void {
+  if ((at(tls, 'cert') === undefined) === (at(tls, 'key') === undefined)) return;
+  report(steps, 'needs cert and key together');
 }
 
 function checkVersions(steps: readonly Step[], tls: unknown, report: Report): void {
@@ -213,8 +225,11 @@ export function resolveFiles({ written, read }: Subject, bases: Bases, report: R
     for (const [steps, owner] of items(read, 'engine', list)) {
       resolveIn(owner, 'entry', 'file', steps);
       const tls = list === 'servers' ? ['tls'] : ['tcp', 'tls'];
-      for (const key of ['cert', 'key', 'ca']) resolveIn(at(owner, ...tls), key, 'file', [...steps, ...tls]);
+      for (const key of CERTIFICATES) resolveIn(at(owner, ...tls), key, 'file', [...steps, ...tls]);
     }
+  }
+  for (const steps of UPLINK_TLS) {
+    for (const key of CERTIFICATES) resolveIn(at(read, ...steps), key, 'file', steps);
   }
   for (const [steps, device] of items(read, 'dev', 'simulate')) {
     for (const key of ['capture', 'script']) resolveIn(device, key, 'file', steps);

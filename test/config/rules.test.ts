@@ -110,6 +110,12 @@ t.test('a server speaks what its transport can carry', async (t) => {
   t.match(problemsOf(servers('port: 1, tls: { cert: nope.pem, key: support.ts }')), [
     /tls\.cert: must be a readable file/,
   ]);
+  t.match(problemsOf('engine: { centerTls: { cert: support.ts } }'), [
+    /centerTls: needs cert and key together/,
+  ]);
+  t.match(problemsOf('center: { registry: { tls: { cert: nope.pem, key: support.ts } } }'), [
+    /registry\.tls\.cert: must be a readable file/,
+  ]);
   t.match(problemsOf(links('tcp: { host: h, port: 1, tls: { cert: support.ts } }')), [
     /needs cert and key together/,
   ]);

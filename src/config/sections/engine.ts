@@ -19,6 +19,7 @@ import { REGISTRY_PORT } from './center.js';
 import { link } from './links.js';
 import { luavm } from './luavm.js';
 import { server } from './servers.js';
+import { clientTls } from './tls.js';
 
 const MAX_CENTERS = 16;
 
@@ -45,6 +46,7 @@ export const engine = section({
   name: setting(name(), () => toName(hostname()), 'Name of this engine; the name of the machine by default.'),
   labels: setting(namedMap(text(256), 64), {}, 'Free facts about this engine, shown wherever it is named.'),
   centerRegistry: setting(centerRegistry, [], 'Centres, tried in turn; none: the engine works alone.'),
+  centerTls: optional(clientTls, 'Certificates and versions towards centres at tls:// and wss://.'),
   joinToken: optional(text(1024), 'Secret an engine shows to a centre that does not know it yet.'),
   heartbeat: setting(heartbeat, {}, 'How soon a dead uplink is noticed.'),
   meshPoint: setting(section(endpoint(6788, 'the mesh point')), {}, 'Where other engines arrive.'),
