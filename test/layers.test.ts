@@ -12,6 +12,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   engine: ['bytes', 'codecs', 'transports', 'script'],
   store: ['bytes', 'codecs'],
   config: [],
+  boards: ['package.ts'],
   // The design names no codecs for these two, but their messages are CBOR; the centre speaks the uplink's messages.
   uplink: ['bytes', 'codecs', 'mux', 'transports', 'store'],
   center: ['codecs', 'mux', 'transports', 'store', 'uplink'],
@@ -19,6 +20,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'main.ts': [
     'package.ts',
     'api',
+    'boards',
     'center',
     'codecs',
     'config',
@@ -40,7 +42,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'main.ts',
     'package.ts',
   ],
-  cli: ['codecs', 'config', 'engine', 'script', 'store', 'transports', 'main.ts', 'package.ts'],
+  cli: ['boards', 'codecs', 'config', 'engine', 'script', 'store', 'transports', 'main.ts', 'package.ts'],
   'package.ts': [],
 };
 /** Leaves, open to all. */
