@@ -46,7 +46,8 @@ local QUANTITIES = {
 local PROCESSING = { [4] = "_average", [6] = "_maximum", [7] = "" }
 local ENERGY = 8
 
-local NAMED = {
+local NAMED = {}
+for code, name in pairs {
   ["0.0.0"] = "device_number",
   ["0.0.9"] = "device_number",
   ["0.2.0"] = "firmware_version",
@@ -62,12 +63,15 @@ local NAMED = {
   ["96.50.1"] = "manufacturer",
   ["199.130.3"] = "manufacturer",
   ["199.130.5"] = "public_key",
-}
+} do
+  local c, d, e = code:match("(%d+)%.(%d+)%.(%d+)")
+  NAMED[(c * 256 + d) * 256 + e] = name
+end
 
 --- A name for an electricity meter's value: `energy_import`, `energy_import_tariff_1`, `power`, `voltage_l2`. Nil for
 -- codes without one.
 function obis.name(a, c, d, e)
-  local named = NAMED[string.format("%d.%d.%d", c, d, e)]
+  local named = NAMED[(c * 256 + d) * 256 + e]
   if named then return named end
   local phase = c > 20 and c < 80 and c // 20 or 0
   local quantity = a == 1 and QUANTITIES[c - 20 * phase]

@@ -15,6 +15,8 @@ local NUMBERS = {
   [5] = ">i4", [6] = ">I4", [15] = ">i1", [16] = ">i2", [17] = ">I1", [18] = ">I2", [20] = ">i8", [21] = ">I8", [22] = ">I1",
   [23] = ">f", [24] = ">d",
 }
+local SIZES = {}
+for tag, format in pairs(NUMBERS) do SIZES[tag] = string.packsize(format) end
 -- Bytes of the dates; compact arrays (19) have no fixed form here and are refused.
 local DATES = { [axdr.DATE_TIME] = 12, [26] = 5, [27] = 4 }
 local STRINGS = { [axdr.OCTETS] = true, [axdr.VISIBLE] = true, [axdr.UTF8] = true, [BCD] = true }
@@ -62,7 +64,7 @@ function read(bytes, at, state)
   at = at + 1
   local format = NUMBERS[tag]
   if format then
-    if #bytes < at + string.packsize(format) - 1 then return nil, "a number is cut short" end
+    if #bytes < at + SIZES[tag] - 1 then return nil, "a number is cut short" end
     return string.unpack(format, bytes, at)
   end
   if tag == NULL then return axdr.null, at end

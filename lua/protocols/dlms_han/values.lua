@@ -28,17 +28,16 @@ function values.text(element)
   return text:find("^[\x20-\x7e]+$") and text or nil
 end
 
--- Units of what meters send without saying them, by the begin of its name.
+-- Units of what meters send without saying them, by the first two words of its name or the first one.
 local UNITS = {
-  { "^reactive_energy", "varh" }, { "^reactive_power", "var" }, { "^apparent_energy", "VAh" }, { "^apparent_power", "VA" },
-  { "^energy", "Wh" }, { "^power_factor" }, { "^power", "W" }, { "^current", "A" }, { "^voltage", "V" },
+  reactive_energy = "varh", reactive_power = "var", apparent_energy = "VAh", apparent_power = "VA",
+  energy = "Wh", power = "W", current = "A", voltage = "V", power_factor = false,
 }
 
 local function unit_of(name)
-  for _, row in ipairs(UNITS) do
-    if name:find(row[1]) then return row[2] end
-  end
-  return nil
+  local unit = UNITS[name:match("^%l+_%l+")]
+  if unit == nil then unit = UNITS[name:match("^%l+")] end
+  return unit
 end
 
 --- A number times a power of ten. Dividing keeps 2327 / 10 from becoming 232.70000000000002.
