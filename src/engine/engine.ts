@@ -15,6 +15,7 @@ import { Mesh, type OtherNodes, type SendScenario } from './mesh.js';
 import type { ScriptSettings } from './program.js';
 import { Queues } from './queues.js';
 import { Server } from './server.js';
+import { Services } from './services.js';
 
 /** What the engine is to run. */
 export interface EngineOptions {
@@ -90,6 +91,8 @@ export class Engine {
     channelClosed: (name) => this.tell((observer) => observer.channelClosed(name)),
   });
   readonly queues: Queues;
+  /** HTTP, Redis and metrics of scripts. */
+  readonly services: Services;
   /** Messages to clients of this engine, and to those of all nodes. */
   readonly delivery = new Delivery(this.clients, this.channels);
   readonly mesh: Mesh;
@@ -107,6 +110,7 @@ export class Engine {
   ) {
     this.log = parts.log;
     this.queues = new Queues(options.luavm.queue);
+    this.services = new Services(options.luavm);
     this.mesh = new Mesh(this.delivery, parts.others, parts.isOwn, this.sendTimes);
     for (const server of options.servers) this.servers.push(new Server(this, server));
     for (const link of options.links) this.links.push(new Link(this, link));
@@ -130,6 +134,7 @@ export class Engine {
   /** Stops listening, lets clients drain and their `on_close` run; ends within a few seconds whatever happens. */
   async stop(): Promise<void> {
     await Promise.all([...this.servers, ...this.links].map((part) => part.close(STOP_SECONDS)));
+    this.services.close();
   }
 
   nextClientId(): number {

@@ -39,22 +39,22 @@ export class ScriptMetrics {
    * `queue_full` when there are too many series.
    */
   add(name: string, labels: Readonly<Record<string, string>>, n: number): void {
-    this.series('counter', name, labels).value += n;
+    this.seriesOf('counter', name, labels).value += n;
   }
 
   /** Sets a gauge. Throws as {@link add}. */
   set(name: string, labels: Readonly<Record<string, string>>, value: number): void {
-    this.series('gauge', name, labels).value = value;
+    this.seriesOf('gauge', name, labels).value = value;
   }
 
   /** All series, those of one name together, as Prometheus wants them. */
-  *all(): Generator<Series> {
+  *series(): Generator<Series> {
     for (const [name, { kind, series }] of this.families) {
       for (const { labels, value } of series.values()) yield { name, kind, labels, value };
     }
   }
 
-  private series(kind: MetricKind, name: string, labels: Readonly<Record<string, string>>) {
+  private seriesOf(kind: MetricKind, name: string, labels: Readonly<Record<string, string>>) {
     const family = this.families.get(name) ?? { kind, series: new Map() };
     if (family.kind !== kind) throw new MoonwireError('conflict', `${name} is a ${family.kind} already`);
     const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));

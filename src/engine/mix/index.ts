@@ -8,10 +8,13 @@ import type { Vm } from '../../script/vm.js';
 import { bufferMethods } from '../receive-buffer.js';
 import type { Station } from '../station.js';
 import { connMethods } from './conn.js';
+import { httpFunctions } from './http.js';
 import { logFunctions, logLevels } from './log.js';
 import { meshFunctions } from './mesh.js';
+import { metricsFunctions } from './metrics.js';
 import { nodeFunctions } from './node.js';
 import { queueFunctions } from './queue.js';
+import { redisFunctions, redisMethods } from './redis.js';
 import { reportFunctions } from './report.js';
 import { storeFunctions } from './store.js';
 import { timeFunctions, timerMethods } from './time.js';
@@ -43,8 +46,11 @@ export const luaApi: readonly ApiSection[] = [
   { title: 'Time', where: IN_ENTRIES, entries: [...timeFunctions, ...timerMethods] },
   { title: 'Clients of all nodes', where: IN_ENTRIES, entries: meshFunctions },
   { title: 'Queues', where: IN_ENTRIES, entries: queueFunctions },
+  { title: 'HTTP', where: IN_ENTRIES, entries: httpFunctions },
+  { title: 'Redis', where: IN_ENTRIES, entries: [...redisFunctions, ...redisMethods] },
   { title: 'Reports', where: IN_ENTRIES, entries: reportFunctions },
   { title: 'Kept values', where: IN_ENTRIES, entries: storeFunctions },
+  { title: 'Metrics', where: IN_ENTRIES, entries: metricsFunctions },
   {
     title: 'Log',
     where: ANYWHERE,
@@ -69,6 +75,7 @@ export function installMix(vm: Vm, station: Station): void {
   installOfflineMix(vm, { codecs: station.engine.parts.codecs, frameBytes: station.limits.frameBytes });
   vm.define(connMethods, undefined);
   vm.define(timerMethods, undefined);
+  vm.define(redisMethods, undefined);
   const host = { vm, station };
   vm.define(nodeFunctions, host);
   vm.define(timeFunctions, host);
@@ -76,6 +83,9 @@ export function installMix(vm: Vm, station: Station): void {
   vm.define(queueFunctions, host);
   vm.define(reportFunctions, host);
   vm.define(storeFunctions, host);
+  vm.define(httpFunctions, host);
+  vm.define(redisFunctions, host);
+  vm.define(metricsFunctions, host);
   setNodeConstant(vm, station);
 }
 
