@@ -19,7 +19,13 @@ mix.mesh = {}
 
 mix.queue = {}
 
+mix.http = {}
+
+mix.redis = {}
+
 mix.store = {}
+
+mix.metrics = {}
 
 ---@class mix.struct
 local struct = {}
@@ -32,6 +38,9 @@ local conn = {}
 
 ---@class mix.timer
 local timer = {}
+
+---@class mix.redis
+local redis = {}
 
 ---a table: `id`, `name` and `labels` of this engine
 ---@type any
@@ -280,103 +289,103 @@ function mix.codec.encode(name, value, options) end
 ---@return string? error
 function mix.codec.decode(name, data, options) end
 
----Frames end with given bytes: `ends` (default "\r\n"), left out unless `keep` is true. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---Frames end with given bytes: `ends` (default "\r\n"; a list: whichever comes first), left out unless `keep` is true. Between two of the byte `quote` they end nothing. With `rest` true, what has waited `partial` for its end is a frame as it is. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.delimiter(options) end
 
----A number in the frame says how long it is: `at` (position of its first byte), `size` (1 to 4 bytes), `endian` ("big"), `add`; the frame has value + add bytes. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---A number in the frame says how long it is: `at` (position of its first byte), `size` (1 to 4 bytes), `endian` ("big"), `mask` (its bits that count, all by default), `add`; the frame has value + add bytes. With `size` "decimal" it is up to 8 digits of text, and the frame has what stands up to their end + value + add bytes. With `rest` true, what has waited `partial` for the rest of its bytes is tried as a frame: give a check then. `check` is a table: `name` of a CRC of the catalogue or a checksum (lrc, xor, sum8, …), `from` and `to` what it covers (1, and the byte before it), `at` where it stands (the end), `endian` ("big"), `hex` (true: in hexadecimal digits), `mark` (bytes that must stand right before it). The name "bcd" checks that from..to are packed decimals. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.length(options) end
 
----Every frame has `size` bytes. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---Every frame has `size` bytes. `size` may be a list of up to 8 for devices that do not tell which they use: a frame then has the size at which what was received ends, or the first at which another `start` follows, or the smallest. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.fixed(options) end
 
----Frames stand between `open` and `close`; `escape` maps sequences back to what they stand for. The content comes without the brackets, unescaped. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---Frames stand between `open` and `close`; `escape` maps sequences back to what they stand for. The content comes without the brackets, unescaped. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.bracket(options) end
 
----SLIP (RFC 1055); the payload comes decoded. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---SLIP (RFC 1055); the payload comes decoded. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.slip(options) end
 
----Consistent overhead byte stuffing, frames ending in 0; the payload comes decoded. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---Consistent overhead byte stuffing, frames ending in 0; the payload comes decoded. `reduced` true is COBS/R. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.cobs(options) end
 
----HDLC-like framing with octet stuffing (RFC 1662); `crc` names the check that is verified and removed. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---HDLC-like framing with octet stuffing (RFC 1662); `crc` names the check that is verified and removed, none by default. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.hdlc(options) end
 
----A silence of `ms` milliseconds ends a frame. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---A silence of `ms` milliseconds ends a frame. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.gap(options) end
 
----Modbus RTU: the length follows from the function code, the CRC is checked. `side` is "client" on the side that polls and receives responses, "server" on the side that receives requests. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---Modbus RTU: the length follows from the function code, the CRC is checked. `side` is "client" on the side that polls and receives responses, "server" on the side that receives requests, "both" where one only listens. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.modbus_rtu(options) end
 
----M-Bus (EN 13757-2): single characters, short, control and long frames, with lengths, checksum and stop checked. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---M-Bus (EN 13757-2): single characters, short, control and long frames, with lengths, checksum and stop checked. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.mbus(options) end
 
----SML transport, version 1: the content between its escape sequences, unescaped, with the CRC checked. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---SML transport, version 1: the content between its escape sequences, unescaped, with the CRC checked. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.sml(options) end
 
----HDLC frames of DLMS meters (frame format type 3), stuffed or not, without flags and with the check sequence verified and removed; information fields (e6 e7 00 …) without HDLC around them end with silence. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---HDLC frames of DLMS meters (frame format type 3), stuffed or not, without flags and with the check sequence verified and removed; information fields (e6 e7 00 …) without HDLC around them end with silence. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.dlms_hdlc(options) end
 
----DL/T 645 frames, checksum verified; the fe bytes before them are passed over. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---DL/T 645 frames, from the first 68 to the 16, checksum verified; the fe bytes before them are passed over. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.dlt645(options) end
 
----Telegrams of the P1 port, from "/" to the line that begins with "!"; the CRC is verified where there is one. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---Telegrams of the P1 port (DSMR, eMUCS), from "/" to the end of the line that begins with "!"; the CRC is verified where there is one. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.dsmr_p1(options) end
 
----Messages of IEC 62056-21: blocks with their check character verified, acknowledgements, everything else by lines. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---Messages of IEC 62056-21: blocks from SOH or STX with their check character verified, ACK and NAK, everything else by lines, which keep their end. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.iec62056_21(options) end
 
----From position `at` (default 1) on stands how many bytes follow, as a variable-length integer of up to four bytes (seven bits a byte, least significant first): MQTT with `at` 2, delimited Protobuf messages. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---From position `at` (default 1) on stands how many bytes follow, as a variable-length integer of up to four bytes (seven bits a byte, least significant first): MQTT with `at` 2, delimited Protobuf messages. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
 function mix.frame.varint(options) end
 
----Each frame is cut by the first of several framings whose `start` matches. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` ({name, from, to, at, endian}), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
+---Each frame is cut by the first of several framings whose `start` matches. Common options: `max` (longest frame; default the server's frameBytes), `start` (bytes, or a list of them, that a frame begins with), `check` (see mix.frame.length), `partial` (seconds an incomplete frame may wait). Raises when an option is wrong.
 ---@param options table
 ---@return any? frame the `frame` of a protocol module
 ---@return string? error
@@ -553,6 +562,29 @@ function mix.mesh.publish(channel, data, type) end
 ---@return string? error
 function mix.queue.push(topic, data) end
 
+---Sends an HTTP request and waits for the whole answer. Options: `query` (a string as it is, or a table whose lists repeat a name; added to the url), `headers` and `cookies` (tables), `body` (a string of any bytes; a table goes out as JSON), `auth` (`{ username, password }`, HTTP basic), `timeout` (seconds, or a duration such as "500ms" or "1m30s", for everything; default 30, at most 86400). The response has `status_code`, `body` (the bytes as they came), `body_size`, `headers` (by canonical name, as `resp.headers["Content-Type"]`), `cookies` (those the server set, by name) and `url` (where redirects led). Any status is a response; a failure is nil and an error: `timeout`, `not_connected`, `not_found` (the host), `decode_error` (no HTTP), `invalid_argument`, `too_large` (a body or a request over 1 MiB, more than 10 redirects), `overloaded` (more than 64 requests of this engine under way). Headers of the connection and of the body's length are set by Moonwire, those given are left out; user, password and cookies do not follow a redirect to another host.
+---@async
+---@param method string "GET", "POST", …
+---@param url string http or https
+---@param options? any a table
+---@return any? response
+---@return string? error
+function mix.http.request(method, url, options) end
+
+---The Redis server of that name in `engine.luavm.redis`. Its connections are shared by all scripts of the engine and opened when a command needs one. Returns nil and an error when the name is not configured.
+---@param name? string default "default"
+---@return mix.redis? redis
+---@return string? error
+function mix.redis.connection(name) end
+
+---Sends one command and waits for its reply. Numbers become their decimal form, booleans 1 and 0. A reply is nil, a number (a decimal string beyond 2^53), a string of any bytes, or a list of these, in which nil leaves a hole and an error is a table `{ err = … }`; HGETALL gives a list of fields and values in turn. Returns nil and an error when the server refuses it (`redis: …`, with its words), when there is no connection (`not_connected`, `not_found`), no reply within 10 s beyond what a blocking command waits itself, or no free connection within 5 s (`timeout`), `overloaded` when 1000 commands wait already, `too_large` for a command over 8 MiB, a reply over 8 MiB, a string over 1 MiB or 100000 values, `invalid_argument` for commands about one connection, as SUBSCRIBE, SELECT and MULTI: commands share a pool. A command that got no reply may have been done.
+---@async
+---@param command any "GET", "SET", …
+---@param ... any
+---@return any? reply
+---@return string? error
+function redis:command(command, ...) end
+
 ---Hands a reading of a device over. `options`: `time` (Unix seconds; default now), `quality`, `topic`, `durable` (true: on disk before the call returns, which waits). Returns true, or nil and an error.
 ---@param device_id string
 ---@param values any a table of plain data
@@ -574,6 +606,22 @@ function mix.store.get(key) end
 ---@return boolean? ok
 ---@return string? error
 function mix.store.set(key, value) end
+
+---Adds to a counter, which begins at 0 and only rises. An engine's scripts have at most 1000 series (combinations of name and labels); beyond that the call fails with `queue_full`. Returns true, or nil and an error.
+---@param name string letters, digits, `_` and `:`, not beginning with a digit; shown as `moonwire_script_…`
+---@param labels? any a table of at most 16 names to strings, numbers or booleans; may be left out before `n`
+---@param n? number what to add, 0 or more; default 1
+---@return boolean? ok
+---@return string? error
+function mix.metrics.counter(name, labels, n) end
+
+---Sets a gauge: a value that rises and falls. An engine's scripts have at most 1000 series (combinations of name and labels); beyond that the call fails with `queue_full`. Returns true, or nil and an error.
+---@param name string letters, digits, `_` and `:`, not beginning with a digit; shown as `moonwire_script_…`
+---@param value number
+---@param labels? any a table of at most 16 names to strings, numbers or booleans
+---@return boolean? ok
+---@return string? error
+function mix.metrics.gauge(name, value, labels) end
 
 ---Writes a line to the log, with the script and line it comes from. Returns true.
 ---@param level any mix.DEBUG, mix.INFO, mix.WARN or mix.ERROR

@@ -45,9 +45,9 @@ export const httpFunctions: ApiFunction<MixHost>[] = [
     returns: [value('response', 'value')],
     waits: true,
     example:
-      'local resp, err = mix.http.request("POST", "http://127.0.0.1:8080/login", {\n' +
-      '  body = { user = "ann" }, timeout = "5s"\n})\n' +
-      'if resp and resp.status_code == 200 then print(resp.body) end',
+      'local resp, err = mix.http.request("GET", "http://127.0.0.1:8080/users", {\n' +
+      '  query = { name = "ann" }, auth = { username = "gw", password = "x" }, timeout = "5s"\n})\n' +
+      'if resp and resp.status_code == 200 then print(mix.json_decode(resp.body)) end',
     run: ({ station }, method: string, url: string, options: unknown) =>
       orFailure(() => {
         const request = buildRequest(method, url, options);

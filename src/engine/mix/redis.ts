@@ -64,8 +64,9 @@ export const redisMethods: ApiFunction<RedisPool>[] = [
     returns: [value('reply', 'value')],
     waits: true,
     example:
-      'local redis = mix.redis.connection("default")\n' +
-      'local ok, err = redis:command("SET", "greeting", "hello", "EX", 60)\n' +
+      'local redis, err = mix.redis.connection("default")\n' +
+      'if not redis then return print(err) end\n' +
+      'redis:command("SET", "greeting", "hello", "EX", 60)\n' +
       'print(redis:command("GET", "greeting"))',
     run: (pool, ...given: LuaValue[]) => {
       const args = given.map((item, i) => argumentBytes(item, i + 1));
