@@ -1,0 +1,70 @@
+/** The narrow interface through which the API sees its process: an engine, or the centre. */
+
+import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
+import type { Queues } from '../engine/queues.js';
+import type { TraceListener } from '../engine/trace.js';
+import type { Failure } from '../errors.js';
+import type { ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
+
+/** Which clients are meant; what is left out means any. */
+export interface ClientFilter {
+  readonly engine?: string | undefined;
+  /** Name of a server or link. */
+  readonly server?: string | undefined;
+  /** Id of a device attached to it. */
+  readonly device?: string | undefined;
+  /** A channel it is subscribed to. */
+  readonly channel?: string | undefined;
+}
+
+/** Which part of a long list, in rising order of its keys. */
+export interface PageRequest<K> {
+  /** Most items, 1 to 1000. */
+  readonly limit: number;
+  /** Items after this key; from the first when undefined. */
+  readonly after?: K | undefined;
+}
+
+/** A part of a long list. */
+export interface Page<T> {
+  readonly items: T[];
+  /** `after` of the next request; undefined at the end. */
+  readonly next?: string | undefined;
+}
+
+/** What the API needs. None of these rejects, except on defects. */
+export interface ApiHost {
+  readonly role: 'engine' | 'center';
+  /** Name of the engine; `center` for the centre. */
+  readonly name: string;
+  /** Of the program. */
+  readonly version: string;
+  /** Queues of this process; the centre has none. */
+  readonly queues?: Queues | undefined;
+
+  /** Sends to one client of any node; a Failure when that is not possible. */
+  send(id: number, message: Outgoing): Promise<Failure | undefined>;
+  /** Sends to the subscribers of a channel on all nodes. */
+  publish(channel: string, message: Outgoing): Promise<Published>;
+  /** Calls a function of one client of any node. */
+  call(id: number, fn: ConnCall, args: readonly unknown[]): Promise<Failure | undefined>;
+
+  /** The engine itself; on the centre all that are known. */
+  engines(): Promise<EngineInfo[]>;
+  /** Own clients; on the centre those of all engines. Keys are client ids. */
+  clients(filter: ClientFilter, page: PageRequest<number>): Promise<Page<ClientInfo>>;
+  /** `not_found` when there is no such client here. */
+  client(id: number): Promise<ClientDetail | Failure>;
+  /** Closes a client's connection, after what was sent to it has left. */
+  disconnect(id: number): Promise<Failure | undefined>;
+  /** Devices attached to clients, by id. */
+  devices(page: PageRequest<string>): Promise<Page<DeviceInfo>>;
+  device(id: string): Promise<DeviceInfo | Failure>;
+  /** Channels with subscribers, by name. */
+  channels(page: PageRequest<string>): Promise<Page<ChannelInfo>>;
+  /**
+   * Watches a client until the returned function is called. `ended` is called once when there is nothing more to
+   * watch: the client is gone, or its engine.
+   */
+  trace(id: number, listener: TraceListener, ended: () => void): Promise<(() => void) | Failure>;
+}
