@@ -4,6 +4,7 @@
 
 import type * as v from 'valibot';
 import { access } from './sections/access.js';
+import { alerts } from './sections/alerts.js';
 import { center } from './sections/center.js';
 import { dev } from './sections/dev.js';
 import { engine } from './sections/engine.js';
@@ -21,6 +22,7 @@ export const configSchema = section({
   engine: setting(engine, {}, 'The engine.'),
   script: setting(script, {}, 'Lua: where it is found and what it may use.'),
   store: setting(store, {}, 'Durable state.'),
+  alerts: setting(alerts, {}, 'What is told to a webhook when something goes wrong.'),
   dev: setting(dev, {}, 'What only `moonwire dev` does.'),
 });
 
@@ -44,6 +46,8 @@ export type ServerConfig = EngineConfig['servers'][number];
 export type LinkConfig = EngineConfig['links'][number];
 /** One of `dev.simulate`. */
 export type SimulatedDevice = Config['dev']['simulate'][number];
+/** `alerts` of a configuration. */
+export type AlertsConfig = Config['alerts'];
 /** `script` of a configuration. */
 export type ScriptConfig = Config['script'];
 /** `store` of a configuration. */
