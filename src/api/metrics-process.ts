@@ -1,6 +1,6 @@
 /** What the process itself does: how late its event loop is, garbage collection, memory, CPU. */
 
-import { constants, type NodeGCPerformanceDetail, PerformanceObserver } from 'node:perf_hooks';
+import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { Histogram } from '../engine/histogram.js';
 import type { MetricsText } from './metrics-text.js';
 
@@ -16,6 +16,9 @@ const GC_KINDS = new Map([
   [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weak_callbacks'],
 ]);
 
+/** What the types of Node leave out. */
+type GcEntry = PerformanceEntry & { readonly detail: { readonly kind: number } };
+
 /** Watches the process until it is stopped. */
 export class ProcessWatch {
   /** How late timers ran, in seconds. */
@@ -30,8 +33,8 @@ export class ProcessWatch {
   constructor() {
     this.timer = setInterval(() => this.look(), LOOK_MS).unref();
     this.observer = new PerformanceObserver((list) => {
-      for (const { detail, duration } of list.getEntries()) {
-        const kind = GC_KINDS.get((detail as NodeGCPerformanceDetail).kind ?? -1);
+      for (const { detail, duration } of list.getEntries() as GcEntry[]) {
+        const kind = GC_KINDS.get(detail.kind);
         if (kind) this.gcSeconds.set(kind, this.gcSeconds.get(kind)! + duration / 1000);
       }
     });

@@ -71,7 +71,7 @@ function escapeHelp(text: string): string {
 }
 
 function escapeLabel(text: string): string {
-  return text.toWellFormed().replace(/[\\\n"]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`));
+  return text.replace(/[\\\n"]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`));
 }
 
 /** As Go's ParseFloat reads it. */

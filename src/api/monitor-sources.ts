@@ -1,0 +1,48 @@
+/** What monitoring needs to know of parts it may not import; `main.ts` gives it. All are fast and never fail. */
+
+/** The engine's uplink as it stands. */
+export interface UplinkFigures {
+  readonly connected: boolean;
+  /** How long it has been so. */
+  readonly seconds: number;
+  /** How often a connection was lost. */
+  readonly flaps: number;
+  /** Of the last heartbeat; undefined before the first. */
+  readonly roundTripSeconds: number | undefined;
+}
+export type UplinkSource = () => UplinkFigures;
+
+/** The durable state; `StoreHealth` of `src/store`. */
+export interface StoreFigures {
+  /** False while anything is in memory only that should be on disk. */
+  readonly ok: boolean;
+  readonly error: string | undefined;
+  /** Undefined when all is in memory. */
+  readonly state:
+    | {
+        readonly pendingBytes: number;
+        readonly diskBytes: number;
+        readonly stateBytes: number;
+        readonly entries: number;
+        readonly refused: number;
+        readonly failures: number;
+        readonly syncs: number;
+        readonly damagedParts: number;
+        readonly damagedBytes: number;
+        readonly tornBytes: number;
+        readonly damagedSnapshots: number;
+      }
+    | undefined;
+}
+export type StoreSource = () => StoreFigures;
+
+/** What the centre knows of its engines. */
+export interface CenterSource {
+  /** All engines that may come: those connected, and those that were here before. */
+  engines(): Iterable<{ readonly name: string; readonly connected: boolean; readonly clients: number }>;
+  /** Channels with subscribers anywhere, and devices attached anywhere. */
+  readonly channels: number;
+  readonly devices: number;
+  /** Joins refused, by their code (`name_taken`, `bad_token`, …); rises. */
+  readonly refusals: Readonly<Record<string, number>>;
+}
