@@ -3,6 +3,7 @@
  * order of what is sent: while requests are under way on a path that lives, later ones wait.
  */
 
+import { MAX_DEPTH } from '../codecs/plain.js';
 import type { Done, Route } from './routes.js';
 
 /** Which way requests take. */
@@ -11,12 +12,12 @@ export type PathName = 'direct' | 'relay' | 'none';
 /** Sends one request along a route. */
 export type Attempt = (route: Route, done: Done) => void;
 
-/** What a request may do and what it holds while it waits. */
-export interface Attempting {
+/** A request that may have to wait. */
+export interface PathRequest {
   readonly attempt: Attempt;
   readonly done: Done;
-  /** Bytes it keeps in memory, roughly. */
-  readonly bytes: number;
+  /** What it keeps in memory while it waits. */
+  readonly data: unknown;
   /** The relay would send it to others too. */
   readonly directOnly?: boolean;
 }
@@ -27,6 +28,7 @@ interface Stretch {
   underWay: number;
 }
 
+const UNREACHABLE = 'not_connected: neither that node nor the centre can be reached';
 /** Most requests, and most of their bytes, that wait for a path to change. */
 const MAX_WAITING = 10_000;
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
@@ -38,7 +40,7 @@ export class MeshPath {
   private directRoute: Route | undefined;
   private relayRoute: Route | undefined;
   private stretch: Stretch | undefined;
-  private waiting: Attempting[] = [];
+  private readonly waiting: { readonly request: PathRequest; readonly bytes: number }[] = [];
   private waitingBytes = 0;
   private flushing = false;
 
@@ -72,18 +74,11 @@ export class MeshPath {
   }
 
   /** Makes a request now, or when those under way on another path are done. */
-  request(request: Attempting): void {
+  request(request: PathRequest): void {
     this.choose();
-    if (this.waiting.length === 0 && this.chosen) {
-      this.run(request, this.stretch!);
-    } else if (!this.stretch) {
-      request.done(0, 1, 'not_connected: neither that node nor the centre can be reached');
-    } else if (this.waiting.length >= MAX_WAITING || this.waitingBytes + request.bytes > MAX_WAITING_BYTES) {
-      request.done(0, 1, 'queue_full: too many requests wait for the path to that node to change');
-    } else {
-      this.waiting.push(request);
-      this.waitingBytes += request.bytes;
-    }
+    if (!this.stretch) request.done(0, 1, UNREACHABLE);
+    else if (this.waiting.length === 0 && this.chosen) this.run(request, this.stretch);
+    else this.wait(request);
   }
 
   /**
@@ -95,6 +90,16 @@ export class MeshPath {
     return this.stretch ? this.begin(this.stretch) : () => {};
   }
 
+  private wait(request: PathRequest): void {
+    const bytes = weightOf(request.data);
+    if (this.waiting.length >= MAX_WAITING || this.waitingBytes + bytes > MAX_WAITING_BYTES) {
+      request.done(0, 1, 'queue_full: too many requests wait for the path to that node to change');
+      return;
+    }
+    this.waiting.push({ request, bytes });
+    this.waitingBytes += bytes;
+  }
+
   /** Lets what waited go, if it may. */
   private settle(): void {
     this.choose();
@@ -102,10 +107,10 @@ export class MeshPath {
     this.flushing = true;
     let next = 0;
     while (next < this.waiting.length && (this.chosen || !this.stretch)) {
-      const request = this.waiting[next++]!;
-      this.waitingBytes -= request.bytes;
+      const { request, bytes } = this.waiting[next++]!;
+      this.waitingBytes -= bytes;
       if (this.stretch) this.run(request, this.stretch);
-      else request.done(0, 1, 'not_connected: neither that node nor the centre can be reached');
+      else request.done(0, 1, UNREACHABLE);
       this.choose();
     }
     this.waiting.splice(0, next);
@@ -126,7 +131,7 @@ export class MeshPath {
     this.stretch = best && { route: best, underWay: 0 };
   }
 
-  private run({ attempt, done, directOnly }: Attempting, stretch: Stretch): void {
+  private run({ attempt, done, directOnly }: PathRequest, stretch: Stretch): void {
     if (directOnly && stretch.route !== this.directRoute) {
       done(0, 1, 'not_connected: the session with that node ended');
       return;
@@ -145,4 +150,14 @@ export class MeshPath {
       if (stretch.underWay === 0 && stretch === this.stretch) this.settle();
     };
   }
+}
+
+/** Bytes that data keeps in memory, roughly. Nesting beyond what can be sent does not count. */
+function weightOf(data: unknown, depth = 0): number {
+  if (typeof data === 'string') return 2 * data.length;
+  if (data instanceof Uint8Array) return data.length;
+  if (typeof data !== 'object' || data === null || depth > MAX_DEPTH) return 8;
+  let weight = 64;
+  for (const [key, value] of Object.entries(data)) weight += key.length + weightOf(value, depth + 1);
+  return weight;
 }

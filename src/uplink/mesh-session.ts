@@ -5,7 +5,7 @@
 
 import { Heartbeat, type MuxStream, type TypedSession } from '../mux/index.js';
 import { MessageStream } from './message-stream.js';
-import { type ChanMessage, type Message, type Peer, STREAM } from './messages.js';
+import { type ChanMessage, type Message, STREAM } from './messages.js';
 import { announceAll, PeerChannels } from './peer-channels.js';
 import { Route, type RouteOptions, type RouteRequests } from './routes.js';
 
@@ -22,9 +22,9 @@ export interface MeshSessionOptions {
 /** What the owner of a session is told. */
 export interface MeshSessionEvents {
   /** Requests may be made now: the route is open, and the other engine's channels are known. */
-  ready(session: MeshSession): void;
+  ready(): void;
   /** The session is over; requests under way have failed. Called once. */
-  closed(session: MeshSession, reason: string): void;
+  closed(reason: string): void;
 }
 
 /** One session. */
@@ -40,7 +40,6 @@ export class MeshSession {
 
   /** @param dialled whether this end opened the connection: it opens the route stream too */
   constructor(
-    readonly peer: Peer,
     readonly dialled: boolean,
     private readonly typed: TypedSession,
     private readonly control: MessageStream,
@@ -101,13 +100,13 @@ export class MeshSession {
   private becomeReady(): void {
     if (this.isReady || this.over || !this.openedRoute || !this.channels.complete) return;
     this.isReady = true;
-    this.events.ready(this);
+    this.events.ready();
   }
 
   private end(reason: string): void {
     if (this.over) return;
     this.over = true;
     this.openedRoute?.close();
-    this.events.closed(this, reason);
+    this.events.closed(reason);
   }
 }
