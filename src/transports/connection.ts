@@ -3,10 +3,32 @@
  * ways. What runs above never learns whether it speaks over TCP, UDP or a serial line.
  */
 
+/** What a WebSocket calls its messages; text is UTF-8. */
+export type MessageType = 'text' | 'binary';
+
+/** What a peer asked for when it opened its connection by an HTTP request (WebSocket). */
+export interface Handshake {
+  /** `GET`. */
+  readonly method: string;
+  /** Path and query as asked for, such as `/chat?room=1`. */
+  readonly uri: string;
+  /** `1.1`. */
+  readonly httpVersion: string;
+  /** By names in lower case; those that came several times are joined by `, `. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** The subprotocol that was agreed on; empty for none. */
+  readonly subprotocol: string;
+}
+
 /** What the owner of a connection is told. Set once, right after the connection was made. */
 export interface ConnectionHandler {
-  /** Bytes arrived; for a datagram connection exactly one datagram. The callee owns `bytes`. */
-  data(bytes: Uint8Array): void;
+  /**
+   * Bytes arrived; for a datagram connection exactly one datagram. The callee owns `bytes`. `type` is how a
+   * transport of typed messages (WebSocket) carried them.
+   */
+  data(bytes: Uint8Array, type?: MessageType): void;
+  /** The peer showed that it is there, without data: the answer to a keep-alive. */
+  alive?(): void;
   /** `pendingBytes` came back to zero: everything written has left for the operating system. */
   drain?(): void;
   /** The connection is over: called exactly once, and nothing is called after it. `error` is the first cause. */
@@ -31,17 +53,22 @@ export interface Connection {
   attach(handler: ConnectionHandler): void;
   /**
    * Queues bytes. Never throws; writing to a closed connection does nothing. `bytes` must not be changed later.
-   * `type` is how a transport of typed messages (WebSocket) carries them.
+   * `type` is how a transport of typed messages (WebSocket) carries them; it chooses itself when left out.
    */
-  write(bytes: Uint8Array, type?: 'text' | 'binary'): void;
+  write(bytes: Uint8Array, type?: MessageType): void;
   /** Stops `data` until `resume`: the peer is slowed down where the transport can (TCP, serial flow control). */
   pause(): void;
   /** Lets `data` flow again. */
   resume(): void;
-  /** Sends what is queued, then closes, within 10 s at most. What still arrives is dropped. */
-  end(): void;
+  /**
+   * Sends what is queued, then closes, within 10 s at most. What still arrives is dropped. `code` (RFC 6455, 7.4)
+   * and `reason` (up to 123 bytes) are told to the peer of a WebSocket, default 1000.
+   */
+  end(code?: number, reason?: string): void;
   /** Closes at once; what is queued is lost. `error` becomes the cause handed to `close`. */
   destroy(error?: Error): void;
+  /** How the connection was opened, where it began with a handshake; told once, then forgotten. */
+  takeHandshake?(): Handshake | undefined;
 }
 
 /** Told of each new connection, which it must attach to, or end. */
@@ -57,6 +84,8 @@ export interface ListenerCounters {
   refusedRate: number;
   /** Datagrams dropped: no room for another peer, or too large. */
   droppedDatagrams: number;
+  /** Handshakes that were refused or not completed, where there are handshakes. */
+  refusedHandshakes?: number;
 }
 
 /** A listening server socket. */

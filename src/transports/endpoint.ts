@@ -1,5 +1,5 @@
 import { MoonwireError } from '../errors.js';
-import type { Connection, ConnectionHandler } from './connection.js';
+import type { Connection, ConnectionHandler, MessageType } from './connection.js';
 
 /** Milliseconds that `end` may take to send the rest and see the peer close; then the connection is cut. */
 export const END_MS = 10_000;
@@ -16,7 +16,7 @@ export abstract class Endpoint implements Connection {
   abstract readonly local: string;
   abstract readonly datagram: boolean;
   abstract readonly pendingBytes: number;
-  abstract write(bytes: Uint8Array): void;
+  abstract write(bytes: Uint8Array, type?: MessageType): void;
   abstract pause(): void;
   abstract resume(): void;
 
@@ -42,11 +42,11 @@ export abstract class Endpoint implements Connection {
     else this.start();
   }
 
-  end(): void {
+  end(code?: number, reason?: string): void {
     if (this.closed) return;
     this.phase = 'closing';
     this.bound = setTimeout(cutOff, END_MS, this).unref();
-    this.flushAndClose();
+    this.flushAndClose(code, reason);
   }
 
   destroy(error?: Error): void {
@@ -59,7 +59,7 @@ export abstract class Endpoint implements Connection {
   /** The owner is there: let data flow. */
   protected abstract start(): void;
   /** Send what is queued, drop what still arrives, then release the resource. */
-  protected abstract flushAndClose(): void;
+  protected abstract flushAndClose(code?: number, reason?: string): void;
   /** Release the resource at once. May be called again, and after `flushAndClose`. */
   protected abstract abort(): void;
 

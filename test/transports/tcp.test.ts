@@ -5,7 +5,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
 import { silentLogger } from '../../src/log.js';
 import type { Connection } from '../../src/transports/connection.js';
-import { connectTcp, listenTcp, type TcpListenOptions } from '../../src/transports/tcp.js';
+import type { StreamListenOptions } from '../../src/transports/streamlistener.js';
+import { connectTcp, listenTcp } from '../../src/transports/tcp.js';
 import { contract, type MakePair } from './contract.js';
 import { CountingLogger } from './countinglogger.js';
 import { Recorder } from './recorder.js';
@@ -13,7 +14,7 @@ import { Recorder } from './recorder.js';
 const LOCAL = '127.0.0.1';
 
 /** Listens and keeps a recorder for each connection. */
-async function listen(options: Partial<TcpListenOptions> = {}, log = silentLogger) {
+async function listen(options: Partial<StreamListenOptions> = {}, log = silentLogger) {
   const recorders: Recorder[] = [];
   const listener = await listenTcp(
     { host: LOCAL, port: 0, ...options },

@@ -1,0 +1,89 @@
+import type { Server, Socket } from 'node:net';
+import { type Logger, LogThrottle } from '../log.js';
+import { formatAddress } from './address.js';
+import type { Listener, ListenerCounters } from './connection.js';
+import { socketError } from './failure.js';
+import { TokenBucket } from './tokenbucket.js';
+
+/** Where a server of stream sockets listens, and how many may come. */
+export interface StreamListenOptions {
+  /** Address or host name to listen on. Default: all addresses, IPv4 and IPv6. */
+  host?: string | undefined;
+  /** 0 to 65535; 0 picks a free one. */
+  port: number;
+  /** Connections the system may hold before they are accepted. Default 1024, bounded by `net.core.somaxconn`. */
+  backlog?: number | undefined;
+  /** Most open connections; more are closed at once. Default 10,000. */
+  connections?: number | undefined;
+  /** Most new connections a second, with a burst of one second's worth; more are reset. Default 1000. */
+  acceptsPerSecond?: number | undefined;
+}
+
+/** Milliseconds of silence after which the system probes whether a peer still exists. */
+export const KEEP_ALIVE_MS = 60_000;
+
+/**
+ * Lets a server of Node listen. Rejects with a MoonwireError: `conflict` when the port is taken, `forbidden`,
+ * `invalid_argument` for an address that is not ours.
+ */
+export async function listen(server: Server, options: StreamListenOptions): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).once('listening', resolve);
+    server.listen({ host: options.host, port: options.port, backlog: options.backlog ?? 1024 });
+  }).catch((error: unknown) => {
+    throw socketError(error, formatAddress(options.host ?? '*', options.port));
+  });
+}
+
+/** What all servers of stream sockets share once they listen: whom they let in, and that every refusal is counted. */
+export class StreamListener implements Listener {
+  readonly address: string;
+  readonly port: number;
+  readonly counters: ListenerCounters = { accepted: 0, refusedLimit: 0, refusedRate: 0, droppedDatagrams: 0 };
+  private readonly throttle = new LogThrottle();
+
+  /** `onSocket` is told of each connection that is let in; whoever takes it as a client counts it as accepted. */
+  constructor(
+    protected readonly server: Server,
+    options: StreamListenOptions,
+    private readonly log: Logger,
+    onSocket: (socket: Socket) => void,
+  ) {
+    const bound = server.address() as { address: string; port: number };
+    this.address = formatAddress(bound.address, bound.port);
+    this.port = bound.port;
+
+    const limit = options.connections ?? 10_000;
+    const rate = options.acceptsPerSecond ?? 1000;
+    const bucket = new TokenBucket(rate);
+    // Node closes what is above its `maxConnections` before it makes a socket of it: the cheapest refusal.
+    server.maxConnections = limit;
+    server.on('drop', () => {
+      this.counters.refusedLimit++;
+      this.warn('limit', `connection refused: ${limit} are open, the most allowed`);
+    });
+    server.on('connection', (socket) => {
+      if (bucket.take()) return onSocket(socket);
+      this.counters.refusedRate++;
+      this.warn('rate', `connection refused: more than ${rate} new ones a second`);
+      // The peer may be gone already, which the reset would report.
+      socket.on('error', () => {}).resetAndDestroy();
+    });
+    // After listening, an error is a failed accept (too many open files): the server goes on.
+    server.on('error', (error) =>
+      this.warn('accept', `accept failed: ${socketError(error, this.address).message}`),
+    );
+  }
+
+  close(): Promise<void> {
+    // Node's callback waits for the open connections; the port itself is free once the handle is closed.
+    this.server.close();
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Logs at most every 5 s for each `key`. */
+  protected warn(key: string, message: string): void {
+    const suppressed = this.throttle.pass(key);
+    if (suppressed >= 0) this.log.warn(message, { server: this.address, suppressed });
+  }
+}
