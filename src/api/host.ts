@@ -37,6 +37,8 @@ export interface ApiHost {
   readonly role: 'engine' | 'center';
   /** Name of the engine; `center` for the centre. */
   readonly name: string;
+  /** Number of this node; 0 for the centre and until one is leased. */
+  readonly node: number;
   /** Of the program. */
   readonly version: string;
   /** Queues of this process; the centre has none. */

@@ -1,0 +1,49 @@
+/** Pages of long lists, without sorting the whole list for each. */
+
+import type { Page, PageRequest } from './host.js';
+
+/** Items of a page by default, and at most. */
+export const PAGE_DEFAULT = 100;
+export const PAGE_MAX = 1000;
+
+/** The `limit` smallest keys above `after`, in rising order, and whether there are more. */
+export function pageOf<K extends number | string>(
+  keys: Iterable<K>,
+  { limit, after }: PageRequest<K>,
+): { keys: K[]; more: boolean } {
+  // One more than asked for tells whether there are more.
+  const found: K[] = [];
+  for (const key of keys) {
+    if (after !== undefined && key <= after) continue;
+    if (found.length > limit && key >= found[limit]!) continue;
+    found.splice(place(found, key), 0, key);
+    if (found.length > limit + 1) found.pop();
+  }
+  return { keys: found.slice(0, limit), more: found.length > limit };
+}
+
+/** A page of what `describe` makes of each key. */
+export function describedPage<K extends number | string, T>(
+  keys: Iterable<K>,
+  request: PageRequest<K>,
+  describe: (key: K) => T,
+): Page<T> {
+  const page = pageOf(keys, request);
+  const last = page.keys.at(-1);
+  return {
+    items: page.keys.map(describe),
+    ...(page.more && last !== undefined && { next: String(last) }),
+  };
+}
+
+/** Where `key` belongs in a sorted list; at its end at once, since keys mostly come in order. */
+function place<K extends number | string>(sorted: readonly K[], key: K): number {
+  let [from, to] = [0, sorted.length];
+  if (to === 0 || key > sorted[to - 1]!) return to;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (sorted[middle]! < key) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
