@@ -185,6 +185,8 @@ export class Route implements RouteRequests {
       case 'pub':
         this.serve(message);
         return;
+      case 'error':
+        return;
       default:
         this.counters.unknown++;
         this.stream.refuse(message);

@@ -244,3 +244,21 @@ export async function until(condition: () => unknown, what = String(condition), 
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
+
+/** Two ends of a session over a real socket, and a stream of it at both. */
+export async function streamPair(type: number = STREAM.route) {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const near = connect((server.address() as { port: number }).port, '127.0.0.1');
+  const [far] = (await once(server, 'connection')) as [Socket];
+  const client = new TypedSession(new Session(near, { role: 'client' }));
+  const other = new TypedSession(new Session(far, { role: 'server' }));
+  const opened = client.open(type);
+  const arrived = await other.accept();
+  const stop = () => {
+    near.destroy();
+    far.destroy();
+    server.close();
+  };
+  return { opened, arrived, near, far, stop };
+}
