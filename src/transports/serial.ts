@@ -10,7 +10,7 @@ import {
 
 /** What a serial link needs. */
 export interface SerialOptions extends SerialSettings {
-  /** Path of the port, best one under /dev/serial/by-id, which survives renumbering. */
+  /** Path of the port, best one under /dev/serial/by-id, or `usb:VENDOR:PRODUCT[:SERIAL]`: both survive renumbering. */
   port: string;
 }
 

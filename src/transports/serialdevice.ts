@@ -1,5 +1,6 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { type ErrorCode, MoonwireError, messageOf } from '../errors.js';
+import { locateSerialPort } from './serialports.js';
 
 const MAX_BAUD_RATE = 4_000_000;
 
@@ -31,7 +32,7 @@ export interface SerialDevice {
   close(): Promise<void>;
 }
 
-/** Opens a port by its path; rejects with a MoonwireError. */
+/** Opens a port by its path, or by `usb:VENDOR:PRODUCT[:SERIAL]`; rejects with a MoonwireError. */
 export type OpenSerialDevice = (path: string, settings: SerialSettings) => Promise<SerialDevice>;
 
 /**
@@ -47,10 +48,11 @@ export const openSerialDevice: OpenSerialDevice = async (path, settings) => {
     const range = `a whole number from 50 to ${MAX_BAUD_RATE}`;
     throw new MoonwireError('invalid_argument', `baudRate must be ${range}, not ${baudRate}`, path);
   }
+  // A device may have another node each time it is plugged in, so USB ids and links are followed at each open.
+  const found = await locateSerialPort(path);
   const { SerialPort } = await import('serialport');
   try {
-    // A by-id link may point to another node each time the device is plugged in, so it is followed at each open.
-    const node = await realpath(path);
+    const node = await realpath(found);
     const opened = await stat(node);
     const { xonxoff = false, ...line } = settings;
     const port = await SerialPort.binding.open({
@@ -70,7 +72,7 @@ export const openSerialDevice: OpenSerialDevice = async (path, settings) => {
       close: () => port.close(),
     };
   } catch (error) {
-    throw await serialError(error, path);
+    throw await serialError(error, found);
   }
 };
 

@@ -21,7 +21,10 @@ import { scriptHost } from './script-host.js';
 import { clientTls } from './tls.js';
 
 const serial = section({
-  port: required(path(), 'Device path, best one of /dev/serial/by-id, or a name the board gives (rs485-1).'),
+  port: required(
+    path(),
+    'Device path, best one of /dev/serial/by-id; or usb:VENDOR:PRODUCT[:SERIAL]; or a name the board gives (rs485-1).',
+  ),
   baudRate: setting(wholeNumber(50, 4_000_000), 9600, 'Bits a second.'),
   dataBits: setting(numberOf([5, 6, 7, 8]), 8, 'Data bits of a character.'),
   parity: setting(choice(['none', 'even', 'odd']), 'none', 'Parity bit of a character.'),
