@@ -37,7 +37,8 @@ const STATED: Record<string, object> = {
   'BP00 #1': { type: 'login' },
   'ZC11 #1': { alarm: 'movement', valid: false },
   'ZC17 #1': { alarm: 'removing', altitude: 64.5, satellites: 9 },
-  // The reference takes the command for a part of the id and the year for the day.
+  // The reference takes the command for a part of the id and the year for the day; what its source has around this
+  // frame was sent in February and May 2017.
   'BP02 #1': {
     device_id: '357593060760397',
     command: 'BP02',

@@ -29,22 +29,16 @@ function lbs_wifi.is(first, count, number)
   return NUMBERS[number] and first == 0x78 and count <= MAX_POINTS
 end
 
-local function read_time(frame)
-  local digits = mix.bcd(frame:sub(5, 10))
-  if not digits then return nil end
-  local year, month, day, hour, minute, second = digits:match("(%d%d)(%d%d)(%d%d)(%d%d)(%d%d)(%d%d)")
-  return calendar.epoch(2000 + tonumber(year), tonumber(month), tonumber(day), tonumber(hour), tonumber(minute),
-    tonumber(second))
-end
-
 function lbs_wifi.decode(frame, session)
   if #frame < 13 then return nil, "too short" end
   local points = frame:byte(3)
   local at = 11 + 7 * points
   local count = frame:byte(at)
   if #frame < at + 5 or #frame ~= at + 3 + 5 * count + 2 then return nil, "malformed LBS and WiFi message" end
-  local message =
-    { type = "lbs", device_id = session.device_id, protocol_number = frame:byte(4), time = read_time(frame) }
+  local message = {
+    type = "lbs", device_id = session.device_id, protocol_number = frame:byte(4),
+    time = calendar.epoch_of_bcd(frame, 5),
+  }
   fields.wifi(message, frame, 11, points)
   fields.cells(message, frame, fields.network(message, frame, at + 1), count, "I2I2")
   return message

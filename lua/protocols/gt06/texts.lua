@@ -2,6 +2,7 @@
 
 local calendar = require "utils.calendar"
 local fields = require "protocols.gt06.fields"
+local utf16 = require "utils.utf16"
 
 local short, long = {}, {}
 
@@ -17,14 +18,6 @@ local function answer(body)
 end
 short[0x15] = answer
 short[0x81] = answer
-
-local function utf16_to_utf8(text)
-  local parts = {}
-  for i = 1, #text - 1, 2 do
-    parts[#parts + 1] = utf8.char((string.unpack(">I2", text, i)))
-  end
-  return table.concat(parts)
-end
 
 local LOCATED = "Lat:([NS])([%d.]+),Lon:([EW])([%d.]+),Course:([%d.]+),Speed:([%d.]+)," ..
   "DateTime:(%d+)%-(%d+)%-(%d+)%s+(%d+):(%d+):(%d+)"
@@ -47,7 +40,7 @@ end
 long[0x21] = function(body, session)
   if #body < 5 then return nil, "no answer" end
   local flag, encoding = string.unpack(">I4B", body)
-  local text = printable(encoding == 2 and utf16_to_utf8(body:sub(6)) or body:sub(6))
+  local text = printable(encoding == 2 and utf16.to_utf8(body:sub(6)) or body:sub(6))
   local message = { type = "command_response", server_flag = flag, text = text }
   read_position(message, text, session)
   return message
