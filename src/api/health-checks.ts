@@ -71,9 +71,10 @@ export function storeCheck(store: StoreSource): HealthCheck {
 /** The centre is there. */
 export function uplinkCheck(uplink: UplinkSource): HealthCheck {
   return function* check() {
-    const { connected, seconds } = uplink();
+    const { connected, since } = uplink();
     if (connected) return;
-    yield { code: 'uplink_down', text: 'no centre is connected; local traffic goes on', age: seconds };
+    const age = Math.max(0, Date.now() / 1000 - since);
+    yield { code: 'uplink_down', text: 'no centre is connected; local traffic goes on', age };
   };
 }
 

@@ -3,12 +3,12 @@
 /** The engine's uplink as it stands. */
 export interface UplinkFigures {
   readonly connected: boolean;
-  /** How long it has been so. */
-  readonly seconds: number;
-  /** How often a connection was lost. */
+  /** Unix seconds since when it is so. */
+  readonly since: number;
+  /** How often a connection was lost; rises. */
   readonly flaps: number;
-  /** Of the last heartbeat; undefined before the first. */
-  readonly roundTripSeconds: number | undefined;
+  /** The last round trip of a heartbeat; undefined before the first. */
+  readonly roundTripMs: number | undefined;
 }
 export type UplinkSource = () => UplinkFigures;
 
