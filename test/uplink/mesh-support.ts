@@ -102,6 +102,8 @@ export class TestNode {
 
 /** A relay in place of the centre's: sends by node, publishes to all but the sender and those excepted. */
 export class StandInRelay {
+  /** Milliseconds each request waits here: a long way round. */
+  delayMs = 0;
   /** Requests that came, as [type, sender]. */
   readonly seen: [string, number][] = [];
   private readonly routes = new Map<number, Route>();
@@ -147,35 +149,40 @@ export class StandInRelay {
   }
 
   private relay(sender: number): RouteRequests {
-    const to = (client: number) => this.routes.get(nodeOf(client));
+    const away = 'not_connected: that engine is away';
+    const later = (kind: string, run: () => void) => {
+      this.seen.push([kind, sender]);
+      if (this.delayMs > 0) setTimeout(run, this.delayMs);
+      else run();
+    };
     return {
-      send: (client, message, done) => {
-        this.seen.push(['send', sender]);
-        const route = to(client);
-        if (route) route.send(client, message, done);
-        else done(0, 1, 'not_connected: that engine is away');
-      },
-      call: (client, fn, args, done) => {
-        this.seen.push(['call', sender]);
-        const route = to(client);
-        if (route) route.call(client, fn, args, done);
-        else done(0, 1, 'not_connected: that engine is away');
-      },
-      publish: (channel, message, except, done) => {
-        this.seen.push(['pub', sender]);
-        const targets = [...this.routes].filter(([node]) => node !== sender && !except.includes(node));
-        let left = targets.length;
-        let success = 0;
-        let fail = 0;
-        if (left === 0) done(0, 0);
-        for (const [, route] of targets) {
-          route.publish(channel, message, [], (s, f) => {
-            success += s;
-            fail += f;
-            if (--left === 0) done(success, fail);
-          });
-        }
-      },
+      send: (client, message, done) =>
+        later('send', () => {
+          const route = this.routes.get(nodeOf(client));
+          if (route) route.send(client, message, done);
+          else done(0, 1, away);
+        }),
+      call: (client, fn, args, done) =>
+        later('call', () => {
+          const route = this.routes.get(nodeOf(client));
+          if (route) route.call(client, fn, args, done);
+          else done(0, 1, away);
+        }),
+      publish: (channel, message, except, done) =>
+        later('pub', () => {
+          const targets = [...this.routes].filter(([node]) => node !== sender && !except.includes(node));
+          let left = targets.length;
+          let success = 0;
+          let fail = 0;
+          if (left === 0) done(0, 0);
+          for (const [, route] of targets) {
+            route.publish(channel, message, [], (s, f) => {
+              success += s;
+              fail += f;
+              if (--left === 0) done(success, fail);
+            });
+          }
+        }),
     };
   }
 }
