@@ -136,13 +136,22 @@ export class HttpClient {
     const attempt = (agent: Agent | false): Promise<IncomingMessage> =>
       new Promise((resolve, reject) => {
         const sent = scheme.request(url, { method, headers, agent, signal });
-        sent.on('response', resolve);
-        // A kept connection may have been closed by the server while the request was on its way.
+        let failure: unknown;
+        let answered = false;
+        sent.on('response', (response) => {
+          answered = true;
+          resolve(response);
+        });
         sent.on('error', (error) => {
-          const stale =
-            sent.reusedSocket && systemCode(error) === 'ECONNRESET' && IDEMPOTENT.includes(method);
-          if (stale && !signal.aborted) attempt(false).then(resolve, reject);
-          else reject(error);
+          failure = error;
+        });
+        // Comes last in any case, and alone when the server switches to another protocol.
+        sent.on('close', () => {
+          if (answered) return;
+          // A kept connection may have been closed by the server while the request was on its way.
+          const isStale = sent.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(systemCode(failure));
+          if (isStale && IDEMPOTENT.includes(method) && !signal.aborted) attempt(false).then(resolve, reject);
+          else reject(failure ?? new MoonwireError('decode_error', `${hostOf(url)} gave no HTTP response`));
         });
         sent.end(body);
       });

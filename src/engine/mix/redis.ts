@@ -53,13 +53,14 @@ export const redisMethods: ApiFunction<RedisPool>[] = [
       'Sends one command and waits for its reply. Numbers become their decimal form, booleans 1 and 0. A reply is ' +
       'nil, a number (a decimal string beyond 2^53), a string of any bytes, or a list of these, in which nil leaves ' +
       'a hole and an error is a table `{ err = … }`; HGETALL gives a list of fields and values in turn. Returns nil ' +
-      'and an error when the server refuses it (`redis: …`, with its words), when there is no connection ' +
-      '(`not_connected`, `not_found`), no reply within 10 s beyond what a blocking command waits itself, or no free ' +
-      `connection within ${REDIS_LIMITS.waitSeconds} s (\`timeout\`), \`overloaded\` when ` +
-      `${REDIS_LIMITS.waiting} commands wait already, \`too_large\` for a command over ${MAX_COMMAND / 2 ** 20} MiB, ` +
-      `a reply over ${REPLY_LIMITS.bytes / 2 ** 20} MiB, a string over ${REPLY_LIMITS.stringBytes / 2 ** 20} MiB or ` +
-      `${REPLY_LIMITS.values} values, \`invalid_argument\` for commands about one connection, as SUBSCRIBE, SELECT ` +
-      'and MULTI: commands share a pool. A command that got no reply may have been done.',
+      'and an error when the server refuses the command (`redis: …`, with its words), or without a reply: ' +
+      '`not_connected` or `not_found` (no connection), `timeout` (nothing within ' +
+      `${REDIS_LIMITS.replySeconds} s beyond what a blocking command waits itself, or no free connection within ` +
+      `${REDIS_LIMITS.waitSeconds} s), \`overloaded\` (${REDIS_LIMITS.waiting} commands wait for a connection), ` +
+      `\`too_large\` (a command or reply over ${MAX_COMMAND / 2 ** 20} MiB, a string in a reply over ` +
+      `${REPLY_LIMITS.stringBytes / 2 ** 20} MiB, lists over ${REPLY_LIMITS.values} values), \`invalid_argument\` ` +
+      '(a command about one connection, as SUBSCRIBE, SELECT or MULTI: commands share a pool). A command without a ' +
+      'reply may have been done.',
     params: [value('command', 'raw', '"GET", "SET", …'), rest('arguments', 'raw')],
     returns: [value('reply', 'value')],
     waits: true,

@@ -1,9 +1,6 @@
-/** What must be known of single commands: those that do not fit a pool, and how long others may take. */
+/** What must be known of single commands: those that do not fit a pool, and those that wait themselves. */
 
 import { MoonwireError } from '../../errors.js';
-
-/** Seconds a reply may take, beyond the time a command says it waits itself. */
-const REPLY_SECONDS = 10;
 
 /**
  * Commands that change the connection they are sent on, or take it over. The next command may go out on another
@@ -44,22 +41,19 @@ export function checkCommand(args: readonly Uint8Array[]): void {
   );
 }
 
-/** Seconds the reply to a command may take; infinity when the command itself waits for ever. */
-export function replySeconds(args: readonly Uint8Array[]): number {
+/** Seconds a command itself waits before it replies: 0 for most, infinity for ever. */
+export function blockingSeconds(args: readonly Uint8Array[]): number {
   const name = ascii(args[0]).toUpperCase();
   const own = WAITS[name];
-  let waits = 0;
-  if (own) waits = wait(args.at(own[0]), own[1]);
-  else if (name === 'XREAD' || name === 'XREADGROUP') {
-    const block = args.findIndex((arg) => ascii(arg).toUpperCase() === 'BLOCK');
-    if (block > 0) waits = wait(args[block + 1], 0.001);
-  }
-  return REPLY_SECONDS + waits;
+  if (own) return seconds(args.at(own[0]), own[1]);
+  if (name !== 'XREAD' && name !== 'XREADGROUP') return 0;
+  const block = args.findIndex((arg) => ascii(arg).toUpperCase() === 'BLOCK');
+  return block < 0 ? 0 : seconds(args[block + 1], 0.001);
 }
 
-/** 0 stands for ever; what is no number is refused by the server at once. */
-function wait(arg: Uint8Array | undefined, unit: number): number {
-  const number = Number(ascii(arg));
-  if (!(number >= 0)) return 0;
-  return number === 0 ? Number.POSITIVE_INFINITY : number * unit;
+/** What an argument says in its unit; 0 stands for ever, and what is no number is refused by the server at once. */
+function seconds(arg: Uint8Array | undefined, unit: number): number {
+  const text = ascii(arg);
+  if (!/^\d+(\.\d+)?$/.test(text)) return 0;
+  return Number(text) === 0 ? Number.POSITIVE_INFINITY : Number(text) * unit;
 }

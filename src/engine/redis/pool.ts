@@ -6,7 +6,7 @@
 import type { EngineConfig } from '../../config/schema.js';
 import { MoonwireError } from '../../errors.js';
 import { connectTcp } from '../../transports/tcp.js';
-import { checkCommand, replySeconds } from './commands.js';
+import { blockingSeconds, checkCommand } from './commands.js';
 import { RedisConnection } from './connection.js';
 import type { Reply } from './resp.js';
 
@@ -30,9 +30,16 @@ export interface RedisLimits {
   waitSeconds: number;
   /** Seconds for connecting, and for each step of logging in. */
   connectSeconds: number;
+  /** Seconds for a reply, beyond the time a command waits itself. */
+  replySeconds: number;
 }
 
-export const REDIS_LIMITS: RedisLimits = { waiting: 1000, waitSeconds: 5, connectSeconds: 5 };
+export const REDIS_LIMITS: RedisLimits = {
+  waiting: 1000,
+  waitSeconds: 5,
+  connectSeconds: 5,
+  replySeconds: 10,
+};
 /** How often idle connections are looked after, and how long that pauses after one could not be opened. */
 const UPKEEP_MS = 1000;
 const UPKEEP_PAUSE_MS = 5000;
@@ -113,7 +120,7 @@ export class RedisPool {
       throw error;
     }
     try {
-      return await connection.command(args, replySeconds(args));
+      return await connection.command(args, this.limits.replySeconds + blockingSeconds(args));
     } catch (error) {
       if (error instanceof MoonwireError) this.counters.failed++;
       throw error;
@@ -124,7 +131,7 @@ export class RedisPool {
 
   private acquire(): RedisConnection | Promise<RedisConnection> {
     for (let idle = this.idle.pop(); idle; idle = this.idle.pop()) {
-      if (!this.expired(idle, performance.now())) return idle;
+      if (!idle.closed && !this.expired(idle, performance.now())) return idle;
       this.retire(idle);
     }
     if (this.connections < this.settings.poolSize) return this.connect();

@@ -20,7 +20,7 @@ export interface ReplyLimits {
   stringBytes: number;
   /** Bytes of all strings together. */
   bytes: number;
-  /** Values, those in lists included. */
+  /** Values in lists, those in nested ones included. */
   values: number;
 }
 
@@ -57,6 +57,7 @@ export class ReplyReader {
   private string = -1;
   /** The lists around the next element, outermost first. */
   private readonly lists: { items: Reply[]; size: number }[] = [];
+  /** Values in lists that were announced so far, and bytes in strings. */
   private values = 0;
   private bytes = 0;
 
@@ -93,7 +94,6 @@ export class ReplyReader {
     if (this.string >= 0) return this.readString();
     const line = this.readLine();
     if (line === undefined) return INCOMPLETE;
-    if (++this.values > this.limits.values) throw this.tooLarge(`${this.limits.values} values`);
     const text = line.toString('latin1', 1);
     switch (String.fromCharCode(line[0]!)) {
       case '+':
@@ -148,7 +148,8 @@ export class ReplyReader {
   private beginList(size: number): null | Reply[] | typeof BEGUN {
     if (size < 0) return null;
     if (size === 0) return [];
-    if (this.values + size > this.limits.values) throw this.tooLarge(`${this.limits.values} values`);
+    this.values += size;
+    if (this.values > this.limits.values) throw this.tooLarge(`${this.limits.values} values`);
     if (this.lists.length === MAX_DEPTH) throw this.tooLarge(`${MAX_DEPTH} nested lists`);
     this.lists.push({ items: [], size });
     return BEGUN;
