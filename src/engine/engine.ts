@@ -11,7 +11,7 @@ import type { Client } from './client.js';
 import { Delivery } from './delivery.js';
 import { Histogram } from './histogram.js';
 import { Link } from './link.js';
-import { Mesh, type OtherNodes, type SendScenario } from './mesh.js';
+import { Mesh, type SendScenario } from './mesh.js';
 import type { ScriptSettings } from './program.js';
 import { Queues } from './queues.js';
 import { Server } from './server.js';
@@ -49,8 +49,6 @@ export interface EngineParts {
   node(): number;
   /** Whether a client id is one that this node gave out. */
   isOwn(id: number): boolean;
-  /** Other nodes; undefined for an engine that stays alone. */
-  others?: OtherNodes;
   /** Takes a report; a promise when it must be waited for. */
   report(report: Report): void | Promise<void>;
   /** Codecs by name, for `mix.codec` and `mix.store`. */
@@ -111,7 +109,7 @@ export class Engine {
     this.log = parts.log;
     this.queues = new Queues(options.luavm.queue);
     this.services = new Services(options.luavm);
-    this.mesh = new Mesh(this.delivery, parts.others, parts.isOwn, this.sendTimes);
+    this.mesh = new Mesh(this.delivery, parts.isOwn, this.sendTimes.local);
     for (const server of options.servers) this.servers.push(new Server(this, server));
     for (const link of options.links) this.links.push(new Link(this, link));
   }

@@ -43,12 +43,14 @@ export type SendScenario = 'local' | 'forward' | 'mesh_send' | 'mesh_publish';
 
 /** Sends to clients of all nodes. */
 export class Mesh {
+  /** Clients of other nodes; undefined for an engine that stays alone. Counts their times itself. */
+  others: OtherNodes | undefined;
+
   constructor(
     private readonly local: LocalClients & { has(id: number): boolean },
-    private readonly others: OtherNodes | undefined,
     /** Whether a client id is one of this node's, open or not. */
     private readonly isOwn: (id: number) => boolean,
-    private readonly took: Record<SendScenario, Histogram>,
+    private readonly localTimes: Histogram,
   ) {}
 
   /**
@@ -56,58 +58,40 @@ export class Mesh {
    * (`queue_full`), its protocol refuses it, or its node does not answer (`timeout`). Never rejects.
    */
   send(id: number, message: Outgoing): Promise<Failure | undefined> {
-    return this.route(
-      'mesh_send',
-      id,
-      () => this.local.deliver(id, message),
-      (others) => others.send(id, message),
-    );
+    if (this.isHere(id)) return this.here(() => this.local.deliver(id, message));
+    return this.others?.send(id, message) ?? alone(id);
   }
 
   /** Calls a function of one client; resolves as {@link send} does. */
   call(id: number, fn: ConnCall, args: readonly unknown[]): Promise<Failure | undefined> {
-    return this.route(
-      'mesh_send',
-      id,
-      () => this.local.call(id, fn, args),
-      (others) => others.call(id, fn, args),
-    );
+    if (this.isHere(id)) return this.here(() => this.local.call(id, fn, args));
+    return this.others?.call(id, fn, args) ?? alone(id);
   }
 
   /** Sends to the subscribers of a channel on all nodes. Never rejects. */
   async publish(channel: string, message: Outgoing): Promise<Published> {
     // Other nodes first, so that they work while this one does.
-    const began = performance.now();
     const elsewhere = this.others?.publish(channel, message);
-    await turn();
-    const here = this.local.fanOut(channel, message);
+    const here = await this.here(() => this.local.fanOut(channel, message));
     if (elsewhere === undefined) return here;
     const there = await elsewhere;
-    this.took.mesh_publish.add((performance.now() - began) / 1000);
     return { success: here.success + there.success, fail: here.fail + there.fail };
   }
 
-  private async route(
-    scenario: SendScenario,
-    id: number,
-    here: () => Failure | undefined,
-    there: (others: OtherNodes) => Promise<Failure | undefined>,
-  ): Promise<Failure | undefined> {
+  private isHere(id: number): boolean {
+    return this.local.has(id) || this.isOwn(id);
+  }
+
+  /** Later, since a script that sends must end its turn first: encoding may run a function of the same VM. */
+  private async here<T>(send: () => T): Promise<T> {
+    await undefined;
     const began = performance.now();
-    if (this.local.has(id) || this.isOwn(id)) {
-      await turn();
-      const failure = here();
-      this.took.local.add((performance.now() - began) / 1000);
-      return failure;
-    }
-    if (!this.others) return new Failure(`not_connected: no client ${id} here, and no other node is known`);
-    const failure = await there(this.others);
-    this.took[scenario].add((performance.now() - began) / 1000);
-    return failure;
+    const result = send();
+    this.localTimes.add((performance.now() - began) / 1000);
+    return result;
   }
 }
 
-/** Lets a script that sends finish its turn: encoding may run a function of the same VM. */
-function turn(): Promise<void> {
-  return Promise.resolve();
+async function alone(id: number): Promise<Failure> {
+  return new Failure(`not_connected: no client ${id} here, and no other node is known`);
 }

@@ -90,19 +90,19 @@ t.test('other nodes are asked for ids that are not ours, and publish adds up', a
     '',
     {
       isOwn: (id) => id < 100,
-      others: {
-        send: async (id, message) => {
-          asked.push([id, message]);
-          return id === 500 ? undefined : new Failure('timeout: no answer');
-        },
-        publish: async (channel) => {
-          asked.push(channel);
-          return { success: 4, fail: 2 };
-        },
-        call: async () => undefined,
-      },
     },
   );
+  test.engine.mesh.others = {
+    send: async (id, message) => {
+      asked.push([id, message]);
+      return id === 500 ? undefined : new Failure('timeout: no answer');
+    },
+    publish: async (channel) => {
+      asked.push(channel);
+      return { success: 4, fail: 2 };
+    },
+    call: async () => undefined,
+  };
   t.teardown(test.stop);
   const a = await join(test.port());
   a.send('to 500 far\n');
