@@ -33,10 +33,9 @@ export interface MonitorOptions {
   readonly uplink?: UplinkSource;
   readonly store?: StoreSource;
   readonly center?: CenterSource;
+  /** Milliseconds between two looks for what is wrong. */
+  readonly lookMs?: number;
 }
-
-/** Milliseconds between two looks for what is wrong. */
-const LOOK_MS = 5000;
 
 /** Watches a process until it is stopped. */
 export class Monitor {
@@ -48,7 +47,7 @@ export class Monitor {
   private readonly timer: NodeJS.Timeout;
 
   constructor(private readonly options: MonitorOptions) {
-    const { engine, alerts, version, name, log } = options;
+    const { engine, alerts, version, name, log, lookMs = 5000 } = options;
     this.devices = engine && new DeviceWatch(engine);
     this.checker = new Health(this.healthChecks(), version);
     const { webhook: url, headers } = alerts;
@@ -58,7 +57,7 @@ export class Monitor {
       log[state === 'firing' ? 'warn' : 'info'](`alert ${state}: ${text}`, fields);
       this.webhook?.notify(notification);
     });
-    this.timer = setInterval(() => this.look(), LOOK_MS).unref();
+    this.timer = setInterval(() => this.look(), lookMs).unref();
   }
 
   /** What is wrong, and since when. */
