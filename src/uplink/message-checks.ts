@@ -136,11 +136,10 @@ const PEER = map([
 ]);
 const PEERS = list(PEER, PEERS_PER_MESSAGE);
 
-function changes(item: Check): Check {
-  const items = list(item, CHANGES_PER_MESSAGE);
+function changes(added: Check, removed = added): Check {
   return map([
-    ['add', items],
-    ['del', items],
+    ['add', list(added, CHANGES_PER_MESSAGE)],
+    ['del', list(removed, CHANGES_PER_MESSAGE)],
   ]);
 }
 
@@ -226,7 +225,7 @@ const MESSAGES = new Map<string, Fields>(
       ],
       ['channels', changes(CHANNEL), 'optional'],
       ['clients', changes(CLIENT), 'optional'],
-      ['devices', changes(ATTACHMENT), 'optional'],
+      ['devices', changes(ATTACHMENT, DEVICE), 'optional'],
     ],
     resend: [],
     chan: [

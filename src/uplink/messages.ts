@@ -145,7 +145,7 @@ export interface ServerInfo {
   readonly port?: number | undefined;
 }
 
-/** What was added and removed; removals apply first. */
+/** What was added and what was removed; nothing stands in both. */
 export interface Changes<Added, Removed = Added> {
   readonly add: readonly Added[];
   readonly del: readonly Removed[];
@@ -177,7 +177,8 @@ export interface RegMessage {
   readonly channels?: Changes<string> | undefined;
   /** Ids of connected clients. */
   readonly clients?: Changes<number> | undefined;
-  readonly devices?: Changes<Attachment> | undefined;
+  /** Devices attached to clients, a newer attachment replacing the older; and those attached to none any more. */
+  readonly devices?: Changes<Attachment, string> | undefined;
 }
 
 /** Most changes of all kinds in one `reg`, so that it stays below {@link MAX_MESSAGE_BYTES}. */

@@ -1,0 +1,150 @@
+/** What is connected: engines, their clients, channels with subscribers, devices. All in memory. */
+
+import { nodeOf } from '../store/ids.js';
+import { EngineRecord, type RecordIndex, type RecordLimits } from './engine-record.js';
+import type { EngineSession } from './engine-session.js';
+
+/** A client as the registry knows it. */
+export interface ClientEntry {
+  readonly id: number;
+  /** Node of the engine it is connected to. */
+  readonly node: number;
+}
+
+/** Where a device is reached. */
+export interface DeviceEntry {
+  readonly device: string;
+  readonly client: number;
+  readonly node: number;
+}
+
+/** A page of a list. */
+export interface PageOptions {
+  /** 1 to 1000; 100. */
+  readonly limit?: number;
+  /** The last id of the page before. */
+  readonly after?: number;
+}
+
+const MAX_PAGE = 1000;
+const DEFAULT_LIMITS: RecordLimits = { clients: 1_000_000, channels: 100_000, devices: 500_000 };
+
+/** The registry. */
+export class Registry {
+  private readonly engines = new Map<number, EngineSession>();
+  /** A channel's node, or its nodes when there are several: most channels have one. */
+  private readonly channelNodes = new Map<string, number | Set<number>>();
+  private readonly devices = new Map<string, { client: number; node: number }>();
+  private readonly index: RecordIndex = {
+    channelOpened: (name, node) => this.addChannel(name, node),
+    channelClosed: (name, node) => this.removeChannel(name, node),
+    deviceAttached: (device, client, node) => this.devices.set(device, { client, node }),
+    deviceDetached: (device, node) => {
+      // It may be attached at another engine by now.
+      if (this.devices.get(device)?.node === node) this.devices.delete(device);
+    },
+  };
+
+  constructor(private readonly limits: RecordLimits = DEFAULT_LIMITS) {}
+
+  /** The empty record of an engine that joins. */
+  newRecord(node: number): EngineRecord {
+    return new EngineRecord(node, this.index, this.limits);
+  }
+
+  /** Takes in an engine; none with its node may be here. */
+  add(engine: EngineSession): void {
+    this.engines.set(engine.node, engine);
+  }
+
+  /** Drops an engine with all it registered; false when it was replaced by a newer session. */
+  remove(engine: EngineSession): boolean {
+    if (this.engines.get(engine.node) !== engine) return false;
+    this.engines.delete(engine.node);
+    engine.record.clear();
+    return true;
+  }
+
+  /** Engines connected. */
+  get size(): number {
+    return this.engines.size;
+  }
+
+  /** How much there is. */
+  counts(): { engines: number; clients: number; channels: number; devices: number } {
+    let clients = 0;
+    for (const { record } of this.engines.values()) clients += record.clientCount;
+    return {
+      engines: this.engines.size,
+      clients,
+      channels: this.channelNodes.size,
+      devices: this.devices.size,
+    };
+  }
+
+  /** The connected engines, by rising node. */
+  list(): EngineSession[] {
+    return [...this.engines.values()].sort((a, b) => a.node - b.node);
+  }
+
+  engineOfNode(node: number): EngineSession | undefined {
+    return this.engines.get(node);
+  }
+
+  /** The nodes with subscribers of a channel. */
+  nodesOf(channel: string): Iterable<number> {
+    const nodes = this.channelNodes.get(channel);
+    if (nodes === undefined) return [];
+    return typeof nodes === 'number' ? [nodes] : nodes;
+  }
+
+  /** A client, while it is connected. */
+  client(id: number): ClientEntry | undefined {
+    const node = nodeOf(id);
+    return this.engines.get(node)?.record.hasClient(id) ? { id, node } : undefined;
+  }
+
+  /** Clients of all engines or of one, by rising node and id. */
+  clients({ node, limit = 100, after = -1 }: PageOptions & { readonly node?: number } = {}): ClientEntry[] {
+    const most = Math.min(Math.max(1, limit), MAX_PAGE);
+    const found: ClientEntry[] = [];
+    for (const engine of node === undefined ? this.list() : [this.engines.get(node)]) {
+      if (!engine || found.length >= most) continue;
+      for (const id of engine.record.clientsAfter(after, most - found.length)) {
+        found.push({ id, node: engine.node });
+      }
+    }
+    return found;
+  }
+
+  /** Where a device is, while a connected client has attached it. */
+  device(device: string): DeviceEntry | undefined {
+    const entry = this.devices.get(device);
+    return entry && { device, ...entry };
+  }
+
+  /** Attached devices in the order of their names. `after`: the last name of the page before. */
+  devicesAfter(after = '', limit = 100): DeviceEntry[] {
+    const names: string[] = [];
+    for (const device of this.devices.keys()) if (device > after) names.push(device);
+    names.sort();
+    return names
+      .slice(0, Math.min(Math.max(1, limit), MAX_PAGE))
+      .map((device) => ({ device, ...this.devices.get(device)! }));
+  }
+
+  private addChannel(name: string, node: number): void {
+    const nodes = this.channelNodes.get(name);
+    if (nodes === undefined) this.channelNodes.set(name, node);
+    else if (typeof nodes === 'number') this.channelNodes.set(name, new Set([nodes, node]));
+    else nodes.add(node);
+  }
+
+  private removeChannel(name: string, node: number): void {
+    const nodes = this.channelNodes.get(name);
+    if (nodes === node) this.channelNodes.delete(name);
+    if (!(nodes instanceof Set)) return;
+    nodes.delete(node);
+    if (nodes.size === 0) this.channelNodes.delete(name);
+  }
+}
