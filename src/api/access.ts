@@ -97,9 +97,9 @@ export class Gate {
     return user.username;
   }
 
-  /** Seconds until an address may try again; 0 when it may now. */
-  retryAfter(address: string): number {
-    return this.attempts.wait(address);
+  /** Seconds until the sender of a request may try again; 0 when it may now. */
+  retryAfter({ socket }: IncomingMessage): number {
+    return this.attempts.wait(normalAddress(socket.remoteAddress));
   }
 
   private users(): readonly User[] {

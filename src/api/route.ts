@@ -5,6 +5,22 @@ import type { Failure } from '../errors.js';
 import type { Caller, Need } from './access.js';
 import type { Schema } from './check.js';
 import type { ApiHost } from './host.js';
+import type { HealthReport } from './shapes.js';
+import type { TraceStreams } from './trace-stream.js';
+
+/** What tells how the process fares; see monitor.ts. */
+export interface ApiMonitor {
+  health(): HealthReport;
+  /** In Prometheus' text format. */
+  metrics(): string;
+}
+
+/** What routes work with. */
+export interface ApiContext {
+  readonly host: ApiHost;
+  readonly monitor: ApiMonitor | undefined;
+  readonly traces: TraceStreams;
+}
 
 /** A checked request. */
 export interface ApiRequest<P, Q, B> {
@@ -28,7 +44,7 @@ export interface TextAnswer {
 /** What became of a request. */
 export type Answer =
   /** Plain values, answered as JSON. */
-  | { readonly json: unknown }
+  | { readonly json: unknown /** 200 when undefined. */; readonly status?: number }
   | TextAnswer
   /** Nothing to say: 204. */
   | 'done'
@@ -51,9 +67,9 @@ export interface Route<P = unknown, Q = unknown, B = unknown> {
   readonly answer: Schema | string;
   /** CONNMIX's: answers and errors are `{"E", "r"}`, with status 200. */
   readonly envelope?: true;
-  /** What a request that changes something is about, for the audit log. */
-  target?(request: ApiRequest<P, Q, B>): string;
-  run(host: ApiHost, request: ApiRequest<P, Q, B>): Answer | Promise<Answer>;
+  /** How the log names a change, and what it is made to. */
+  readonly audit?: { readonly action: string; target(request: ApiRequest<P, Q, B>): string };
+  run(context: ApiContext, request: ApiRequest<P, Q, B>): Answer | Promise<Answer>;
 }
 
 /** A route with the types its schemas give it. */

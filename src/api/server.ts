@@ -1,0 +1,143 @@
+/** The HTTP and WebSocket API of an engine or of the centre. */
+
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import type { Config } from '../config/schema.js';
+import { MoonwireError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import { Gate } from './access.js';
+import type { ApiHost } from './host.js';
+import { mayComeFrom, namesThisMachine } from './peer-address.js';
+import type { ApiMonitor } from './route.js';
+import { createRouter } from './router.js';
+import { TraceStreams } from './trace-stream.js';
+import type { WorkerSocketCounters } from './worker-socket.js';
+import { WorkerSockets } from './worker-sockets.js';
+
+/** How an API is run. */
+export interface ApiOptions {
+  readonly config: Config['engine']['apiServer'];
+  /** `access` of the configuration as it is now; a new object when it changed. */
+  access(): Config['access'];
+  readonly log: Logger;
+  /** Health and metrics. */
+  readonly monitor?: ApiMonitor;
+}
+
+/** What an API counts, rising for ever; names are metric labels. */
+export interface ApiCounters {
+  readonly webSockets: Readonly<WorkerSocketCounters>;
+  /** Requests refused, by code. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** Connections refused because `connections` were open. */
+  readonly refusedConnections: number;
+}
+
+/** A listening API. */
+export interface Api {
+  /** "host:port" as bound. */
+  readonly address: string;
+  /** The real port when 0 was asked for. */
+  readonly port: number;
+  readonly counters: ApiCounters;
+  /** Says good-bye to WebSockets and traces, and closes; ends within two seconds. */
+  close(): Promise<void>;
+}
+
+/** Time for the headers of a request; a peer that sends them byte by byte is closed (408). */
+const HEADERS_MS = 10_000;
+/** How long `close` waits for what is under way. */
+const CLOSE_MS = 2000;
+
+/** Starts listening. Rejects with MoonwireError `conflict` when the port is taken. */
+export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api> {
+  const { config, log } = options;
+  const { connections, bodyBytes, sendBufferBytes } = config.limits;
+  const [idleMs, stallMs] = [config.readTimeout * 1000, config.writeTimeout * 1000];
+  const gate = new Gate(options.access);
+  const traces = new TraceStreams();
+  let refusedConnections = 0;
+
+  const guard = (request: IncomingMessage): void => {
+    if (gate.localOnly && !namesThisMachine(request))
+      throw new MoonwireError('forbidden', 'without access.users, Host must be an IP address or localhost');
+    if (!mayComeFrom(request, config.cors))
+      throw new MoonwireError('forbidden', `pages of ${request.headers.origin} may not use this API`);
+  };
+  const enter = (request: IncomingMessage) => {
+    guard(request);
+    return gate.enter(request, 'write');
+  };
+  const sockets = new WorkerSockets(
+    host,
+    enter,
+    { idleMs, stallMs, sendBufferBytes, messageBytes: bodyBytes },
+    log,
+  );
+  const router = createRouter(
+    { host, monitor: options.monitor, traces },
+    { gate, guard, origins: config.cors, bodyBytes, log },
+  );
+  const server = createServer(
+    {
+      headersTimeout: Math.min(HEADERS_MS, idleMs),
+      requestTimeout: idleMs,
+      keepAliveTimeout: idleMs,
+      connectionsCheckingInterval: Math.min(1000, idleMs / 4),
+    },
+    getRequestListener(router.fetch, { overrideGlobalObjects: false }),
+  );
+  server.maxConnections = connections;
+  server.on('drop', () => refusedConnections++);
+  server.setTimeout(stallMs, (socket: Socket) => {
+    // Nothing moved: a peer that takes nothing is closed, one that waits for its answer is not.
+    if (socket.writableLength > 0) socket.destroy();
+  });
+  server.on('upgrade', (request, socket, head) => void sockets.upgrade(request, socket, head));
+  const { address, port } = await listen(server, config);
+  log.info(`API listening on ${address}`);
+
+  return {
+    address,
+    port,
+    counters: {
+      webSockets: sockets.counters,
+      refused: gate.refused,
+      get refusedConnections() {
+        return refusedConnections;
+      },
+    },
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      sockets.close();
+      traces.close();
+      server.closeIdleConnections();
+      const timer = setTimeout(() => {
+        sockets.terminate();
+        server.closeAllConnections();
+      }, CLOSE_MS);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function listen(
+  server: ReturnType<typeof createServer>,
+  { bind, port }: ApiOptions['config'],
+): Promise<{ address: string; port: number }> {
+  const bound = (at: number): string => `${bind.includes(':') ? `[${bind}]` : bind}:${at}`;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen({ host: bind, port }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  } catch (error) {
+    throw new MoonwireError('conflict', `the API cannot listen: ${messageOf(error)}`, bound(port));
+  }
+  const actual = (server.address() as AddressInfo).port;
+  return { address: bound(actual), port: actual };
+}
