@@ -49,7 +49,7 @@ export function mqttCodec(): Codec {
       const packets: AnyPacket[] = [];
       let problem: unknown;
       try {
-        const parser = load().parser({ protocolVersion: version });
+        const parser = keepEmpty(load().parser({ protocolVersion: version }));
         parser.on('error', (error: unknown) => {
           problem = error;
         });
@@ -60,11 +60,43 @@ export function mqttCodec(): Codec {
       }
       const packet = packets[0];
       if (problem !== undefined || !packet) throw bad(messageOf(problem ?? 'no packet'), problem);
+      settleEmpty(packet);
       // What a packet has not, mqtt-packet sets to null.
       const given = Object.entries(packet).filter(([, item]) => item !== null && item !== undefined);
       return plain(Object.fromEntries(given), (part) => part, String);
     },
   };
+}
+
+/** The part of mqtt-packet's parser that reads a user property; null stands for one that is cut short. */
+interface PairReader {
+  _parseStringPair?: () => { name: string | null; value: string | object | null };
+}
+type Properties = { userProperties?: Record<string, unknown> } | undefined;
+
+/**
+ * Several values of one user property become a list, but mqtt-packet 9.0.2 forgets those before it that are empty,
+ * since it asks whether they are true. As an object, an empty text is; `settleEmpty` makes it a text again.
+ */
+function keepEmpty<Parser>(parser: Parser & PairReader): Parser {
+  const read = parser._parseStringPair?.bind(parser);
+  if (read) {
+    parser._parseStringPair = () => {
+      const pair = read();
+      return pair.value === '' ? { ...pair, value: Object('') } : pair;
+    };
+  }
+  return parser;
+}
+
+function settleEmpty(packet: AnyPacket): void {
+  const { properties, will } = packet as { properties?: Properties; will?: { properties?: Properties } };
+  const settle = (value: unknown) => (value instanceof String ? '' : value);
+  for (const { userProperties } of [properties ?? {}, will?.properties ?? {}]) {
+    for (const [name, value] of Object.entries(userProperties ?? {})) {
+      userProperties![name] = Array.isArray(value) ? value.map(settle) : settle(value);
+    }
+  }
 }
 
 function readOptions(options: unknown): { version: number; max: number } {
