@@ -7,8 +7,9 @@ import { type RunLua, startLua } from '../../support/run-lua.js';
 
 const skip = missing('redis-server', 'redis-server');
 
-/** YAML of `engine.luavm` with one server on that port. */
-const luavm = (port: number, more = '') => `{ redis: [{ addr: "127.0.0.1:${port}"${more} }] }`;
+/** YAML of `engine.luavm` with one server on that port, to which only needed connections are opened. */
+const luavm = (port: number, more = '') =>
+  `{ redis: [{ addr: "127.0.0.1:${port}", minIdleConns: 0${more} }] }`;
 
 /** Runs Lua in which `redis` is the server. */
 const withRedis = (run: RunLua) => (source: string) =>
@@ -162,7 +163,7 @@ t.test('a server that is killed, and comes back', { skip }, async (t) => {
 
 t.test('a command that blocks holds up its handler only', { skip }, async (t) => {
   const server = await TestRedis.start(t);
-  const { run: runLua, engine } = await startLua(t, luavm(server.port, ', poolSize: 3, minIdleConns: 0'));
+  const { run: runLua, engine } = await startLua(t, luavm(server.port, ', poolSize: 3'));
   const run = withRedis(runLua);
   const pool = engine.services.redis.get('default')!;
   const blocked = [1, 2].map(() => run('return redis:command("BLPOP", "list", 0)'));
@@ -199,7 +200,7 @@ t.test('a peer that is no Redis', async (t) => {
 
 t.test('a handler that waits when the engine stops does not go on', { skip }, async (t) => {
   const server = await TestRedis.start(t);
-  const { run: runLua, engine } = await startLua(t, luavm(server.port, ', poolSize: 1, minIdleConns: 0'));
+  const { run: runLua, engine } = await startLua(t, luavm(server.port, ', poolSize: 1'));
   const run = withRedis(runLua);
   const pool = engine.services.redis.get('default')!;
   let ended = 0;

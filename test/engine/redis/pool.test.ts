@@ -116,7 +116,7 @@ t.test(
   { skip: missing('redis-server', 'redis-server') },
   async (t) => {
     const server = await TestRedis.start(t);
-    const bounds = { waitSeconds: 0.05, replySeconds: 0.1, connectSeconds: 0.1 };
+    const bounds = { waitSeconds: 0.2, replySeconds: 1, connectSeconds: 1 };
     const pool = makePool(t, server.port, { poolSize: 2 }, bounds);
     await Promise.all([1, 2].map(() => pool.command(command('PING'))));
     server.signal('SIGSTOP');
