@@ -1,4 +1,7 @@
-/** The Redis serialization protocol, version 2: commands out, replies in. */
+/**
+ * The Redis serialization protocol, version 2: commands out, replies in. It is short enough to be read here, where a
+ * reply is refused by its announced size; the usual library holds what comes, and costs 12 MB at start.
+ */
 
 import { ChunkQueue } from '../../bytes/chunks.js';
 import { MoonwireError } from '../../errors.js';
