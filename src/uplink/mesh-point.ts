@@ -95,17 +95,21 @@ export class MeshPoint {
     this.sockets.add(socket);
     const remote = formatAddress(socket.remoteAddress, socket.remotePort);
     const typed = new TypedSession(new Session(socket, { role: 'server', ...MESH_SESSION }));
-    socket.once('close', () => this.sockets.delete(socket));
+    let proved = false;
+    socket.once('close', () => {
+      this.sockets.delete(socket);
+      if (!proved) this.unproved--;
+    });
     const { arrivals } = this;
     acceptProof(typed, this.self, this.proofMs, {
       find: arrivals.find,
       admits: arrivals.admits,
       proved: (peer, control) => {
+        proved = true;
         this.unproved--;
         arrivals.proved(peer, typed, control);
       },
       refused: (refusal) => {
-        this.unproved--;
         arrivals.refused(refusal);
         this.warn(refusal.code, `${refusal.code}: ${refusal.text}`, remote);
       },

@@ -31,7 +31,7 @@ export const MESH_SESSION = {
 /** As many channels as the other end keeps may wait until it reads them. */
 const MAX_CONTROL_BYTES = 64 * 1024 * 1024;
 /** Milliseconds for a refusal to leave. */
-const REFUSAL_MS = 1000;
+const REFUSAL_MS = 100;
 
 /** This engine, as it shows itself. */
 export interface MeshSelf {
