@@ -435,15 +435,17 @@ function conn:client_id() end
 ---@return string? error
 function conn:remote_addr() end
 
----Sends to the peer. A string goes out as these bytes; a table is encoded by the protocol first. Returns nil, or an error: `closed`, or `queue_full` when the peer does not take what it was sent.
+---Sends to the peer. A string goes out as these bytes; a table is encoded by the protocol first. Returns nil, or an error: `closed`, or `queue_full` when the peer does not take what it was sent. A WebSocket carries it as text when it is UTF-8 and not said to be binary.
 ---@param data any string or table
 ---@param type? string for WebSocket: "text" or "binary"
 ---@return string? error
 function conn:send(data, type) end
 
----Closes the connection once what was sent has left; `on_close` runs then.
+---Closes the connection once what was sent has left; `on_close` runs then. A WebSocket tells its peer `code` and `reason`; for others they mean nothing. Returns nil, or an error: `closed`.
+---@param code? integer 1000 (normal, the default) or 3000 to 4999
+---@param reason? string up to 123 bytes
 ---@return string? error
-function conn:close() end
+function conn:close(code, reason) end
 
 ---Drops received bytes that were not consumed yet. Returns how many.
 ---@return integer? n
@@ -516,6 +518,11 @@ function mix.server.option(name) end
 ---@return string? error
 function mix.socket.tcp() end
 
+---The same as `mix.socket.tcp`, as CONNMIX scripts of WebSocket servers ask for it.
+---@return mix.conn? conn
+---@return string? error
+function mix.websocket() end
+
 ---Waits so many seconds; other handlers run meanwhile.
 ---@async
 ---@param seconds number from 0 to 2147483, with a fraction
@@ -577,7 +584,7 @@ function mix.http.request(method, url, options) end
 ---@return string? error
 function mix.redis.connection(name) end
 
----Sends one command and waits for its reply. Numbers become their decimal form, booleans 1 and 0. A reply is nil, a number (a decimal string beyond 2^53), a string of any bytes, or a list of these, in which nil leaves a hole and an error is a table `{ err = … }`; HGETALL gives a list of fields and values in turn. Returns nil and an error when the server refuses it (`redis: …`, with its words), when there is no connection (`not_connected`, `not_found`), no reply within 10 s beyond what a blocking command waits itself, or no free connection within 5 s (`timeout`), `overloaded` when 1000 commands wait already, `too_large` for a command over 8 MiB, a reply over 8 MiB, a string over 1 MiB or 100000 values, `invalid_argument` for commands about one connection, as SUBSCRIBE, SELECT and MULTI: commands share a pool. A command that got no reply may have been done.
+---Sends one command and waits for its reply. Numbers become their decimal form, booleans 1 and 0. A reply is nil, a number (a decimal string beyond 2^53), a string of any bytes, or a list of these, in which nil leaves a hole and an error is a table `{ err = … }`; HGETALL gives a list of fields and values in turn. Returns nil and an error when the server refuses the command (`redis: …`, with its words), or without a reply: `not_connected` or `not_found` (no connection), `timeout` (nothing within 10 s beyond what a blocking command waits itself, or no free connection within 5 s), `overloaded` (1000 commands wait for a connection), `too_large` (a command or reply over 8 MiB, a string in a reply over 1 MiB, lists over 100000 values), `invalid_argument` (a command about one connection, as SUBSCRIBE, SELECT or MULTI: commands share a pool). A command without a reply may have been done.
 ---@async
 ---@param command any "GET", "SET", …
 ---@param ... any

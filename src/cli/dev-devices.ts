@@ -50,7 +50,8 @@ export class DevDevices {
       if (!server?.listener) continue;
       const { bind, transport } = server.config;
       const host = bind === '0.0.0.0' || bind === '::' ? LOOPBACK : bind;
-      await this.start(device, { kind: transport, host, port: server.listener.port });
+      const kind = transport === 'udp' ? 'udp' : 'tcp';
+      await this.start(device, { kind, host, port: server.listener.port });
     }
   }
 

@@ -108,6 +108,7 @@ const UPLINK_TLS = [
 function checkServers(read: unknown, report: Report): void {
   for (const [steps, server] of items(read, 'engine', 'servers')) {
     const protocol = at(server, 'protocol');
+    checkWebSocket(steps, server, report);
     if (at(server, 'transport') === 'udp') {
       if (protocol === 'websocket' || protocol === 'mqtt' || protocol === 'auto') {
         report([...steps, 'transport'], `must be tcp for protocol ${protocol}`);
@@ -128,6 +129,30 @@ function checkServers(read: unknown, report: Report): void {
 function checkPair(steps: readonly Step[], tls: unknown, report: Report): void {
   if ((at(tls, 'cert') === undefined) === (at(tls, 'key') === undefined)) return;
   report(steps, 'needs cert and key together');
+}
+
+/** Settings of WebSockets stand where WebSockets are spoken, and a ping comes before a client counts as idle. */
+function checkWebSocket(steps: readonly Step[], server: unknown, report: Report): void {
+  const protocol = at(server, 'protocol');
+  if (at(server, 'transport') === 'ws' && (protocol === 'coap' || protocol === 'auto')) {
+    report([...steps, 'transport'], `must not be ws for protocol ${protocol}`);
+  }
+  const settings = at(server, 'websocket');
+  const set = Object.entries(settings ?? {}).find(([, value]) => value !== undefined && value !== false);
+  if (set && !speaksWebSocket(server)) {
+    report([...steps, 'websocket'], 'needs protocol websocket or transport ws');
+  }
+  const [ping, idle] = [at(settings, 'pingSeconds'), at(server, 'limits', 'idleSeconds')];
+  if (typeof ping === 'number' && typeof idle === 'number' && idle > 0 && ping >= idle) {
+    report(
+      [...steps, 'websocket', 'pingSeconds'],
+      `must be less than limits.idleSeconds, which is ${idle} s`,
+    );
+  }
+}
+
+function speaksWebSocket(server: unknown): boolean {
+  return at(server, 'protocol') === 'websocket' || at(server, 'transport') === 'ws';
 }
 
 function checkVersions(steps: readonly Step[], tls: unknown, report: Report): void {
@@ -170,6 +195,8 @@ function checkSimulated(read: unknown, report: Report): void {
         );
       } else if (at(target, 'tls') !== undefined || at(target, 'kind') === 'udp') {
         report([...steps, key], 'must be a server without TLS, or a serial or tcp link');
+      } else if (speaksWebSocket(target)) {
+        report([...steps, key], 'must not be a WebSocket server');
       } else if (key === 'link' && played.has(name)) {
         report(
           [...steps, key],

@@ -12,8 +12,9 @@ import { Failure, HostObject } from '../script/api.js';
 import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
 import type { Pushable } from '../script/values.js';
-import type { Connection, ConnectionHandler } from '../transports/connection.js';
+import type { Connection, ConnectionHandler, MessageType } from '../transports/connection.js';
 import { ClientContext } from './client-context.js';
+import { handshakeTables } from './handshake.js';
 import { DisconnectRequest } from './lua-framer.js';
 import type { HandlerName } from './program.js';
 import type { ProtocolPeer } from './protocol.js';
@@ -29,8 +30,19 @@ const MAX_WAITING = 16;
 /** V8 keeps typed arrays up to this size inside its heap. */
 const HEAP_ARRAY = 64;
 
+/** A text message of a WebSocket; binary ones are bytes, as frames and datagrams are. */
+class TextMessage {
+  constructor(readonly bytes: Uint8Array) {}
+
+  get length(): number {
+    return this.bytes.length;
+  }
+}
+
+type Received = Uint8Array | TextMessage;
+
 /** A step of a client's life that is done after the one before it. */
-type Step = 'connect' | 'close' | Uint8Array;
+type Step = 'connect' | 'close' | Received;
 
 export class Client implements ConnectionHandler, ProtocolPeer {
   /** `session` of the protocol module, a Lua table. */
@@ -46,13 +58,13 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   bytesOut = 0;
   messages = 0;
   readonly openedAt = performance.now();
-  /** When bytes last came, and since when sent bytes wait without any being taken (0: none wait). */
+  /** When the peer last showed that it is there, and since when sent bytes wait without any being taken (0: none wait). */
   lastSeen = performance.now();
   stalledSince = 0;
   private stalledBytes = 0;
   private hostObject: HostObject | undefined;
   private framer: Framer | undefined;
-  private waiting: Uint8Array[] | undefined;
+  private waiting: Received[] | undefined;
   private ownContext: ClientContext | undefined;
   private partialTimer: NodeJS.Timeout | undefined;
   private partialPosition = 0;
@@ -97,7 +109,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   // -- Connection -----------------------------------------------------------------------------------------------
 
-  data(bytes: Uint8Array): void {
+  data(bytes: Uint8Array, type?: MessageType): void {
     this.lastSeen = performance.now();
     this.bytesIn += bytes.length;
     this.station.counters.bytesIn += bytes.length;
@@ -111,9 +123,13 @@ export class Client implements ConnectionHandler, ProtocolPeer {
       }
     } else {
       this.waiting ??= [];
-      this.waiting.push(bytes);
+      this.waiting.push(type === 'text' ? new TextMessage(bytes) : bytes);
     }
     this.pump();
+  }
+
+  alive(): void {
+    this.lastSeen = performance.now();
   }
 
   drain(): void {
@@ -122,6 +138,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   close(error?: Error): void {
     this.ended = true;
+    if (!this.abandoned && error instanceof MoonwireError && error.code === 'too_large') this.oversize(error);
     this.cause ??= error;
     clearTimeout(this.partialTimer);
     this.ownContext?.close();
@@ -129,10 +146,10 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     this.pump();
   }
 
-  /** Closes the connection: what was sent leaves first. */
-  end(): void {
+  /** Closes the connection: what was sent leaves first. `code` and `reason`: what a WebSocket tells its peer. */
+  end(code?: number, reason?: string): void {
     this.abandoned = true;
-    this.connection.end();
+    this.connection.end(code, reason);
   }
 
   /** Closes the connection at once, for `error`. */
@@ -146,7 +163,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
    * Sends bytes. Returns undefined, or a {@link Failure} when the client is closed (`closed`) or does not take
    * what it is sent (`queue_full`). `type`: how a WebSocket carries it.
    */
-  send(bytes: Uint8Array, type?: 'text' | 'binary'): Failure | undefined {
+  send(bytes: Uint8Array, type?: MessageType): Failure | undefined {
     if (this.closed) return new Failure('closed: the client is closed');
     const { limits, counters } = this.station;
     if (this.connection.pendingBytes + bytes.length > limits.sendBufferBytes) {
@@ -255,7 +272,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     return 'close';
   }
 
-  private nextFrame(): Uint8Array | undefined {
+  private nextFrame(): Received | undefined {
     const { framer } = this;
     if (!framer) return this.waiting?.shift();
     try {
@@ -275,12 +292,14 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   private framingFailed(error: Error): void {
     if (error instanceof ScriptError) this.station.scriptFailed('protocol_input', this, error);
-    else if (error instanceof MoonwireError && error.code === 'too_large') {
-      this.station.counters.closedOversize++;
-      this.station.limitReached(this, 'frameBytes', error.message);
-    }
+    else if (error instanceof MoonwireError && error.code === 'too_large') this.oversize(error);
     if (error instanceof DisconnectRequest) this.destroy(new MoonwireError('closed', error.message));
     else this.destroy(error);
+  }
+
+  private oversize(error: MoonwireError): void {
+    this.station.counters.closedOversize++;
+    this.station.limitReached(this, 'frameBytes', error.message);
   }
 
   /** Slows the peer down while a handler waits and enough has been received; lets it go on afterwards. */
@@ -313,9 +332,22 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   }
 
   private perform(step: Step): Promise<void> | undefined {
-    if (step === 'connect') return this.handle('on_connect');
+    if (step === 'connect') return this.greet();
     if (step === 'close') return this.finish();
     return this.process(step);
+  }
+
+  /** `on_connect`, then `on_handshake` where the connection began with one. */
+  private greet(): Promise<void> | undefined {
+    const handshake = this.connection.takeHandshake?.();
+    const waits = this.handle('on_connect');
+    if (!handshake || this.station.program.handler('on_handshake') === undefined) return waits;
+    const shake = () => {
+      const { vm } = this.station.program;
+      const facts = handshakeTables(vm, handshake, this.connection.remote);
+      return this.handle('on_handshake', ...facts);
+    };
+    return waits ? waits.then(shake) : shake();
   }
 
   private finish(): Promise<void> | undefined {
@@ -329,14 +361,16 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   }
 
   /** frame → decode → on_message… → reply */
-  private process(frame: Uint8Array): Promise<void> | undefined {
+  private process(received: Received): Promise<void> | undefined {
+    const text = received instanceof TextMessage;
+    const frame = text ? received.bytes : received;
     const { station } = this;
     const { protocol } = station.program;
     station.counters.frames++;
     station.frames.add(this.id, false, frame, this.lastSeen);
     let result: ReturnType<typeof protocol.decode>;
     try {
-      result = protocol.decode(frame, this);
+      result = protocol.decode(frame, this, text ? 'text' : 'binary');
     } catch (error) {
       station.scriptFailed('decode', this, error as Error);
       return undefined;

@@ -8,7 +8,7 @@ import { Vm } from '../script/vm.js';
 import { Protocol } from './protocol.js';
 
 /** The handlers that may wait (design §3.1). */
-const HANDLERS = ['init', 'on_connect', 'on_message', 'on_close'] as const;
+const HANDLERS = ['init', 'on_connect', 'on_handshake', 'on_message', 'on_close'] as const;
 /** One of them. */
 export type HandlerName = (typeof HANDLERS)[number];
 
@@ -29,10 +29,14 @@ export class Program {
   private readonly handlers = new Map<HandlerName, LuaValue>();
   readonly protocol: Protocol;
 
-  /** Loads `entry` into `vm`. Throws ScriptError when it does not compile, does not run or is no valid entry. */
+  /**
+   * Loads `entry` into `vm`. `webSocket`: its messages are those of a WebSocket, not frames of a protocol of its own.
+   * Throws ScriptError when it does not compile, does not run or is no valid entry.
+   */
   constructor(
     readonly vm: Vm,
     readonly entry: string,
+    webSocket = false,
   ) {
     const { source } = vm.load(entry);
     for (const name of HANDLERS) {
@@ -44,7 +48,7 @@ export class Program {
       this.handlers.set(name, handler);
     }
     try {
-      this.protocol = Protocol.fromScript(vm);
+      this.protocol = webSocket ? Protocol.forWebSocket(vm) : Protocol.fromScript(vm);
     } catch (error) {
       throw new ScriptError(`${source.name}: ${(error as Error).message}`);
     }

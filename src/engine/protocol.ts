@@ -11,6 +11,7 @@ import { bytesOf } from '../script/fengari.js';
 import { FRAME_KIND } from '../script/mix/frame.js';
 import type { Pushable } from '../script/values.js';
 import type { Vm } from '../script/vm.js';
+import type { MessageType } from '../transports/connection.js';
 import { LuaFramer } from './lua-framer.js';
 
 /** What a protocol keeps for one peer. */
@@ -45,6 +46,8 @@ export class Protocol {
     readonly replyFirst: boolean,
     /** Its messages have another form in datagrams, which `decode` tells from frames. */
     readonly readsDatagrams: boolean,
+    /** Its messages are those of a WebSocket: `{type, data, finish}`. */
+    private readonly typed = false,
   ) {}
 
   /** From a module's table. Throws when a field has the wrong type. */
@@ -97,6 +100,16 @@ export class Protocol {
     );
   }
 
+  /**
+   * From an entry script of a WebSocket server: messages come whole and with a type, so of what the script defines
+   * only its encoder is used.
+   */
+  static forWebSocket(vm: Vm): Protocol {
+    const { name, isModule, encoder } = Protocol.fromScript(vm);
+    const none = undefined;
+    return new Protocol(vm, name, isModule, none, none, none, encoder, none, false, false, true);
+  }
+
   /** Whether the bytes of a stream are cut into frames; otherwise each received chunk is one. */
   get framed(): boolean {
     return this.framing !== undefined || this.input !== undefined;
@@ -135,9 +148,13 @@ export class Protocol {
 
   /**
    * Decodes a frame. Returns a {@link Failure} for a frame that the protocol calls malformed, undefined for one
-   * that carries nothing. Throws ScriptError when the code fails.
+   * that carries nothing. Throws ScriptError when the code fails. `type`: how a WebSocket carried it.
    */
-  decode(frame: Uint8Array, peer: ProtocolPeer): Decoded | Failure | undefined {
+  decode(frame: Uint8Array, peer: ProtocolPeer, type: MessageType = 'binary'): Decoded | Failure | undefined {
+    if (this.typed) {
+      const message = this.vm.table({ type, data: new Uint8Array(frame), finish: true });
+      return { messages: [message], decoded: message };
+    }
     if (this.decoder === undefined) {
       // A copy, so that a script which keeps the message does not keep the chunk it came in.
       const message = new Uint8Array(frame);

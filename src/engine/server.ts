@@ -3,6 +3,7 @@
 import type { ServerConfig } from '../config/schema.js';
 import { MoonwireError } from '../errors.js';
 import type { Listener } from '../transports/connection.js';
+import type { StreamListenOptions } from '../transports/streamlistener.js';
 import { listenTcp } from '../transports/tcp.js';
 import { listenUdp, MAX_DATAGRAM_BYTES } from '../transports/udp.js';
 import type { Engine } from './engine.js';
@@ -22,8 +23,8 @@ export class Server {
   /** What of its configuration this version cannot do yet; undefined when it can do all. */
   problem(): string | undefined {
     const { name, protocol, tls } = this.config;
-    if (protocol !== 'socket')
-      return `server ${name}: protocol ${protocol} is not available yet, only socket`;
+    if (protocol !== 'socket' && protocol !== 'websocket')
+      return `server ${name}: protocol ${protocol} is not available yet, only socket and websocket`;
     return tls ? `server ${name}: tls is not available yet` : undefined;
   }
 
@@ -32,32 +33,58 @@ export class Server {
     const { config, station } = this;
     const problem = this.problem();
     if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, config.name);
-    const { limits } = config;
-    const where = { host: config.bind, port: config.port };
-    this.listener =
-      config.transport === 'udp'
-        ? await listenUdp(
-            {
-              ...where,
-              peers: limits.connections,
-              acceptsPerSecond: limits.acceptsPerSecond,
-              peerIdleSeconds: limits.idleSeconds || undefined,
-              datagramBytes: Math.min(limits.frameBytes, MAX_DATAGRAM_BYTES),
-            },
-            station.accept,
-            station.log,
-          )
-        : await listenTcp(
-            { ...where, connections: limits.connections, acceptsPerSecond: limits.acceptsPerSecond },
-            station.accept,
-            station.log,
-          );
-    station.log.info(`listening on ${config.transport} ${this.listener.address}`);
+    this.listener = await this.listen();
+    station.log.info(`listening on ${this.isWebSocket ? 'ws' : config.transport} ${this.listener.address}`);
   }
 
   async close(seconds: number): Promise<void> {
     const freed = this.listener?.close();
     await this.station.close(seconds);
     await freed;
+  }
+
+  private get isWebSocket(): boolean {
+    return this.config.transport === 'ws' || this.config.protocol === 'websocket';
+  }
+
+  private listen(): Promise<Listener> {
+    const { config, station } = this;
+    const { limits } = config;
+    const where = { host: config.bind, port: config.port, acceptsPerSecond: limits.acceptsPerSecond };
+    if (config.transport === 'udp') {
+      return listenUdp(
+        {
+          ...where,
+          peers: limits.connections,
+          peerIdleSeconds: limits.idleSeconds || undefined,
+          datagramBytes: Math.min(limits.frameBytes, MAX_DATAGRAM_BYTES),
+        },
+        station.accept,
+        station.log,
+      );
+    }
+    const stream = { ...where, connections: limits.connections };
+    return this.isWebSocket ? this.listenWebSocket(stream) : listenTcp(stream, station.accept, station.log);
+  }
+
+  private async listenWebSocket(where: StreamListenOptions): Promise<Listener> {
+    const { config, station } = this;
+    const { limits, websocket } = config;
+    const { listenWebSocket } = await import('../transports/websocket.js');
+    // CONNMIX names the path among the script's options.
+    const path = websocket.path ?? config.options.path?.toString();
+    return listenWebSocket(
+      {
+        ...where,
+        ...websocket,
+        path,
+        pingSeconds: websocket.pingSeconds ?? (limits.idleSeconds > 0 ? limits.idleSeconds / 3 : 30),
+        messageBytes: limits.frameBytes,
+        handshakeSeconds: limits.handshakeSeconds,
+        stream: config.protocol !== 'websocket' && !station.program.protocol.readsDatagrams,
+      },
+      station.accept,
+      station.log,
+    );
   }
 }

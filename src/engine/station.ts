@@ -4,6 +4,7 @@
  */
 
 import type { Framer } from '../bytes/framer.js';
+import type { ServerConfig } from '../config/schema.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
 import { type Logger, LogThrottle } from '../log.js';
 import { fromJs } from '../script/convert.js';
@@ -35,6 +36,8 @@ export interface StationSettings {
   name: string;
   entry: string;
   options: Readonly<Record<string, string | number | boolean>>;
+  /** What a server speaks; with `websocket` its messages are those of WebSockets. */
+  protocol?: ServerConfig['protocol'];
   limits: StationLimits;
 }
 
@@ -70,7 +73,7 @@ export class Station {
   compile(): void {
     const vm = createVm(this.engine.options.script, this.log);
     installMix(vm, this);
-    this.program = new Program(vm, this.settings.entry);
+    this.program = new Program(vm, this.settings.entry, this.settings.protocol === 'websocket');
   }
 
   /** Loads the script and runs its `init`. Throws ScriptError. */
@@ -110,7 +113,7 @@ export class Station {
     clearInterval(this.checks);
     this.timers.clear();
     const deadline = performance.now() + seconds * 1000;
-    for (const client of this.clients) client.end();
+    for (const client of this.clients) client.end(1001, 'the engine stops');
     while (this.clients.size > 0 && performance.now() < deadline) await pause(10);
     for (const client of this.clients) client.destroy(new MoonwireError('closed', 'the engine stops'));
     this.timers.end();

@@ -16,18 +16,23 @@ import {
 import { serverLimits } from './limits.js';
 import { scriptHost } from './script-host.js';
 import { serverTls } from './tls.js';
+import { webSocket } from './websocket.js';
 
 const fields = section({
   ...scriptHost,
   port: required(port(), 'Port to listen on; 0 takes any free one.'),
   bind: setting(bindAddress(), '0.0.0.0', 'Address to listen on; every one unless said otherwise.'),
-  transport: optional(choice(['tcp', 'udp']), 'tcp or udp; default: udp for coap, else tcp.'),
+  transport: optional(
+    choice(['tcp', 'udp', 'ws']),
+    'tcp, udp or ws: the same bytes in WebSocket messages; default: udp for coap, else tcp.',
+  ),
   protocol: setting(
     choice(['socket', 'websocket', 'mqtt', 'coap', 'auto']),
     'socket',
     'What is spoken: plain bytes to the script, or a protocol Moonwire knows; auto looks at the first bytes.',
   ),
   tls: optional(serverTls, 'Adds TLS to a TCP server.'),
+  websocket: setting(webSocket, {}, 'What concerns WebSockets, for protocol websocket or transport ws.'),
   limits: setting(serverLimits, {}, 'What devices may take.'),
   readTimeout: optional(duration(0, 30 * 86_400), 'CONNMIX name of limits.idleSeconds.'),
   writeTimeout: optional(duration(1, 86_400), 'CONNMIX name of limits.sendStallSeconds.'),

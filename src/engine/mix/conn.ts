@@ -9,6 +9,8 @@ import type { Client } from '../client.js';
 /** Most devices behind one client. */
 const MAX_DEVICES = 10_000;
 const MAX_DEVICE_ID = 256;
+/** What a close frame has room for (RFC 6455, 5.5). */
+const MAX_CLOSE_REASON = 123;
 
 const deviceId = value('device_id', 'text', `1 to ${MAX_DEVICE_ID} bytes`);
 
@@ -38,7 +40,8 @@ export const connMethods: ApiFunction<Client>[] = [
     name: 'conn:send',
     doc:
       'Sends to the peer. A string goes out as these bytes; a table is encoded by the protocol first. Returns nil, ' +
-      'or an error: `closed`, or `queue_full` when the peer does not take what it was sent.',
+      'or an error: `closed`, or `queue_full` when the peer does not take what it was sent. A WebSocket carries it ' +
+      'as text when it is UTF-8 and not said to be binary.',
     params: [
       value('data', 'raw', 'string or table'),
       optional('type', 'string', 'for WebSocket: "text" or "binary"'),
@@ -55,12 +58,23 @@ export const connMethods: ApiFunction<Client>[] = [
   },
   {
     name: 'conn:close',
-    doc: 'Closes the connection once what was sent has left; `on_close` runs then.',
-    params: [],
+    doc:
+      'Closes the connection once what was sent has left; `on_close` runs then. A WebSocket tells its peer `code` and ' +
+      '`reason`; for others they mean nothing. Returns nil, or an error: `closed`.',
+    params: [
+      optional('code', 'integer', '1000 (normal, the default) or 3000 to 4999'),
+      optional('reason', 'text', 'up to 123 bytes'),
+    ],
     returns: [],
     failure: 'error',
-    example: 'conn:close()',
-    run: (client) => (client.closed ? new Failure('closed: the client is closed') : client.end()),
+    example: 'conn:close(4000, "see you")',
+    run: (client, code?: number, reason?: string) => {
+      if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999))
+        return new Failure(`invalid_argument: a close code is 1000 or 3000 to 4999, not ${code}`);
+      if (reason !== undefined && Buffer.byteLength(reason) > MAX_CLOSE_REASON)
+        return new Failure(`invalid_argument: the reason has at most ${MAX_CLOSE_REASON} bytes`);
+      return client.closed ? new Failure('closed: the client is closed') : client.end(code, reason);
+    },
   },
   {
     name: 'conn:clear_buffer',

@@ -1,8 +1,12 @@
 /** Where a script runs: its server's options, and the client whose handler runs. */
 
-import { type ApiFunction, Failure, value } from '../../script/api.js';
+import { type ApiFunction, Failure, type LuaValue, value } from '../../script/api.js';
 import { numberToString } from '../../script/numbers.js';
 import { currentClient, type MixHost } from './host.js';
+
+function current(host: MixHost): LuaValue | Failure {
+  return currentClient(host)?.conn() ?? new Failure('there is no client here');
+}
 
 export const nodeFunctions: ApiFunction<MixHost>[] = [
   {
@@ -29,6 +33,14 @@ export const nodeFunctions: ApiFunction<MixHost>[] = [
     params: [],
     returns: [value('conn', 'raw')],
     example: 'local conn, err = mix.socket.tcp()',
-    run: (host) => currentClient(host)?.conn() ?? new Failure('there is no client here'),
+    run: current,
+  },
+  {
+    name: 'mix.websocket',
+    doc: 'The same as `mix.socket.tcp`, as CONNMIX scripts of WebSocket servers ask for it.',
+    params: [],
+    returns: [value('conn', 'raw')],
+    example: 'local conn, err = mix.websocket()',
+    run: current,
   },
 ];
