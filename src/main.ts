@@ -1,21 +1,33 @@
 /** The only place that builds the parts and connects them. */
 
+import { EngineHost } from './api/engine-host.js';
+import type { ApiHost } from './api/host.js';
+import { Monitor } from './api/monitor.js';
+import type { Api } from './api/server.js';
 import { type CodecRegistry, defaultCodecs } from './codecs/registry.js';
 import type { Config } from './config/schema.js';
 import { Engine, type EngineOptions, type Report } from './engine/engine.js';
 import { messageOf } from './errors.js';
 import type { Logger } from './log.js';
-import { LIBRARY_ROOT } from './package.js';
+import { LIBRARY_ROOT, version } from './package.js';
 import { clientId, nodeOf } from './store/ids.js';
 import { MemoryKeyValue } from './store/keyvalue.js';
 import { openStore, type Store } from './store/store.js';
+import type { Uplink } from './uplink/uplink.js';
 
-/** A running gateway. */
-export interface Gateway {
-  readonly engine: Engine;
+/** What every process of Moonwire runs. */
+export interface Process {
   readonly store: Store;
+  readonly api: Api;
   /** Drains, closes and flushes everything; never fails, and ends within seconds. */
   stop(): Promise<void>;
+}
+
+/** A running engine. */
+export interface Gateway extends Process {
+  readonly engine: Engine;
+  /** The link to the centre; undefined for an engine alone. */
+  readonly uplink: Uplink | undefined;
 }
 
 /** What an embedding program may put in place of the usual. */
@@ -24,6 +36,8 @@ export interface GatewayOptions {
   codecs?: CodecRegistry;
   /** Takes what scripts report; default: a line of the log. Of a durable report the promise is waited for. */
   report?(report: Report): void | Promise<void>;
+  /** `access` as it is now, a new object when it changed; default: that of the configuration. */
+  access?(): Config['access'];
 }
 
 /** What an engine runs, from a configuration. */
@@ -40,14 +54,24 @@ export function engineOptions(config: Config): EngineOptions {
 }
 
 /** Builds an engine on an open store, without starting it. */
-function buildEngine(options: EngineOptions, store: Store, log: Logger, own: GatewayOptions): Engine {
+function buildEngine(
+  options: EngineOptions,
+  store: Store,
+  log: Logger,
+  own: GatewayOptions,
+  reported: (deviceId: string) => void,
+): Engine {
   const { identity, ids } = store;
+  const take = own.report ?? ((report: Report) => logReport(log, report));
   return new Engine(options, {
     log,
     node: () => identity.node,
     isOwn: (id) => nodeOf(id) === identity.node || nodeOf(id) === 0,
     nextClientId: () => clientId(identity.node, ids.nextSequence()),
-    report: own.report ?? ((report) => logReport(log, report)),
+    report: (report) => {
+      reported(report.deviceId);
+      return take(report);
+    },
     values: store.kv,
     codecs: own.codecs ?? defaultCodecs(options.script.roots),
   });
@@ -100,26 +124,113 @@ function readableTime(seconds: number): string | number {
   return Number.isNaN(date.getTime()) ? seconds : date.toISOString();
 }
 
-/** Opens the store and starts the engine. Throws with nothing left open when a part cannot start. */
-export async function startEngine(
-  config: Config,
-  log: Logger,
-  options: GatewayOptions = {},
-): Promise<Gateway> {
-  const store = await openStore({ path: config.store.path, maxBytes: config.store.maxBytes, log });
-  const engine = buildEngine(engineOptions(config), store, log, options);
+/** Closes what was opened, the last first; never fails. */
+class Closing {
+  private readonly steps: (() => Promise<unknown> | undefined)[] = [];
+
+  constructor(private readonly log: Logger) {}
+
+  add(step: () => Promise<unknown> | undefined): void {
+    this.steps.push(step);
+  }
+
+  readonly run = async (): Promise<void> => {
+    for (let step = this.steps.pop(); step; step = this.steps.pop()) {
+      try {
+        await step();
+      } catch (error) {
+        this.log.error('stopping failed', { reason: messageOf(error) });
+      }
+    }
+  };
+}
+
+/** Runs `start`, and closes what it opened when it fails. */
+async function opening<T>(log: Logger, start: (closing: Closing) => Promise<T>): Promise<T> {
+  const closing = new Closing(log);
   try {
-    await engine.start();
+    return await start(closing);
   } catch (error) {
-    await store.close();
+    await closing.run();
     throw error;
   }
-  return {
+}
+
+async function openStoreOf(config: Config, log: Logger, closing: Closing): Promise<Store> {
+  const store = await openStore({ path: config.store.path, maxBytes: config.store.maxBytes, log });
+  closing.add(() => store.close());
+  return store;
+}
+
+/** Opens the store and starts an engine. Throws with nothing left open when a part cannot start. */
+export function startEngine(config: Config, log: Logger, options: GatewayOptions = {}): Promise<Gateway> {
+  return opening(log, async (closing) => {
+    const store = await openStoreOf(config, log, closing);
+    const addresses = config.engine.centerRegistry;
+    return { ...(await runEngine(config, log, options, store, closing, addresses)), stop: closing.run };
+  });
+}
+
+async function runEngine(
+  config: Config,
+  log: Logger,
+  options: GatewayOptions,
+  store: Store,
+  closing: Closing,
+  addresses: Config['engine']['centerRegistry'],
+): Promise<Omit<Gateway, 'stop'>> {
+  let monitor: Monitor | undefined;
+  const engine = buildEngine(engineOptions(config), store, log, options, (id) => monitor?.reported(id));
+  let api: Api | undefined;
+  const joined =
+    addresses.length > 0
+      ? new (await import('./uplink/connect.js')).Membership(engine, {
+          config: config.engine,
+          addresses,
+          identity: store.identity,
+          version: version(),
+          log: log.child({ at: 'uplink' }),
+          api: () => api?.port,
+        })
+      : undefined;
+  closing.add(() => joined?.stop());
+  const uplink = joined?.uplink;
+  monitor = new Monitor({
+    role: 'engine',
+    name: config.engine.name,
+    version: version(),
+    alerts: config.alerts,
+    log,
     engine,
-    store,
-    async stop() {
-      await engine.stop();
-      await store.close();
-    },
-  };
+    store: store.health,
+    ...(uplink && { uplink: () => ({ ...uplink.state, flaps: uplink.counters.flaps }) }),
+  });
+  closing.add(() => monitor?.stop());
+  const host = new EngineHost(engine, {
+    version: version(),
+    api: () => api?.address,
+    ...(uplink && { uplink: () => uplink.state }),
+  });
+  // The engine ends first: its handlers may still need the others.
+  closing.add(() => engine.stop());
+  await engine.start();
+  api = await serveApi(host, config.engine.apiServer, config, log, options, monitor, closing);
+  await joined?.start();
+  return { engine, store, api, uplink };
+}
+
+async function serveApi(
+  host: ApiHost,
+  settings: Config['engine']['apiServer'],
+  config: Config,
+  log: Logger,
+  options: GatewayOptions,
+  monitor: Monitor,
+  closing: Closing,
+): Promise<Api> {
+  const { startApi } = await import('./api/server.js');
+  const access = options.access ?? (() => config.access);
+  const api = await startApi(host, { config: settings, access, log: log.child({ at: 'api' }), monitor });
+  closing.add(() => api.close());
+  return api;
 }

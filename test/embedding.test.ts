@@ -20,7 +20,7 @@ function folderWith(script: string): string {
 
 const configIn = (folder: string) =>
   parseConfig(
-    'engine: { servers: [{ port: 0, bind: 127.0.0.1, entry: main.lua }] }\nstore: { path: data }',
+    'engine: { apiServer: { port: 0 }, servers: [{ port: 0, bind: 127.0.0.1, entry: main.lua }] }\nstore: { path: data }',
     join(folder, 'c.yaml'),
     { cwd: folder },
   ).config;

@@ -79,6 +79,7 @@ export function startEngine(script) {
   const config = {
     engine: {
       name: 'bench',
+      apiServer: { port: 0 },
       servers: [
         {
           name: 'bench',

@@ -26,6 +26,11 @@ export class Channels {
     return this.members.size;
   }
 
+  /** Their names. */
+  names(): Iterable<string> {
+    return this.members.keys();
+  }
+
   /** Their names, each with its number of subscribers. */
   *counts(): Iterable<[name: string, subscribers: number]> {
     for (const [name, members] of this.members) yield [name, members.size];

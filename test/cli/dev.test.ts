@@ -32,6 +32,10 @@ function startDemo(t: Test, env: Record<string, string> = {}): Cli {
     env: {
       MOONWIRE_DEMO_TRACKERS_PORT: '0',
       MOONWIRE_DEMO_WEATHER_PORT: '0',
+      MOONWIRE_DEMO_REGISTRY_PORT: '0',
+      MOONWIRE_DEMO_CENTER_PORT: '0',
+      MOONWIRE_DEMO_MESH_PORT: '0',
+      MOONWIRE_DEMO_API_PORT: '0',
       MOONWIRE_DEMO_DATA: join(t.testdir(), 'data'),
       ...env,
     },
@@ -83,7 +87,11 @@ t.test('a saved script runs; a broken one leaves the old one running', async (t)
     `print("version ${version}")\nmix.every(0.1, function() print("alive") end)\n`;
   const folder = t.testdir({ 'entry.lua': script(1), 'frames.hex': '00' });
   const yaml = [
-    `engine: { servers: [{ name: devices, port: 0, bind: 127.0.0.1, entry: ${folder}/entry.lua }] }`,
+    'center: { registry: { port: 0 }, apiServer: { port: 0 } }',
+    'engine:',
+    '  meshPoint: { port: 0 }',
+    '  apiServer: { port: 0 }',
+    `  servers: [{ name: devices, port: 0, bind: 127.0.0.1, entry: ${folder}/entry.lua }]`,
     `script: { roots: [${folder}] }`,
     `store: { path: ${folder}/data }`,
     `dev: { simulate: [{ name: toy, server: devices, capture: ${folder}/frames.hex }] }`,

@@ -12,6 +12,7 @@ function setUp(t: Test, { script = ECHO, port = 0 } = {}): string {
   const yaml = [
     'engine:',
     '  name: test',
+    '  apiServer: { port: 0 }',
     `  servers: [{ name: devices, port: ${port}, bind: 127.0.0.1, entry: ${folder}/entry.lua }]`,
     `script: { roots: [${folder}] }`,
     `store: { path: ${folder}/data }`,

@@ -1,0 +1,162 @@
+/** Connects an engine to a centre and to the other engines: registration, mesh, relay. */
+
+import type { KeyObject } from 'node:crypto';
+import type { EngineConfig } from '../config/schema.js';
+import type { Engine, EngineObserver } from '../engine/engine.js';
+import type { Logger } from '../log.js';
+import { formatAddress } from '../transports/address.js';
+import { Mesh } from './mesh.js';
+import type { EngineStats, ServerInfo } from './messages.js';
+import { STREAM } from './messages.js';
+import { Registration } from './registration.js';
+import { Uplink } from './uplink.js';
+
+/** What an uplink is made of. */
+export interface ConnectOptions {
+  readonly config: EngineConfig;
+  /** Centres, tried in turn. */
+  readonly addresses: EngineConfig['centerRegistry'];
+  readonly identity: {
+    readonly publicKey: Uint8Array;
+    readonly privateKey: KeyObject;
+    readonly node: number;
+    setNode(node: number): Promise<void>;
+  };
+  readonly version: string;
+  readonly log: Logger;
+  /** Port of this engine's API; undefined while it is not open. */
+  api(): number | undefined;
+}
+
+/** An engine's place in the mesh. */
+export class Membership {
+  readonly uplink: Uplink;
+  readonly mesh: Mesh;
+  private readonly observer: EngineObserver;
+
+  constructor(
+    private readonly engine: Engine,
+    options: ConnectOptions,
+  ) {
+    const { config, identity, log, version } = options;
+    const registration = new Registration({
+      servers: () => servers(engine),
+      labels: () => config.labels,
+      stats: () => stats(engine),
+      clients: () => engine.clients.keys(),
+      channels: () => engine.channels.names(),
+      devices: () => Array.from(engine.devices, ([device, { id }]) => [device, id] as const),
+    });
+    this.mesh = new Mesh({
+      local: engine.delivery,
+      self: {
+        name: config.name,
+        version,
+        publicKey: identity.publicKey,
+        privateKey: identity.privateKey,
+        get node() {
+          return identity.node;
+        },
+      },
+      channels: () => engine.channels.names(),
+      log,
+      point: { host: config.meshPoint.bind, port: config.meshPoint.port },
+      heartbeat: {
+        intervalMs: config.heartbeat.interval * 1000,
+        toleranceMs: config.heartbeat.tolerance * 1000,
+      },
+      took: (scenario, seconds) => engine.sendTimes[scenario].add(seconds),
+    });
+    engine.mesh.others = this.mesh;
+    this.observer = observe(registration, this.mesh);
+    engine.observers.add(this.observer);
+    this.uplink = new Uplink(
+      {
+        addresses: options.addresses,
+        tls: config.centerTls,
+        name: config.name,
+        version,
+        labels: config.labels,
+        joinToken: config.joinToken,
+        heartbeat: config.heartbeat,
+        advertise: () => ({
+          mesh: advertised(config.meshPoint.bind, this.mesh.port),
+          api: advertised(config.apiServer.bind, options.api()),
+        }),
+      },
+      {
+        log,
+        identity,
+        registration,
+        owner: {
+          up: () => {
+            engine.nodeChanged();
+            this.mesh.relay(this.uplink.openStream(STREAM.route));
+          },
+          down: () => {},
+          peers: (list) => this.mesh.peers(list.filter(({ node }) => node !== identity.node)),
+        },
+      },
+    );
+  }
+
+  /** Opens the mesh point and begins to look for the centre. Rejects with `conflict` when the port is taken. */
+  async start(): Promise<void> {
+    await this.mesh.start();
+    this.uplink.start();
+  }
+
+  /** Leaves: other nodes are reached no more. Never fails. */
+  async stop(): Promise<void> {
+    this.engine.observers.delete(this.observer);
+    await this.uplink.stop();
+    await this.mesh.stop();
+  }
+}
+
+/** Tells the centre and the other engines what comes and goes. */
+function observe(registration: Registration, mesh: Mesh): EngineObserver {
+  return {
+    clientOpened: ({ id }) => registration.clientOpened(id),
+    clientClosed: ({ id }) => registration.clientClosed(id),
+    channelOpened: (name) => {
+      registration.channelOpened(name);
+      mesh.channelOpened(name);
+    },
+    channelClosed: (name) => {
+      registration.channelClosed(name);
+      mesh.channelClosed(name);
+    },
+    deviceAttached: (device, { id }) => registration.deviceAttached(device, id),
+    deviceDetached: (device) => registration.deviceDetached(device),
+  };
+}
+
+function servers({ servers, links }: Engine): ServerInfo[] {
+  return [
+    ...servers.map(({ config, listener }) => ({
+      name: config.name,
+      protocol: config.protocol,
+      transport: config.transport,
+      port: listener?.port ?? config.port,
+    })),
+    ...links.map(({ config }) => ({ name: config.name, protocol: 'link', transport: config.kind })),
+  ];
+}
+
+function stats(engine: Engine): EngineStats {
+  const stations = [...engine.servers, ...engine.links].map(({ station }) => station.counters);
+  const sum = (of: (counters: (typeof stations)[number]) => number) =>
+    stations.reduce((total, counters) => total + of(counters), 0);
+  return {
+    clients: engine.clients.size,
+    messages: sum(({ messages }) => messages),
+    memory: process.memoryUsage.rss(),
+  };
+}
+
+/** Where others reach a listener: where it listens on all addresses, the centre knows the one we come from. */
+function advertised(bind: string, port: number | undefined): string | undefined {
+  if (port === undefined) return undefined;
+  return bind === '0.0.0.0' || bind === '::' ? `:${port}` : formatAddress(bind, port);
+}
