@@ -1,6 +1,7 @@
 /** Folders that look like the root of a device: /sys, /dev, /proc and /etc as far as anything here reads them. */
 
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import type { Test } from 'tap';
 
@@ -9,7 +10,9 @@ export class Tree {
   readonly root: string;
 
   constructor(t: Test) {
-    this.root = t.testdir({});
+    // Not t.testdir, of which a test has only one.
+    this.root = mkdtempSync(join(tmpdir(), 'moonwire-tree-'));
+    t.teardown(() => rmSync(this.root, { recursive: true, force: true }));
   }
 
   file(path: string, content = '', mode = 0o644): this {
