@@ -4,6 +4,7 @@
  */
 
 import type { Agent, IncomingMessage } from 'node:http';
+import { ChunkQueue } from '../../bytes/chunks.js';
 import { MoonwireError } from '../../errors.js';
 import { socketError, systemCode } from '../../transports/failure.js';
 import { type HttpRequest, parseUrl } from './request.js';
@@ -16,7 +17,7 @@ export interface HttpResponse {
   /** By canonical name (`Content-Type`). */
   headers: Map<string, string>;
   cookies: Map<string, string>;
-  body: Buffer;
+  body: Uint8Array;
 }
 
 /** Bounds of a client. */
@@ -70,6 +71,7 @@ export class HttpClient {
    * nobody left to be told.
    */
   request(request: HttpRequest): Promise<HttpResponse> {
+    if (this.closed) return new Promise(() => {});
     if (this.active.size >= this.limits.concurrent) {
       this.counters.refused++;
       throw new MoonwireError(
@@ -180,20 +182,18 @@ export class HttpClient {
       response.destroy();
       throw tooLarge;
     }
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const body = new ChunkQueue();
     for await (const chunk of response as AsyncIterable<Buffer>) {
-      size += chunk.length;
+      body.push(chunk);
       // Leaving the loop destroys the response.
-      if (size > bodyBytes) throw tooLarge;
-      chunks.push(chunk);
+      if (body.length > bodyBytes) throw tooLarge;
     }
     const headers = new Map<string, string>();
     for (const [name, text] of Object.entries(response.headers)) {
       headers.set(canonicalName(name), Array.isArray(text) ? text[0]! : text!);
     }
     const cookies = new Map((response.headers['set-cookie'] ?? []).map(readCookie));
-    return { status: response.statusCode!, url: url.href, headers, cookies, body: Buffer.concat(chunks) };
+    return { status: response.statusCode!, url: url.href, headers, cookies, body: body.shift(body.length) };
   }
 }
 
@@ -216,7 +216,8 @@ function redirect(request: HttpRequest, response: IncomingMessage): HttpRequest 
   const { location } = response.headers;
   const status = response.statusCode!;
   if (location === undefined || !REDIRECTS.includes(status)) return undefined;
-  const url = parseUrl(location, request.url);
+  // Node reads a header byte by byte; a path may hold UTF-8 that the server did not escape.
+  const url = parseUrl(Buffer.from(location, 'latin1').toString('utf8'), request.url);
   url.username = url.password = '';
   const headers = new Map(request.headers);
   if (url.origin !== request.url.origin) {

@@ -90,6 +90,7 @@ export class RedisPool {
    * be told.
    */
   command(args: readonly Uint8Array[]): Promise<Reply> {
+    if (this.stopped.signal.aborted) return new Promise(() => {});
     checkCommand(args);
     const isFull = this.idle.length === 0 && this.connections >= this.settings.poolSize;
     if (isFull && this.waiters.size >= this.limits.waiting) {

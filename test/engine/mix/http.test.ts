@@ -139,6 +139,11 @@ t.test('a body is bounded, whether its length is told or not', async (t) => {
     response.on('close', () => {
       if (!response.writableFinished) closedEarly++;
     });
+    if (request.url === '/tiny') {
+      for (let i = 0; i < 20_000; i++) response.write(String(i % 10));
+      response.end();
+      return;
+    }
     if (request.url![1] === 'l') response.setHeader('Content-Length', size);
     const more = () => {
       for (let i = 0; i < 4 && !response.destroyed; i++) response.write(Buffer.alloc(65_536, 'x'));
@@ -149,6 +154,8 @@ t.test('a body is bounded, whether its length is told or not', async (t) => {
       more();
     }
   });
+  const [tiny] = await run(`return mix.http.request("GET", "${url}/tiny").body`);
+  t.equal(tiny, '0123456789'.repeat(2000), 'one that comes in tiny pieces');
   for (const kind of ['l', 'c']) {
     const [full] = await run(`return mix.http.request("GET", "${url}/${kind}${MiB}").body_size`);
     t.equal(full, MiB, 'what a Lua string can hold');
@@ -194,7 +201,9 @@ t.test('redirects: followed, counted, methods and secrets kept or dropped', asyn
     const [, status, target] = /^\/(\d+)(.*)$/.exec(request.url!) ?? [];
     if (status === undefined) return response.end('there');
     const to =
-      { '/away': other.url, '/loop': request.url!, '/file': 'file:///etc/passwd' }[target!] ?? '/there';
+      { '/away': other.url, '/loop': request.url!, '/utf8': '/\u00c3\u00a4', '/file': 'file:///etc/passwd' }[
+        target!
+      ] ?? '/there';
     return response.writeHead(Number(status), { Location: to }).end('moved');
   });
   const options = '{ body = "b", auth = { username = "u", password = "p" }, cookies = { c = 1 } }';
@@ -209,6 +218,7 @@ t.test('redirects: followed, counted, methods and secrets kept or dropped', asyn
       ...['POST /there b auth c=1', 'POST /there b auth c=1'],
     ],
   );
+  t.match(await run(`return mix.http.request("GET", "${url}/302/utf8").url`), [`${url}/%C3%A4`]);
   await run(`return mix.http.request("POST", "${url}/307/away", ${options})`);
   t.match(other.got, [{ method: 'POST', body: 'b' }]);
   t.notOk('authorization' in other.got[0]!.headers);
