@@ -6,8 +6,8 @@ import { MoonwireError } from '../errors.js';
 /** A schema that reads anything into a `T`. */
 export type Schema<T = unknown> = v.GenericSchema<unknown, T>;
 
-/** What `schema` makes of `value`. Throws MoonwireError `invalid_argument`, which names the place. */
-export function check<T>(schema: Schema<T>, value: unknown, where?: string): T {
+/** What `schema` makes of `value`. Throws MoonwireError `invalid_argument`, whose `where` is the path to the fault. */
+export function check<T>(schema: Schema<T>, value: unknown): T {
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const [issue] = result.issues;
@@ -15,7 +15,7 @@ export function check<T>(schema: Schema<T>, value: unknown, where?: string): T {
   throw new MoonwireError(
     'invalid_argument',
     path === undefined ? issue.message : `${path} ${issue.message}`,
-    path === undefined ? where : [where, path].filter(Boolean).join('.'),
+    path,
   );
 }
 
@@ -38,7 +38,7 @@ const ID = 'must be a client id: a decimal string, or a number, below 2^53';
 
 /** A client id: a decimal string or a JSON number (design §9). */
 export const clientId = v.pipe(
-  v.union([v.pipe(v.string(), v.regex(/^\d{1,16}$/)), v.number()], ID),
+  v.union([v.pipe(v.string(), v.regex(/^\d{1,16}$/, ID)), v.number()], ID),
   v.transform(Number),
   v.check((id) => Number.isSafeInteger(id) && id >= 0, ID),
   v.description('Client id.'),

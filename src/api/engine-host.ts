@@ -86,8 +86,8 @@ export class EngineHost implements ApiHost {
   }
 
   async client(id: number): Promise<ClientDetail | Failure> {
-    const client = this.engine.client(id);
-    if (!client) return this.noClient(id);
+    const client = this.find(id);
+    if (client instanceof Failure) return client;
     return {
       ...this.describe(client),
       context: Object.fromEntries(client.context.values),
@@ -98,8 +98,8 @@ export class EngineHost implements ApiHost {
   }
 
   async disconnect(id: number): Promise<Failure | undefined> {
-    const client = this.engine.client(id);
-    if (!client) return this.noClient(id);
+    const client = this.find(id);
+    if (client instanceof Failure) return client;
     client.end();
     return undefined;
   }
@@ -122,8 +122,8 @@ export class EngineHost implements ApiHost {
   }
 
   async trace(id: number, listener: TraceListener, ended: () => void): Promise<(() => void) | Failure> {
-    const client = this.engine.client(id);
-    if (!client || client.closed) return this.noClient(id);
+    const client = this.find(id);
+    if (client instanceof Failure) return client;
     return client.watch((event) => {
       listener(event);
       if (event.event === 'close') ended();
@@ -163,8 +163,11 @@ export class EngineHost implements ApiHost {
     return { id, client: String(client.id), engine: this.name };
   }
 
-  private noClient(id: number): Failure {
-    return new Failure(`not_found: no client ${id} on engine ${this.name}`);
+  private find(id: number): Client | Failure {
+    const client = this.engine.client(id);
+    return client && !client.closed
+      ? client
+      : new Failure(`not_found: no client ${id} on engine ${this.name}`);
   }
 }
 
