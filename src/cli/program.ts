@@ -25,15 +25,21 @@ export async function run(argv: string[]): Promise<void> {
 
   program
     .command('dev')
-    .description('run an engine with a talkative log, and again when a script is saved')
+    .description('run a centre and an engine with a talkative log, and again when a script is saved')
     .requiredOption('-f, --file <file>', 'configuration')
     .action(async ({ file }) => (await import('./dev.js')).dev(file));
 
-  program
-    .command('engine')
-    .description('run an engine')
-    .requiredOption('-f, --file <file>', 'configuration')
-    .action(async ({ file }) => (await import('./engine.js')).engine(file));
+  for (const [command, what] of [
+    ['engine', 'run an engine'],
+    ['center', 'run a centre, which engines join'],
+    ['single', 'run a centre and an engine in one process'],
+  ] as const) {
+    program
+      .command(command)
+      .description(what)
+      .requiredOption('-f, --file <file>', 'configuration')
+      .action(async ({ file }) => (await import('./serve.js')).serve(command, file));
+  }
 
   program
     .command('check')
@@ -93,6 +99,7 @@ export async function run(argv: string[]): Promise<void> {
     .action(async (name, { into }) => (await import('./new.js')).newProtocol(name, into));
 
   (await import('./simulate-options.js')).addSimulate(program);
+  (await import('./api-commands.js')).addApiCommands(program);
 
   try {
     await program.parseAsync(argv);

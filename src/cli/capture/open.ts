@@ -8,6 +8,7 @@ import { hexEvents } from './hex.js';
 import { segmentOf } from './network.js';
 import { isPacketCapture, packetsOf } from './pcap.js';
 import { type Sides, Streams } from './streams.js';
+import { isTraceCapture, traceEvents } from './trace-lines.js';
 
 /** What a capture file holds; what is passed over is counted in `passed`. Throws MoonwireError. */
 export async function* captureEvents(
@@ -15,7 +16,12 @@ export async function* captureEvents(
   sides: Sides,
   passed: PassedOver,
 ): AsyncGenerator<CaptureEvent> {
-  if (!isPacketCapture(await firstBytes(file))) {
+  const first = await firstBytes(file);
+  if (isTraceCapture(first)) {
+    yield* traceEvents(file, passed);
+    return;
+  }
+  if (!isPacketCapture(first)) {
     yield* hexEvents(file);
     return;
   }

@@ -1,0 +1,173 @@
+/** Speaks to the API of a running engine or centre, for the operator's commands. */
+
+import { type IncomingMessage, request } from 'node:http';
+import { createInterface } from 'node:readline';
+import type { Address } from '../config/address.js';
+import { MoonwireError } from '../errors.js';
+import { socketError } from '../transports/failure.js';
+
+/** Milliseconds an answer, or the beginning of a stream, may take. */
+const ANSWER_MS = 15_000;
+/** Milliseconds of silence after which a stream counts as broken; its heartbeat comes every 15 s. */
+const SILENCE_MS = 45_000;
+/** Most bytes of an answer. */
+const MAX_ANSWER = 64 * 2 ** 20;
+/** Most characters of a line of a stream: an event with a whole frame. */
+const MAX_LINE = 2 ** 27;
+
+/** The API says no: it was reached, and what was asked for was not done. */
+export class ApiRefusal extends Error {}
+
+/** A server-sent event. */
+export interface ApiEvent {
+  readonly name: string;
+  readonly data: unknown;
+}
+
+export class ApiClient {
+  private readonly where: string;
+
+  /** `authorization`: the header's value; undefined for an API without users. */
+  constructor(
+    private readonly address: Address,
+    private readonly authorization: string | undefined,
+  ) {
+    const { host, port } = address;
+    this.where = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  }
+
+  /**
+   * The JSON of an answer. Throws {@link ApiRefusal}, and MoonwireError `not_connected` or `timeout` when the API
+   * cannot be reached.
+   */
+  async get(path: string): Promise<Record<string, unknown>> {
+    return this.parse(await this.getText(path));
+  }
+
+  /** An answer as text; throws as {@link get}. */
+  async getText(path: string): Promise<string> {
+    return this.bodyOf(await this.open('GET', path));
+  }
+
+  /** Makes one of CONNMIX's calls; returns its result `r`. Throws as {@link get}, for its error `E` too. */
+  async call(path: string, params: object): Promise<Record<string, unknown>> {
+    const answer = this.parse(await this.bodyOf(await this.open('POST', path, JSON.stringify(params))));
+    const { E: error, r: result } = answer;
+    if (isMap(error)) {
+      const message = String(error.m);
+      // It may have been done all the same.
+      if (message.startsWith('timeout')) throw new MoonwireError('timeout', message);
+      throw new ApiRefusal(message);
+    }
+    return isMap(result) ? result : this.notMoonwire();
+  }
+
+  /** Server-sent events until the API ends them, or the caller stops iterating. Throws as {@link get}. */
+  async *events(path: string, signal: AbortSignal): AsyncGenerator<ApiEvent> {
+    const response = await this.open('GET', path, undefined, signal);
+    response.setTimeout(SILENCE_MS, () =>
+      response.destroy(new MoonwireError('timeout', `${this.where} is silent`)),
+    );
+    let name = 'message';
+    try {
+      for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
+        if (line.length > MAX_LINE) throw new ApiRefusal(`an event is longer than ${MAX_LINE} characters`);
+        if (line === '') name = 'message';
+        else if (line.startsWith('event: ')) name = line.slice(7);
+        else if (line.startsWith('data: ')) yield { name, data: this.parse(line.slice(6)) };
+      }
+    } finally {
+      response.destroy();
+    }
+  }
+
+  /** Sends a request; resolves with a good answer. */
+  private async open(
+    method: string,
+    path: string,
+    body?: string,
+    signal?: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const headers = {
+      ...(this.authorization !== undefined && { authorization: this.authorization }),
+      ...(body !== undefined && {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+      }),
+    };
+    const { host, port } = this.address;
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const call = request({ host, port, path, method, headers, agent: false, signal }, resolve);
+      const late = setTimeout(() => {
+        call.destroy(new MoonwireError('timeout', `${this.where} did not answer in ${ANSWER_MS / 1000} s`));
+      }, ANSWER_MS);
+      call.on('error', (error) => {
+        const failure = socketError(error, this.where);
+        // To an operator, a name that is not known is one more way not to get there.
+        reject(failure.code === 'not_found' ? new MoonwireError('not_connected', failure.message) : failure);
+      });
+      call.on('close', () => clearTimeout(late));
+      call.on('response', () => clearTimeout(late));
+      call.end(body);
+    });
+    if (response.statusCode === 200 || response.statusCode === 204) return response;
+    throw new ApiRefusal(await this.refusalOf(response));
+  }
+
+  /** What the API says of why it refuses. */
+  private async refusalOf(response: IncomingMessage): Promise<string> {
+    const text = await this.bodyOf(response);
+    try {
+      const { detail } = JSON.parse(text);
+      if (typeof detail === 'string') return detail;
+    } catch {
+      // Not an answer of ours: its status has to do.
+    }
+    return `${this.where} answers with status ${response.statusCode}`;
+  }
+
+  private async bodyOf(response: IncomingMessage): Promise<string> {
+    response.setTimeout(ANSWER_MS, () =>
+      response.destroy(new MoonwireError('timeout', `${this.where} stopped in the middle of an answer`)),
+    );
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > MAX_ANSWER) throw new ApiRefusal(`an answer has more than ${MAX_ANSWER} bytes`);
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      throw error instanceof ApiRefusal ? error : socketError(error, this.where);
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  }
+
+  private parse(text: string): Record<string, unknown> {
+    try {
+      const value = JSON.parse(text);
+      if (isMap(value)) return value;
+    } catch {
+      // Answered below.
+    }
+    return this.notMoonwire();
+  }
+
+  private notMoonwire(): never {
+    throw new ApiRefusal(`what listens at ${this.where} is not the API of Moonwire`);
+  }
+}
+
+/** Whether a value is a map, as JSON's objects are. */
+export function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The header for a user's password or a token, from the environment; undefined when there is neither. */
+export function authorizationOf(user: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
+  const { MOONWIRE_API_TOKEN: token, MOONWIRE_API_PASSWORD: password } = env;
+  if (user !== undefined)
+    return `Basic ${Buffer.from(`${user}:${password ?? ''}`, 'utf8').toString('base64')}`;
+  return token ? `Bearer ${token}` : undefined;
+}

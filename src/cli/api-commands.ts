@@ -1,0 +1,166 @@
+/** The commands that ask or tell a running engine or centre something through its API. */
+
+import { type Command, InvalidArgumentError } from 'commander';
+import { type Address, parseAddress } from '../config/address.js';
+import { ApiClient, ApiRefusal, authorizationOf } from './api-client.js';
+import { EXIT } from './exit.js';
+import { bytesOfDigits, hexDigits } from './hex-lines.js';
+
+/** Port of an engine's API. */
+const DEFAULT_PORT = 6789;
+
+/** Options of all these commands. */
+export interface ApiOptions {
+  readonly api: Address;
+  readonly user?: string;
+  readonly json?: true;
+}
+
+const HELP = `
+The password of --user is read from MOONWIRE_API_PASSWORD; without --user, a token from MOONWIRE_API_TOKEN.
+The centre's API listens on port 6787. --json prints one JSON value a line.
+Exit codes: 0 done, 1 refused or failed, 2 usage, 3 cannot connect, 4 timed out: it may have been done or not.`;
+
+/** Adds `ps`, `clients`, `send`, `publish`, `trace` and `top`. */
+export function addApiCommands(program: Command): void {
+  add(program, 'ps', 'list engines: the one asked, or all that the centre knows').action(
+    async (options: ApiOptions) => {
+      const { ps } = await import('./ps.js');
+      await run(options, (client) => ps(client, options));
+    },
+  );
+
+  add(program, 'clients', 'list connected clients')
+    .option('--engine <name>', 'only those of this engine')
+    .option('--server <name>', 'only those of this server or link')
+    .option('--device <id>', 'only the one a device is attached to')
+    .option('--channel <name>', 'only subscribers of this channel')
+    .option('--limit <n>', 'most clients listed', wholeNumber(1, 1_000_000), 100)
+    .option('--after <client>', 'only clients with a higher id', clientId)
+    .option('--all', 'no limit')
+    .action(async (options) => {
+      const { clients } = await import('./clients.js');
+      await run(options, (client) => clients(client, options));
+    });
+
+  addData(
+    add(program, 'send', 'send to a client, on whatever node it is').argument('<client>', 'its id', clientId),
+  ).action(async (id: string, data: string, options, command: Command) => {
+    const { send } = await import('./send.js');
+    await run(options, (client) => send(client, id, payloadOf(data, options, command), options));
+  });
+
+  addData(
+    add(program, 'publish', 'send to the subscribers of a channel, on all nodes').argument('<channel>'),
+  ).action(async (channel: string, data: string, options, command: Command) => {
+    const { publish } = await import('./publish.js');
+    await run(options, (client) => publish(client, channel, payloadOf(data, options, command), options));
+  });
+
+  add(
+    program,
+    'trace',
+    'watch a client: bytes in and out, messages, errors; --json writes a capture for replay',
+  )
+    .argument('<client>', 'its id', clientId)
+    .action(async (id: string, options: ApiOptions) => {
+      const { trace } = await import('./trace.js');
+      await run(options, (client) => trace(client, id, options));
+    });
+
+  add(program, 'top', 'watch rates of servers and links, or of engines on the centre')
+    .option('--interval <seconds>', 'time between two looks', wholeNumber(1, 3600), 2)
+    .option('--once', 'print once, after one interval')
+    .action(async (options) => {
+      const { top } = await import('./top.js');
+      await run(options, (client) => top(client, options));
+    });
+}
+
+function add(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--api <host:port>', 'address of the API', address, { host: '127.0.0.1', port: DEFAULT_PORT })
+    .option('--user <name>', 'who asks')
+    .option('--json', 'for machines')
+    .addHelpText('after', HELP);
+}
+
+/** What is sent; the form that CONNMIX's calls take. */
+export interface Payload {
+  readonly d: unknown;
+  readonly t?: 'text' | 'binary';
+}
+
+interface DataOptions {
+  readonly binary?: true;
+  readonly value?: true;
+  readonly type?: 'text' | 'binary';
+}
+
+function addData(command: Command): Command {
+  return command
+    .argument('<data>', 'text, unless an option says otherwise')
+    .option('--binary', 'the data are hexadecimal bytes')
+    .option('--value', 'the data are JSON: a message that the protocol of the client encodes')
+    .option('--type <type>', 'how a WebSocket client gets it: text or binary', frameType);
+}
+
+/** What is to be sent; ends with a usage error when the data are not what the options say. */
+function payloadOf(data: string, { binary, value, type }: DataOptions, command: Command): Payload {
+  if (binary && value) command.error('error: --binary and --value exclude each other');
+  if (value) {
+    const parsed = json(data);
+    if (parsed === undefined)
+      command.error('error: with --value, data are JSON such as \'{"type":"reboot"}\'');
+    return { d: parsed, ...(type && { t: type }) };
+  }
+  if (!binary && type !== 'binary') return { d: data, ...(type && { t: type }) };
+  const bytes = binary ? bytesOfDigits(hexDigits(data)) : Buffer.from(data, 'utf8');
+  if (!bytes) command.error('error: with --binary, data are hexadecimal bytes such as 78780d01');
+  return { d: Buffer.from(bytes).toString('base64'), t: 'binary' };
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs a command against the API and sets the exit code. What cannot be reached is thrown. */
+async function run(options: ApiOptions, command: (client: ApiClient) => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await command(new ApiClient(options.api, authorizationOf(options.user, process.env)));
+  } catch (error) {
+    if (!(error instanceof ApiRefusal)) throw error;
+    process.stderr.write(`moonwire: ${error.message}\n`);
+    process.exitCode = EXIT.failed;
+  }
+}
+
+function address(text: string): Address {
+  const parsed = parseAddress(text, DEFAULT_PORT);
+  if (parsed) return parsed;
+  throw new InvalidArgumentError('It must be a host, or host:port, such as 127.0.0.1:6789.');
+}
+
+function clientId(text: string): string {
+  if (/^\d{1,16}$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be a decimal number, as moonwire clients lists them.');
+}
+
+function frameType(text: string): string {
+  if (text === 'text' || text === 'binary') return text;
+  throw new InvalidArgumentError('It must be text or binary.');
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+}
