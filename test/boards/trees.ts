@@ -36,6 +36,13 @@ export class Tree {
     return this;
   }
 
+  /** A process and the files it has open. */
+  process(pid: number, program: string, ...open: string[]): this {
+    this.file(`/proc/${pid}/comm`, `${program}\n`).folder(`/proc/${pid}/fd`);
+    for (const [fd, path] of open.entries()) symlinkSync(path, this.at(`/proc/${pid}/fd/${fd}`));
+    return this;
+  }
+
   /** Strings of the device tree end with a zero byte. */
   deviceTree({ model, compatible }: { model: string; compatible: string[] }): this {
     this.file('/proc/device-tree/model', `${model}\0`);
