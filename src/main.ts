@@ -1,9 +1,11 @@
 /** The only place that builds the parts and connects them. */
 
 import { EngineHost } from './api/engine-host.js';
+import { engineRequests } from './api/engine-requests.js';
 import type { ApiHost } from './api/host.js';
 import { Monitor } from './api/monitor.js';
 import type { Api } from './api/server.js';
+import type { Center } from './center/center.js';
 import { type CodecRegistry, defaultCodecs } from './codecs/registry.js';
 import type { Config } from './config/schema.js';
 import { Engine, type EngineOptions, type Report } from './engine/engine.js';
@@ -14,6 +16,9 @@ import { clientId, nodeOf } from './store/ids.js';
 import { MemoryKeyValue } from './store/keyvalue.js';
 import { openStore, type Store } from './store/store.js';
 import type { Uplink } from './uplink/uplink.js';
+
+/** How long an engine that never had a node number waits for its first before devices may connect. */
+const FIRST_LEASE_MS = 2000;
 
 /** What every process of Moonwire runs. */
 export interface Process {
@@ -28,6 +33,11 @@ export interface Gateway extends Process {
   readonly engine: Engine;
   /** The link to the centre; undefined for an engine alone. */
   readonly uplink: Uplink | undefined;
+}
+
+/** A running centre. */
+export interface CenterProcess extends Process {
+  readonly center: Center;
 }
 
 /** What an embedding program may put in place of the usual. */
@@ -171,6 +181,36 @@ export function startEngine(config: Config, log: Logger, options: GatewayOptions
   });
 }
 
+/** Opens the store and starts a centre. Throws with nothing left open when a part cannot start. */
+export function startCenter(
+  config: Config,
+  log: Logger,
+  options: GatewayOptions = {},
+): Promise<CenterProcess> {
+  return opening(log, async (closing) => {
+    const store = await openStoreOf(config, log, closing);
+    return { ...(await runCenter(config, log, options, store, closing)), stop: closing.run };
+  });
+}
+
+/** A centre and an engine that is joined to it, in one process and on one store; other engines may join too. */
+export function startSingle(
+  config: Config,
+  log: Logger,
+  options: GatewayOptions = {},
+): Promise<Gateway & { readonly center: Center }> {
+  return opening(log, async (closing) => {
+    const store = await openStoreOf(config, log, closing);
+    const { center } = await runCenter(config, log, options, store, closing, [store.identity.publicKey]);
+    const { bind, tls } = config.center.registry;
+    const host = bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind;
+    const scheme = tls ? 'tls' : 'tcp';
+    const own = { scheme, host, port: center.listener!.port, path: '/' } as const;
+    const engine = await runEngine(config, log, options, store, closing, [own]);
+    return { ...engine, center, stop: closing.run };
+  });
+}
+
 async function runEngine(
   config: Config,
   log: Logger,
@@ -211,12 +251,54 @@ async function runEngine(
     api: () => api?.address,
     ...(uplink && { uplink: () => uplink.state }),
   });
+  api = await serveApi(host, config.engine.apiServer, config, log, options, monitor, closing);
   // The engine ends first: its handlers may still need the others.
   closing.add(() => engine.stop());
+  if (joined) {
+    joined.serve(engineRequests(host), host.trace.bind(host));
+    await joined.start();
+    // Clients get the leased number from the first one on, if the centre is there.
+    if (store.identity.node === 0) await joined.firstLease(FIRST_LEASE_MS);
+  }
   await engine.start();
-  api = await serveApi(host, config.engine.apiServer, config, log, options, monitor, closing);
-  await joined?.start();
+  joined?.serversChanged();
   return { engine, store, api, uplink };
+}
+
+async function runCenter(
+  config: Config,
+  log: Logger,
+  options: GatewayOptions,
+  store: Store,
+  closing: Closing,
+  trustedKeys: readonly Uint8Array[] = [],
+): Promise<Omit<CenterProcess, 'stop'>> {
+  const { Center } = await import('./center/center.js');
+  const { CenterHost } = await import('./api/center-host.js');
+  const { registry, joinToken, apiServer } = config.center;
+  const center = new Center(
+    { registry, joinToken: joinToken ?? config.engine.joinToken, trustedKeys },
+    { log: log.child({ at: 'registry' }), values: store.part('center') },
+  );
+  closing.add(() => center.stop());
+  const { followTrace } = await import('./uplink/trace.js');
+  const { STREAM } = await import('./uplink/messages.js');
+  const host = new CenterHost(center, version(), (engine, id, listener, ended) =>
+    followTrace(engine.openStream(STREAM.log), id, listener, ended),
+  );
+  const monitor = new Monitor({
+    role: 'center',
+    name: 'center',
+    version: version(),
+    alerts: config.alerts,
+    log,
+    store: store.health,
+    center: host.figures,
+  });
+  closing.add(() => monitor.stop());
+  await center.start();
+  const api = await serveApi(host, apiServer, config, log, options, monitor, closing);
+  return { center, store, api };
 }
 
 async function serveApi(

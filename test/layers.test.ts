@@ -16,7 +16,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   // The design names no codecs for these two, but their messages are CBOR; the centre speaks the uplink's messages.
   uplink: ['bytes', 'codecs', 'mux', 'transports', 'store'],
   center: ['codecs', 'mux', 'transports', 'store', 'uplink'],
-  api: ['bytes', 'codecs', 'engine', 'center', 'package.ts'],
+  // Which node a client id belongs to is told by `store/ids.ts`.
+  api: ['bytes', 'codecs', 'engine', 'center', 'store', 'package.ts'],
   'main.ts': [
     'package.ts',
     'api',

@@ -37,7 +37,7 @@ export class ServerProcess {
       const read = (text) => {
         if (this.port !== 0) return;
         this.output += text;
-        const listening = /listening on .*?(\d+)["\n]/.exec(this.output);
+        const listening = /(?<!API )listening on .*?(\d+)["\n]/.exec(this.output);
         if (!listening) return;
         this.startMs = performance.now() - this.started;
         this.port = Number(listening[1]);

@@ -91,6 +91,11 @@ export class Registry {
     return this.engines.get(node);
   }
 
+  /** Channels with subscribers anywhere. */
+  channels(): Iterable<string> {
+    return this.channelNodes.keys();
+  }
+
   /** The nodes with subscribers of a channel. */
   nodesOf(channel: string): Iterable<number> {
     const nodes = this.channelNodes.get(channel);

@@ -1,5 +1,5 @@
 /**
- * `moonwire dev`: an engine for writing scripts: talkative, started again when a script is saved, and with
+ * `moonwire dev`: a centre and an engine for writing scripts: talkative, started again when a script is saved, and with
  * simulated devices where the configuration has some.
  */
 
@@ -9,7 +9,7 @@ import { describeProblems } from '../config/problems.js';
 import type { Config } from '../config/schema.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import { type Gateway, startEngine } from '../main.js';
+import { type Gateway, startSingle } from '../main.js';
 import { checkScripts } from './check.js';
 import { DevDevices } from './dev-devices.js';
 import { textLogger } from './logging.js';
@@ -56,7 +56,7 @@ async function start(config: Config, log: Logger): Promise<Running> {
     await Promise.all([gateway?.stop(), devices.stop()]);
   };
   try {
-    gateway = await startEngine(devices.config, log);
+    gateway = await startSingle(devices.config, log);
     await devices.connectTo(gateway.engine);
     return { stop };
   } catch (error) {

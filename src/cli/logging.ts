@@ -8,8 +8,13 @@ import { LOG_LEVELS, type LogFields, type Logger, type LogLevel } from '../log.j
 /** Takes finished lines; the logger above it decides what is in them. */
 type WriteLine = (level: LogLevel, message: string, fields: LogFields) => void;
 
+/** A logger whose level can be changed while it runs, for it and all of its children. */
+export interface LeveledLogger extends Logger {
+  set level(level: LogLevel);
+}
+
 /** A logger over one sink, with a level that can be changed while it runs. */
-class LineLogger implements Logger {
+class LineLogger implements LeveledLogger {
   constructor(
     private readonly write: WriteLine,
     private readonly threshold: { level: LogLevel },
@@ -20,6 +25,10 @@ class LineLogger implements Logger {
   info = (message: string, fields?: LogFields) => this.line('info', message, fields);
   warn = (message: string, fields?: LogFields) => this.line('warn', message, fields);
   error = (message: string, fields?: LogFields) => this.line('error', message, fields);
+
+  set level(level: LogLevel) {
+    this.threshold.level = level;
+  }
 
   child(fields: LogFields): Logger {
     return new LineLogger(this.write, this.threshold, { ...this.fields, ...fields });
@@ -32,7 +41,7 @@ class LineLogger implements Logger {
 }
 
 /** Readable lines on standard error. */
-export function textLogger(level: LogLevel): Logger {
+export function textLogger(level: LogLevel): LeveledLogger {
   const colour = process.stderr.isTTY === true && !process.env.NO_COLOR;
   return new LineLogger(
     (at, message, fields) => {
@@ -43,7 +52,7 @@ export function textLogger(level: LogLevel): Logger {
 }
 
 /** JSON lines on standard error, or in the configured file, which is rotated each day. */
-export async function jsonLogger(settings: Config['logging']): Promise<Logger> {
+export async function jsonLogger(settings: Config['logging']): Promise<LeveledLogger> {
   // A CommonJS library: in the bundle it has no named exports.
   const { default: pino } = await import('pino');
   const target =

@@ -9,6 +9,8 @@ import { Mesh } from './mesh.js';
 import type { EngineStats, ServerInfo } from './messages.js';
 import { STREAM } from './messages.js';
 import { Registration } from './registration.js';
+import type { RequestHandler } from './requests.js';
+import { serveTrace, type Watch } from './trace.js';
 import { Uplink } from './uplink.js';
 
 /** What an uplink is made of. */
@@ -32,14 +34,16 @@ export interface ConnectOptions {
 export class Membership {
   readonly uplink: Uplink;
   readonly mesh: Mesh;
+  private readonly registration: Registration;
   private readonly observer: EngineObserver;
+  private leased = (): void => {};
 
   constructor(
     private readonly engine: Engine,
     options: ConnectOptions,
   ) {
     const { config, identity, log, version } = options;
-    const registration = new Registration({
+    this.registration = new Registration({
       servers: () => servers(engine),
       labels: () => config.labels,
       stats: () => stats(engine),
@@ -68,7 +72,7 @@ export class Membership {
       took: (scenario, seconds) => engine.sendTimes[scenario].add(seconds),
     });
     engine.mesh.others = this.mesh;
-    this.observer = observe(registration, this.mesh);
+    this.observer = observe(this.registration, this.mesh);
     engine.observers.add(this.observer);
     this.uplink = new Uplink(
       {
@@ -87,10 +91,11 @@ export class Membership {
       {
         log,
         identity,
-        registration,
+        registration: this.registration,
         owner: {
           up: () => {
             engine.nodeChanged();
+            this.leased();
             this.mesh.relay(this.uplink.openStream(STREAM.route));
           },
           down: () => {},
@@ -104,6 +109,28 @@ export class Membership {
   async start(): Promise<void> {
     await this.mesh.start();
     this.uplink.start();
+  }
+
+  /** Answers what the centre asks, by method, and lets it watch clients; to be called before `start`. */
+  serve(requests: Readonly<Record<string, RequestHandler>>, watch: Watch): void {
+    for (const [method, handler] of Object.entries(requests)) this.uplink.handle(method, handler);
+    this.uplink.onStream(STREAM.log, (stream) => serveTrace(stream, watch));
+  }
+
+  /** Resolves when the centre has leased a node number, at the latest after `ms`. */
+  firstLease(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.leased = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Servers have opened: the centre is told anew. */
+  serversChanged(): void {
+    this.registration.resend();
   }
 
   /** Leaves: other nodes are reached no more. Never fails. */

@@ -258,6 +258,9 @@ const MESSAGES = new Map<string, Fields>(
       ['f', COUNT],
       ['e', SENTENCE, 'optional'],
     ],
+    trace: [['c', CLIENT]],
+    event: [['e', { expected: 'a map', ok: isMap }]],
+    end: [['e', SENTENCE, 'optional']],
     error: [['code', CODE]],
   } satisfies Record<Message['t'], Fields>),
 );

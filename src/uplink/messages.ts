@@ -244,6 +244,25 @@ export interface DoneMessage {
   readonly e?: string | undefined;
 }
 
+/** From the centre, first on a stream of type log: watch this client. */
+export interface TraceMessage {
+  readonly t: 'trace';
+  readonly c: number;
+}
+
+/** From the engine on such a stream: something happened. */
+export interface EventMessage {
+  readonly t: 'event';
+  readonly e: Readonly<Record<string, unknown>>;
+}
+
+/** From the engine on such a stream, last: there is nothing more to watch, or why it cannot be watched. */
+export interface EndMessage {
+  readonly t: 'end';
+  /** "code: text"; absent when the client has closed. */
+  readonly e?: string | undefined;
+}
+
 /** Answer to a message that was not understood; never answered itself. */
 export interface ErrorMessage {
   readonly t: 'error';
@@ -267,6 +286,9 @@ export type Message =
   | CallMessage
   | PubMessage
   | DoneMessage
+  | TraceMessage
+  | EventMessage
+  | EndMessage
   | ErrorMessage;
 
 /** Messages of a route stream. */

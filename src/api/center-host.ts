@@ -1,0 +1,188 @@
+/** The centre as the API sees it: the registry, and what engines answer about their clients. */
+
+import type { Center } from '../center/center.js';
+import type { EngineSession } from '../center/engine-session.js';
+import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
+import type { TraceListener } from '../engine/trace.js';
+import { Failure, MoonwireError, messageOf } from '../errors.js';
+import { nodeOf, SEQUENCES } from '../store/ids.js';
+import type { ApiHost, ClientFilter, Page, PageRequest } from './host.js';
+import type { CenterSource } from './monitor-sources.js';
+import { describedPage } from './paging.js';
+import type { ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
+
+/** Follows a client of an engine over its uplink, until the returned function is called. */
+export type RemoteTrace = (
+  engine: EngineSession,
+  id: number,
+  listener: TraceListener,
+  ended: () => void,
+) => () => void;
+
+export class CenterHost implements ApiHost {
+  readonly role = 'center';
+  readonly name = 'center';
+  readonly node = 0;
+  /** What monitoring shows of the centre. */
+  readonly figures: CenterSource;
+
+  constructor(
+    private readonly center: Center,
+    readonly version: string,
+    private readonly remoteTrace: RemoteTrace,
+  ) {
+    const { registry, counters } = center;
+    this.figures = {
+      engines: () => this.described().map(({ name, connected, clients }) => ({ name, connected, clients })),
+      get channels() {
+        return registry.counts().channels;
+      },
+      get devices() {
+        return registry.counts().devices;
+      },
+      get refusals() {
+        return counters.refused;
+      },
+    };
+  }
+
+  send(id: number, message: Outgoing): Promise<Failure | undefined> {
+    return this.center.send(id, message);
+  }
+
+  publish(channel: string, message: Outgoing): Promise<Published> {
+    return this.center.publish(channel, message);
+  }
+
+  call(id: number, fn: ConnCall, args: readonly unknown[]): Promise<Failure | undefined> {
+    return this.center.call(id, fn, args);
+  }
+
+  /** Those connected, and those that were here before. */
+  async engines(): Promise<EngineInfo[]> {
+    return this.described();
+  }
+
+  /**
+   * Engines are asked in the order of their nodes until the page is full. Clients from before an engine's first
+   * lease carry no node number: only the engine itself lists them.
+   */
+  async clients(filter: ClientFilter, { limit, after }: PageRequest<number>): Promise<Page<ClientInfo>> {
+    const items: ClientInfo[] = [];
+    for (const engine of this.candidates(filter)) {
+      const { first, last } = idRange(engine.node);
+      if (after !== undefined && after >= last) continue;
+      const page = await ask<Page<ClientInfo>>(engine, 'clients', {
+        filter: { ...filter, engine: undefined },
+        limit: limit - items.length,
+        after: Math.max(after ?? -1, first - 1),
+      });
+      // An engine that does not answer now has no clients that could be reached.
+      if (page instanceof Failure) continue;
+      items.push(...page.items);
+      if (page.next !== undefined || items.length >= limit) return { items, next: items.at(-1)!.id };
+    }
+    return { items };
+  }
+
+  async client(id: number): Promise<ClientDetail | Failure> {
+    const engine = this.engineOf(id);
+    return engine instanceof Failure ? engine : ask<ClientDetail>(engine, 'client', { id });
+  }
+
+  async disconnect(id: number): Promise<Failure | undefined> {
+    const engine = this.engineOf(id);
+    if (engine instanceof Failure) return engine;
+    const answer = await ask<unknown>(engine, 'disconnect', { id });
+    return answer instanceof Failure ? answer : undefined;
+  }
+
+  async devices({ limit, after }: PageRequest<string>): Promise<Page<DeviceInfo>> {
+    const found = this.center.registry.devicesAfter(after, limit);
+    const items = found.map(({ device, client, node }) => this.describeDevice(device, client, node));
+    return { items, ...(items.length === limit && { next: items.at(-1)!.id }) };
+  }
+
+  async device(id: string): Promise<DeviceInfo | Failure> {
+    const entry = this.center.registry.device(id);
+    if (!entry) return new Failure('not_found: no such device is attached anywhere');
+    return this.describeDevice(id, entry.client, entry.node);
+  }
+
+  async channels(page: PageRequest<string>): Promise<Page<ChannelInfo>> {
+    const { registry } = this.center;
+    return describedPage(registry.channels(), page, (name) => ({
+      name,
+      nodes: [...registry.nodesOf(name)].sort((a, b) => a - b),
+    }));
+  }
+
+  async trace(id: number, listener: TraceListener, ended: () => void): Promise<(() => void) | Failure> {
+    const engine = this.engineOf(id);
+    if (engine instanceof Failure) return engine;
+    const client = await ask<ClientDetail>(engine, 'client', { id });
+    return client instanceof Failure ? client : this.remoteTrace(engine, id, listener, ended);
+  }
+
+  private described(): EngineInfo[] {
+    const { registry, pins } = this.center;
+    const connected = registry.list();
+    const here = new Set(connected.map(({ name }) => name));
+    return [
+      ...connected.map(describe),
+      ...[...pins.list()]
+        .filter(({ name }) => !here.has(name))
+        .map(({ name, node }) => ({
+          ...{ name, node, version: '', labels: {}, connected: false, clients: 0, servers: [] },
+        })),
+    ];
+  }
+
+  /** The engines that may have clients that fit. */
+  private candidates({ engine, device, channel }: ClientFilter): EngineSession[] {
+    const { registry } = this.center;
+    const nodes = channel === undefined ? undefined : new Set(registry.nodesOf(channel));
+    const deviceNode = device === undefined ? undefined : (registry.device(device)?.node ?? 0);
+    return registry
+      .list()
+      .filter(({ name }) => engine === undefined || name === engine)
+      .filter(({ node }) => nodes === undefined || nodes.has(node))
+      .filter(({ node }) => deviceNode === undefined || deviceNode === node);
+  }
+
+  private describeDevice(id: string, client: number, node: number): DeviceInfo {
+    return { id, client: String(client), engine: this.center.registry.engineOfNode(node)?.name ?? '' };
+  }
+
+  private engineOf(id: number): EngineSession | Failure {
+    const node = nodeOf(id);
+    const engine = this.center.registry.engineOfNode(node);
+    return engine ?? new Failure(`not_found: no engine with node ${node} is connected`);
+  }
+}
+
+function describe({ name, node, version, record, since, remote, peer }: EngineSession): EngineInfo {
+  return {
+    ...{ name, node, version, since },
+    labels: { ...record.labels },
+    connected: true,
+    clients: record.clientCount,
+    address: remote,
+    api: peer.api,
+    servers: record.servers.map((server) => ({ ...server, port: server.port ?? 0 })),
+  };
+}
+
+/** Asks an engine; a Failure when it says no, or does not answer. */
+async function ask<T>(engine: EngineSession, method: string, params: unknown): Promise<T | Failure> {
+  try {
+    return (await engine.request(method, params)) as T;
+  } catch (error) {
+    const code = error instanceof MoonwireError ? error.code : 'internal';
+    return new Failure(`${code}: ${messageOf(error)}`);
+  }
+}
+
+function idRange(node: number): { first: number; last: number } {
+  return { first: node * SEQUENCES, last: (node + 1) * SEQUENCES - 1 };
+}
