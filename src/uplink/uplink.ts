@@ -200,8 +200,11 @@ export class Uplink {
       await this.join(session);
     } catch (error) {
       signal.removeEventListener('abort', close);
-      await session?.session.close();
-      if (signal.aborted) return 'failed';
+      const closed = session?.session.close();
+      if (signal.aborted) {
+        await closed;
+        return 'failed';
+      }
       this.lastError = messageOf(error);
       const final = error instanceof JoinRefused && error.code !== 'overloaded';
       if (error instanceof JoinRefused) this.counters.refused++;

@@ -1,0 +1,59 @@
+/** Certificates for tests, made by openssl and thrown away with the test. */
+
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+
+/** PEM files of an authority and of two certificates it signed. */
+export interface Certificates {
+  readonly ca: string;
+  /** For 127.0.0.1 and localhost. */
+  readonly server: { readonly cert: string; readonly key: string };
+  readonly client: { readonly cert: string; readonly key: string };
+}
+
+export function makeCertificates(t: Test): Certificates {
+  const folder = mkdtempSync(join(tmpdir(), 'moonwire-tls-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = (name: string): string => join(folder, name);
+  const openssl = (...args: string[]): void => {
+    execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
+  };
+  const keyOptions = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+  openssl(
+    'req',
+    '-x509',
+    ...keyOptions,
+    '-subj',
+    '/CN=test authority',
+    '-keyout',
+    'ca.key',
+    '-out',
+    'ca.pem',
+  );
+  const issue = (name: string, extension: string) => {
+    const [cert, key] = [file(`${name}.pem`), file(`${name}.key`)];
+    const signer = ['-CA', 'ca.pem', '-CAkey', 'ca.key'];
+    openssl(
+      ...['req', '-x509', ...keyOptions, ...signer, '-subj', `/CN=${name}`],
+      ...[
+        '-addext',
+        extension,
+        '-addext',
+        'basicConstraints=critical,CA:FALSE',
+        '-keyout',
+        key,
+        '-out',
+        cert,
+      ],
+    );
+    return { cert, key };
+  };
+  return {
+    ca: file('ca.pem'),
+    server: issue('server', 'subjectAltName=IP:127.0.0.1,DNS:localhost'),
+    client: issue('client', 'extendedKeyUsage=clientAuth'),
+  };
+}
