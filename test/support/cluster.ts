@@ -55,7 +55,7 @@ export class Node {
   /** Starts the process and waits until its API says that it is ready, unless `ready` is false. */
   async start(ready = true): Promise<void> {
     this.cli = new Cli([this.command, '-f', this.file], this.options);
-    if (ready) await this.until('/healthz', () => true);
+    if (ready) await this.until('/readyz', () => true);
   }
 
   /** Ends the process and waits for that. */
