@@ -32,7 +32,7 @@ export interface Answer {
 
 /** A configuration with these lines of `access` and of the engine's `apiServer`. */
 function configOf(access: string, apiServer: string): Config {
-  const text = `access: ${access}\nengine: { name: test, apiServer: ${apiServer} }\n`;
+  const text = `access: ${access.replace(/\n/g, ' ')}\nengine: { name: test, apiServer: ${apiServer} }\n`;
   return parseConfig(text, 'test.yaml', { cwd: '.' }).config;
 }
 
