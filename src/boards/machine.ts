@@ -1,9 +1,11 @@
 import {
   closeSync,
+  existsSync,
   openSync,
   readdirSync,
   readlinkSync,
   readSync,
+  realpathSync,
   type Stats,
   statfsSync,
   statSync,
@@ -98,6 +100,26 @@ export class Machine {
     } catch {
       return undefined;
     }
+  }
+
+  /** The name of a group; its number when it has none. */
+  groupName(gid: number): string {
+    const lines = (this.text('/etc/group') ?? '').split('\n');
+    return lines.find((line) => line.split(':')[2] === String(gid))?.split(':')[0] ?? String(gid);
+  }
+
+  /** Whether the device-tree node of a port such as ttyAMA0 has a property; undefined when it has no node. */
+  hasProperty(tty: string, property: string): boolean | undefined {
+    try {
+      let at = realpathSync(join(this.root, 'sys/class/tty', tty, 'device'));
+      // Newer kernels put a port device or two below the UART's own.
+      for (let parents = 0; parents < 4; parents++, at = dirname(at)) {
+        if (existsSync(join(at, 'of_node'))) return existsSync(join(at, 'of_node', property));
+      }
+    } catch {
+      // No such port in sysfs.
+    }
+    return undefined;
   }
 
   /** Bytes a user may still write where `path` is, or would be. */

@@ -99,6 +99,7 @@ export async function run(argv: string[]): Promise<void> {
     .action(async (name, { into }) => (await import('./new.js')).newProtocol(name, into));
 
   (await import('./simulate-options.js')).addSimulate(program);
+  (await import('./device-commands.js')).addDeviceCommands(program);
   (await import('./api-commands.js')).addApiCommands(program);
 
   try {
