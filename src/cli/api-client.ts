@@ -4,7 +4,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { createInterface } from 'node:readline';
 import type { Address } from '../config/address.js';
 import { MoonwireError } from '../errors.js';
-import { socketError } from '../transports/failure.js';
+import { socketError, systemCode } from '../transports/failure.js';
 
 /** Milliseconds an answer, or the beginning of a stream, may take. */
 const ANSWER_MS = 15_000;
@@ -14,6 +14,9 @@ const SILENCE_MS = 45_000;
 const MAX_ANSWER = 64 * 2 ** 20;
 /** Most characters of a line of a stream: an event with a whole frame. */
 const MAX_LINE = 2 ** 27;
+
+/** Codes of connections that were open and broke. */
+const BROKEN = new Set(['ECONNRESET', 'EPIPE']);
 
 /** The API says no: it was reached, and what was asked for was not done. */
 export class ApiRefusal extends Error {}
@@ -51,7 +54,7 @@ export class ApiClient {
 
   /** Makes one of CONNMIX's calls; returns its result `r`. Throws as {@link get}, for its error `E` too. */
   async call(path: string, params: object): Promise<Record<string, unknown>> {
-    const answer = this.parse(await this.bodyOf(await this.open('POST', path, JSON.stringify(params))));
+    const answer = this.parse(await this.post(path, JSON.stringify(params)));
     const { E: error, r: result } = answer;
     if (isMap(error)) {
       const message = String(error.m);
@@ -60,6 +63,15 @@ export class ApiClient {
       throw new ApiRefusal(message);
     }
     return isMap(result) ? result : this.notMoonwire();
+  }
+
+  private async post(path: string, body: string): Promise<string> {
+    try {
+      return await this.bodyOf(await this.open('POST', path, body));
+    } catch (error) {
+      if (!(error instanceof MoonwireError) || !BROKEN.has(systemCode(error.cause))) throw error;
+      throw new MoonwireError('timeout', `${error.message}; it may have been done all the same`);
+    }
   }
 
   /** Server-sent events until the API ends them, or the caller stops iterating. Throws as {@link get}. */
