@@ -29,8 +29,15 @@ export interface MeshPeerEvents {
   refused(refusal: MeshRefusal): void;
 }
 
+/** How many more engines may be dialled now; shared by all peers. */
+export interface DialSlots {
+  free: number;
+}
+
 const DEFAULTS = { minBackoffMs: 500, maxBackoffMs: 60_000, yieldMs: 2000, timeoutMs: 10_000 };
 
+/** Milliseconds until the next look for a free slot. */
+const SLOT_MS = 100;
 /** A session that lasted this long resets the back-off. */
 const STABLE_MS = 10_000;
 
@@ -52,6 +59,7 @@ export class MeshPeer {
     private readonly self: MeshSelf,
     private readonly events: MeshPeerEvents,
     private readonly log: Logger,
+    private readonly slots: DialSlots,
     options: MeshDialOptions = {},
   ) {
     this.options = { ...DEFAULTS, ...options };
@@ -87,7 +95,11 @@ export class MeshPeer {
     this.known = info;
     this.listed = true;
     if (!isSameKey(known.key, info.key)) this.current?.close('the engine has another key now');
-    if (known.mesh !== info.mesh) this.attempts = 0;
+    if (known.mesh !== info.mesh) {
+      this.attempts = 0;
+      clearTimeout(this.timer);
+      this.timer = undefined;
+    }
     this.schedule();
   }
 
@@ -107,43 +119,50 @@ export class MeshPeer {
     // The lower number dials first, so that two engines that can reach each other do not do it at the same time.
     const first = this.self.node < this.known.node ? 0 : yieldMs;
     const backoff = this.attempts === 0 ? 0 : Math.min(maxBackoffMs, minBackoffMs * 2 ** (this.attempts - 1));
-    const jitter = 0.5 + Math.random() / 2;
-    this.timer = setTimeout(() => void this.attempt(), (first + backoff) * jitter).unref();
+    this.attemptIn(first + backoff);
   }
 
-  private async attempt(): Promise<void> {
+  private attemptIn(ms: number): void {
+    const jitter = 0.5 + Math.random() / 2;
+    this.timer = setTimeout(() => this.attempt(), ms * jitter).unref();
+  }
+
+  private attempt(): void {
+    if (this.slots.free === 0) {
+      this.attemptIn(SLOT_MS);
+      return;
+    }
     this.timer = undefined;
     this.attempts++;
-    const abort = new AbortController();
-    this.abort = abort;
-    try {
-      const address = splitAddress(this.known.mesh!);
-      const socket = await dial(
-        { scheme: 'tcp', ...address, path: '/' },
-        { ...this.options, signal: abort.signal },
-      );
-      const typed = new TypedSession(new Session(socket, { role: 'client', ...MESH_SESSION }));
-      abort.signal.addEventListener('abort', () => void typed.session.close());
-      dialProof(typed, this.self, this.known, this.options.timeoutMs, {
-        wanted: () => !this.current && this.listed,
-        proved: (_peer, control) => {
-          this.abort = undefined;
-          this.events.dialled(typed, control);
-          this.schedule();
-        },
-        refused: (refusal) => {
-          this.events.refused(refusal);
-          this.failed(`${refusal.code}: ${refusal.text}`);
-        },
-      });
-    } catch (error) {
-      this.failed(messageOf(error));
-    }
+    this.slots.free--;
+    this.abort = new AbortController();
+    this.dial(this.abort.signal).catch((error: unknown) => this.conclude(messageOf(error)));
   }
 
-  private failed(reason: string): void {
+  private async dial(signal: AbortSignal): Promise<void> {
+    const { timeoutMs } = this.options;
+    const address = splitAddress(this.known.mesh!);
+    const socket = await dial({ scheme: 'tcp', ...address, path: '/' }, { timeoutMs, signal });
+    const typed = new TypedSession(new Session(socket, { role: 'client', ...MESH_SESSION }));
+    signal.addEventListener('abort', () => void typed.session.close());
+    dialProof(typed, this.self, this.known, timeoutMs, {
+      wanted: () => !this.current && this.listed,
+      proved: (_peer, control) => {
+        this.events.dialled(typed, control);
+        this.conclude();
+      },
+      refused: (refusal) => {
+        this.events.refused(refusal);
+        this.conclude(`${refusal.code}: ${refusal.text}`);
+      },
+    });
+  }
+
+  /** The attempt is over. */
+  private conclude(failure?: string): void {
     const { name, node, mesh } = this.known;
-    this.log.debug('no session with another engine', { engine: name, node, address: mesh, reason });
+    if (failure) this.log.debug('no session', { engine: name, node, address: mesh, reason: failure });
+    this.slots.free++;
     this.abort = undefined;
     this.schedule();
   }

@@ -4,7 +4,7 @@
 
 import type { Logger } from '../log.js';
 import type { TypedSession } from '../mux/index.js';
-import { type MeshDialOptions, MeshPeer } from './mesh-peer.js';
+import { type DialSlots, type MeshDialOptions, MeshPeer } from './mesh-peer.js';
 import { MeshPoint, type MeshPointOptions } from './mesh-point.js';
 import type { MeshRefusal, MeshSelf } from './mesh-proof.js';
 import { MeshSession } from './mesh-session.js';
@@ -40,6 +40,8 @@ export interface MeshSessionCounters {
 
 /** Most other engines; those beyond are reached through the relay only. */
 const MAX_PEERS = 10_000;
+/** Most engines dialled at a time, so that joining a large mesh is no burst. */
+const MAX_DIALS = 16;
 const HEARTBEAT = { intervalMs: 10_000, toleranceMs: 15_000 };
 
 /** The other engines. */
@@ -48,6 +50,7 @@ export class MeshPeers {
   private readonly sessions = new Set<MeshSession>();
   private readonly point: MeshPoint | undefined;
   private readonly refusals: MeshSessionCounters['refused'] = {};
+  private readonly slots: DialSlots = { free: MAX_DIALS };
   private opened = 0;
   /** Path changes of peers that were forgotten. */
   private pastChanges = 0;
@@ -148,6 +151,7 @@ export class MeshPeers {
           refused: (refusal) => this.countRefusal(refusal),
         },
         log,
+        this.slots,
         dial,
       );
       peer.path.relay = this.relayRoute;
@@ -192,7 +196,7 @@ export class MeshPeers {
     const old = peer?.session;
     // Accepted while we were dialling: the rule of `admits`, from the other side.
     const unwanted = dialled && old && peer.info.node < this.options.self.node;
-    if (!peer || unwanted) {
+    if (!peer || unwanted || typed.session.endedBy) {
       void typed.session.close();
       return;
     }

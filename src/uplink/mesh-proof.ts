@@ -164,11 +164,9 @@ export function acceptProof(
       stream.reset('protocol');
       return;
     }
-    const control = conclusion.listen(stream, (message) => {
+    conclusion.listen(stream, (message) => {
       const refused = answer(message);
-      if (!refused) return;
-      control.send({ t: 'refused', code: refused[0], text: refused[1] });
-      conclusion.refuse(...refused);
+      if (refused) conclusion.tellRefused(...refused);
     });
   });
 }
@@ -177,7 +175,7 @@ type Refused = readonly [code: MeshRefusal['code'], text: string];
 
 /** The one end of a proof: whatever comes first counts, within the time limit. */
 class Conclusion {
-  /** Closed with a refusal, after what was sent on it: nothing more is read. */
+  /** The control stream, once it is there. */
   control: MessageStream | undefined;
   private over = false;
   private readonly timer: NodeJS.Timeout;
@@ -189,6 +187,7 @@ class Conclusion {
   ) {
     this.timer = setTimeout(() => this.refuse('timeout', `no proof in ${timeoutMs} ms`), timeoutMs).unref();
     typed.session.closed.then(({ error }) => this.refuse('closed', error.message));
+    typed.on('stream', (stream) => stream.reset('stream_refused'));
   }
 
   /** Takes the next messages; the end of the stream is a refusal. */
@@ -207,8 +206,15 @@ class Conclusion {
 
   refuse(code: MeshRefusal['code'], text: string): void {
     if (!this.finish()) return;
+    void this.typed.session.close();
+    this.outcome.refused({ code, text });
+  }
+
+  /** As `refuse`, and says why before the session closes. */
+  tellRefused(code: MeshRefusal['code'], text: string): void {
+    if (!this.finish()) return;
+    this.control?.send({ t: 'refused', code, text });
     this.control?.close();
-    // What was sent last says why: it leaves before the session closes.
     setTimeout(() => this.typed.session.close(), REFUSAL_MS).unref();
     this.outcome.refused({ code, text });
   }

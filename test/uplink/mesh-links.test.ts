@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { Session, TypedSession } from '../../src/mux/index.js';
 import type { MeshOptions } from '../../src/uplink/mesh.js';
@@ -221,4 +221,26 @@ t.test('announcements: long lists, more than is kept, and what changes later', a
     await one.mesh.publish('nobody has this', { data: 1 });
   }
   t.equal(one.mesh.counters.publishes.direct, before + 2, 'one with too many channels gets every message');
+});
+
+t.test('engines that accept and say nothing are dialled a few at a time, others after them', async (t) => {
+  const held = new Set<Socket>();
+  let most = 0;
+  const mute = createServer((socket) => {
+    held.add(socket.on('error', () => {}).resume());
+    socket.once('close', () => held.delete(socket));
+    most = Math.max(most, held.size);
+  });
+  await once(mute.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => mute.close());
+  const one = new TestNode(1, { dial: { minBackoffMs: 5000, timeoutMs: 150 } });
+  const last = new TestNode(100);
+  await started(t, one, last);
+  last.mesh.peers([one.peer(null)]);
+  const { port } = mute.address() as { port: number };
+  const silent = Array.from({ length: 40 }, (_, i) => new TestNode(i + 2).peer(port));
+  one.mesh.peers([...silent, last.peer()]);
+  await until(() => one.path(100) === 'direct');
+  await until(() => one.mesh.counters.sessions.refused.timeout === 40, 'all were tried');
+  t.ok(most <= 20, `${most} at a time, a few of them closing`);
 });
