@@ -14,7 +14,8 @@ export interface RecordLimits {
 export interface RecordIndex {
   channelOpened(name: string, node: number): void;
   channelClosed(name: string, node: number): void;
-  deviceAttached(device: string, client: number, node: number): void;
+  /** `again`: it is told once more, after a reconnection, and may have moved elsewhere in the meantime. */
+  deviceAttached(device: string, client: number, node: number, again: boolean): void;
   deviceDetached(device: string, node: number): void;
 }
 
@@ -117,13 +118,13 @@ export class EngineRecord {
     bound('clients', this.clientCount, this.limits.clients);
   }
 
-  private applyDevices({ devices }: RegMessage): void {
+  private applyDevices({ devices, full = false }: RegMessage): void {
     for (const device of devices?.del ?? []) {
       if (this.devices.delete(device)) this.index.deviceDetached(device, this.node);
     }
     for (const [device, client] of devices?.add ?? []) {
       this.devices.add(device);
-      this.index.deviceAttached(device, client, this.node);
+      this.index.deviceAttached(device, client, this.node, full);
     }
     bound('devices', this.devices.size, this.limits.devices);
   }

@@ -38,7 +38,9 @@ export class Registry {
   private readonly index: RecordIndex = {
     channelOpened: (name, node) => this.addChannel(name, node),
     channelClosed: (name, node) => this.removeChannel(name, node),
-    deviceAttached: (device, client, node) => this.devices.set(device, { client, node }),
+    deviceAttached: (device, client, node, again) => {
+      if (!again || !this.devices.has(device)) this.devices.set(device, { client, node });
+    },
     deviceDetached: (device, node) => {
       // It may be attached at another engine by now.
       if (this.devices.get(device)?.node === node) this.devices.delete(device);

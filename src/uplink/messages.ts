@@ -168,7 +168,7 @@ export interface RegMessage {
   readonly t: 'reg';
   /** Counts from 0, which is the first message of a full registration; a gap is answered with `resend`. */
   readonly n: number;
-  /** On the message with `n` = 0: what was known before is dropped. */
+  /** On each message of a full registration; with `n` = 0 what was known before is dropped. */
   readonly full?: boolean | undefined;
   readonly servers?: readonly ServerInfo[] | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;

@@ -53,7 +53,7 @@ class Pending {
 }
 
 /** The part of a registration message that a split yields. */
-type Part = Pick<RegMessage, 'clients' | 'channels' | 'devices'>;
+type Part = Pick<RegMessage, 'full' | 'clients' | 'channels' | 'devices'>;
 
 const DEFAULTS = { gatherMs: 100, maxChanges: 100_000, statsMs: 10_000 };
 /** Bytes of a message, about, at which the next one begins; and those that may wait in the stream. */
@@ -203,16 +203,19 @@ export class Registration {
     // Copies: these change while they are being sent, and the changes follow. Channels first: messages need them.
     const channels = Array.from(source.channels(), (name) => [name, true] as const);
     const clients = Array.from(source.clients(), (id) => [id, true] as const);
-    this.parts = split({ channels, clients, devices: [...source.devices()] });
+    this.parts = split({ channels, clients, devices: [...source.devices()] }, { full: true });
   }
 
   private takePending(): Iterator<Part> {
     const { pending } = this;
-    const parts = split({
-      channels: [...pending.channels],
-      clients: [...pending.clients],
-      devices: [...pending.devices],
-    });
+    const parts = split(
+      {
+        channels: [...pending.channels],
+        clients: [...pending.clients],
+        devices: [...pending.devices],
+      },
+      {},
+    );
     pending.clear();
     return parts;
   }
@@ -230,8 +233,8 @@ interface AllChanges {
   readonly devices: Iterable<readonly [string, number | undefined]>;
 }
 
-/** Cuts changes into messages that keep to {@link CHANGES_PER_MESSAGE} and {@link PART_BYTES}. */
-function* split(changes: AllChanges): Generator<Part> {
+/** Cuts changes into messages that keep to {@link CHANGES_PER_MESSAGE} and {@link PART_BYTES}, each with `head`. */
+function* split(changes: AllChanges, head: Part): Generator<Part> {
   let part = newPart();
   let [count, bytes] = [0, 0];
   const grown = (size: number): boolean => {
@@ -239,7 +242,7 @@ function* split(changes: AllChanges): Generator<Part> {
     return ++count === CHANGES_PER_MESSAGE || bytes > PART_BYTES;
   };
   function* cut(): Generator<Part> {
-    if (count > 0) yield part;
+    if (count > 0) yield { ...head, ...part };
     part = newPart();
     [count, bytes] = [0, 0];
   }
