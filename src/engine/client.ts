@@ -343,6 +343,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     const waits = this.handle('on_connect');
     if (!handshake || this.station.program.handler('on_handshake') === undefined) return waits;
     const shake = () => {
+      if (this.abandoned) return undefined;
       const { vm } = this.station.program;
       const facts = handshakeTables(vm, handshake, this.connection.remote);
       return this.handle('on_handshake', ...facts);

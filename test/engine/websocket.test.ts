@@ -29,7 +29,7 @@ t.test('handlers get the handshake and typed messages, and answer in kind', asyn
   `);
   t.teardown(test.stop);
   const client = await WebClient.connect(test.port(), '/chat?room=1', [], {
-    headers: { 'User-Agent': 'tester', 'X-Room': ['1', '2'] },
+    headers: { 'User-Agent': 'tester', 'X-Room': '1, 2' },
   });
   client.send('grüß');
   client.send(Buffer.from([0xff, 0]));
