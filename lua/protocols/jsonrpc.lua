@@ -8,7 +8,10 @@
 --   conn:send { id = msg.id, result = 42 }
 --   conn:send { id = msg.id, error = { code = -32601, message = "no such method" } }
 --
--- A list of such messages is sent as a batch. A result that is nil is sent as null.
+-- A list of such messages is sent as a batch. A result that is nil is sent as null. A string is sent as it is.
+--
+-- Scripts of CONNMIX define protocol_input and so on themselves and call input, decode, encode (of text) and
+-- encode_table here.
 
 local INVALID_REQUEST = { code = -32600, message = "Invalid Request" }
 -- Calls and answers in one batch.
@@ -70,6 +73,10 @@ local function write(message)
 end
 
 local function encode(message)
+  if type(message) == "string" then
+    if message:find("\n", 1, true) then return nil, "a text holds no line end" end
+    return message .. "\n"
+  end
   if type(message) ~= "table" or message[1] == nil then
     local text, err = write(message)
     return text and text .. "\n", err
@@ -96,7 +103,9 @@ end
 return {
   name = "jsonrpc",
   frame = mix.frame.delimiter { ends = "\n" },
+  input = function(buf) return buf:find "\n" or 0 end,
   decode = decode,
   encode = encode,
+  encode_table = encode,
   reply = reply,
 }

@@ -4,6 +4,9 @@ return {
   name = "text",
   frame = mix.frame.delimiter { ends = "\n" },
 
+  -- For scripts that define protocol_input themselves, as those of CONNMIX do: the end of the first line.
+  input = function(buf) return buf:find "\n" or 0 end,
+
   decode = function(frame) return (frame:gsub("\r?\n?$", "")) end,
 
   encode = function(message)

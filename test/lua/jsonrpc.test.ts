@@ -71,6 +71,8 @@ t.test('encode', async (t) => {
     encode('{ { id = 1, result = 2 }, { error = { code = 1, message = "m" } } }'),
     '[{"jsonrpc":"2.0","result":2,"id":1},{"jsonrpc":"2.0","error":{"code":1,"message":"m"},"id":null}]\n',
   );
+  t.equal(encode('[[{"jsonrpc":"2.0"}]]'), '{"jsonrpc":"2.0"}\n');
+  t.equal(encode('"{\\n}"'), 'a text holds no line end');
   t.match(encode('7'), /a message is a table/);
   t.match(encode('{ method = 7 }'), /method must be a string/);
   t.match(encode('{ id = {}, result = 1 }'), /id must be/);

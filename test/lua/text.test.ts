@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import type { LuaRef } from '../../src/script/executor.js';
+import { Device, startTestEngine } from '../support/engine.js';
 import { splits, unhex } from '../support/framing.js';
 import { offlineVm, ProtocolUnderTest } from '../support/protocol.js';
 import { random } from '../support/random.js';
@@ -30,6 +32,41 @@ t.test('text messages', async (t) => {
   t.equal(text.peer().encode('"on"'), bytes('on\n').toString('hex'));
   t.equal(text.peer().encode('"a\\nb"'), 'a text message holds no line end');
   t.equal(text.peer().encode('{}'), 'a text message is a string, not a table');
+});
+
+t.test('scripts of CONNMIX frame by text and jsonrpc', async (t) => {
+  const names = ['text', 'jsonrpc'];
+  const engine = await startTestEngine(
+    Object.fromEntries(
+      names.flatMap((name) => [
+        [`protocols/${name}.lua`, readFileSync(`lua/protocols/${name}.lua`, 'utf8')],
+        [
+          `${name}.lua`,
+          `local protocol = require("protocols/${name}")
+           function protocol_input(buf, conn) return protocol.input(buf) end
+           function protocol_decode(str, conn) return protocol.decode(str, conn) end
+           function protocol_encode(str, conn) return protocol.encode(str) end
+           function on_message(data, conn)
+             if type(data) == "string" then return mix.mesh.send(conn:client_id(), data:upper()) end
+             mix.mesh.send(conn:client_id(), '{"pushed":true}')
+             conn:send(protocol.encode_table({ id = data["id"], result = data["params"][1] }))
+           end`,
+        ],
+      ]),
+    ),
+    `servers: [${names.map((name) => `{ name: ${name}, port: 0, bind: 127.0.0.1, entry: ${name}.lua }`)}]`,
+  );
+  t.teardown(() => engine.stop());
+  const [plain, rpc] = [await Device.connect(engine.port(0)), await Device.connect(engine.port(1))];
+  plain.send('hel');
+  plain.send('lo\nyou\n');
+  rpc.send('{"jsonrpc":"2.0","method":"echo","params":[42],"id":7}\n');
+  t.equal(await plain.until((got) => got.split('\n').length === 3), 'HELLO\nYOU\n');
+  t.equal(
+    await rpc.until((got) => got.split('\n').length === 3),
+    '{"pushed":true}\n{"jsonrpc":"2.0","result":42,"id":7}\n',
+  );
+  for (const device of [plain, rpc]) device.socket.destroy();
 });
 
 t.test('length-prefixed frames', async (t) => {
