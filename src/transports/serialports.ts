@@ -62,7 +62,7 @@ export async function listSerialPorts(root = '/'): Promise<SerialPortInfo[]> {
       const usb = await usbOf(device);
       return {
         path: `/dev/${name}`,
-        driver: await linkName(join(device, 'driver')),
+        driver: await driverOf(device),
         usb,
         // Above a USB device there is the node of the USB controller, which says nothing of the port.
         node: usb ? undefined : await nodeOf(device),
@@ -105,6 +105,15 @@ export async function locateSerialPort(port: string, root = '/'): Promise<string
     `${port} fits several ports: ${ports}; ${advice} one of /dev/serial/by-path`,
     port,
   );
+}
+
+/** The driver; that of the UART, not of the port and controller devices newer kernels put below it. */
+async function driverOf(device: string): Promise<string | undefined> {
+  for (const folder of parents(device)) {
+    const driver = await linkName(join(folder, 'driver'));
+    if (driver !== undefined && driver !== 'port' && driver !== 'ctrl') return driver;
+  }
+  return undefined;
 }
 
 /** The USB device a sysfs device belongs to. */

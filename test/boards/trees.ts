@@ -1,6 +1,6 @@
 /** Folders that look like the root of a device: /sys, /dev, /proc and /etc as far as anything here reads them. */
 
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import type { Test } from 'tap';
@@ -21,6 +21,16 @@ export class Tree {
     writeFileSync(at, content);
     chmodSync(at, mode);
     return this;
+  }
+
+  mode(path: string, mode: number): this {
+    chmodSync(this.at(path), mode);
+    return this;
+  }
+
+  /** The group a file of this tree belongs to. */
+  gid(path: string): number {
+    return statSync(this.at(path)).gid;
   }
 
   folder(path: string): this {
