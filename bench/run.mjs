@@ -1,15 +1,19 @@
 // `npm run bench`: measures the budgets of the engine and what protocols cost, and prints both as tables; see
 // README.md beside this file.
-//   node bench/run.mjs [start] [memory] [cpu] [protocols] [--write]
+//   node bench/run.mjs [start] [memory] [cpu] [mesh] [protocols] [--write]
 // Ends with 1 when a budget is not met.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { cpuRows } from './cpu.mjs';
 import { memoryRows, startRows } from './memory.mjs';
+import { fanoutRows } from './mesh/fanout.mjs';
+import { registrationRows } from './mesh/registration.mjs';
+import { sendRows } from './mesh/sends.mjs';
 import { protocolRows, protocolTable } from './protocols.mjs';
 
 const BUDGETS = { start: startRows, memory: memoryRows, cpu: cpuRows };
-const PARTS = [...Object.keys(BUDGETS), 'protocols'];
+const PARTS = [...Object.keys(BUDGETS), 'mesh', 'protocols'];
+const MESH = [fanoutRows, sendRows, registrationRows];
 const README = new URL('README.md', import.meta.url);
 
 const args = process.argv.slice(2);
@@ -33,6 +37,11 @@ const note = (text) => process.stderr.write(`${text} …\n`);
 const rows = [];
 for (const name of budgets) rows.push(...(await BUDGETS[name](note)));
 if (rows.length > 0) show('figures', budgetTable());
+if (parts.includes('mesh')) {
+  const measured = [];
+  for (const part of MESH) measured.push(...(await part(note)));
+  show('mesh', meshTable(measured));
+}
 if (parts.includes('protocols')) show('protocols', protocolTable(await protocolRows(note)));
 if (rows.some((row) => row.budget && !row.met)) process.exitCode = 1;
 
@@ -44,6 +53,14 @@ function budgetTable() {
       const verdict = budget ? (met ? 'met' : '**not met**') : 'no budget';
       return `| ${what} | ${figure} | ${budget ?? ''} | ${verdict} | ${details} |`;
     }),
+  ].join('\n');
+}
+
+function meshTable(measured) {
+  return [
+    '| what | figure | |',
+    '|---|---|---|',
+    ...measured.map(({ what, figure, details }) => `| ${what} | ${figure} | ${details} |`),
   ].join('\n');
 }
 

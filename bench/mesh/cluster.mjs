@@ -13,14 +13,13 @@ const CLI = join(BENCH, '../dist/cli.js');
 const MS_PER_TICK = 10;
 const PATIENCE_MS = 30_000;
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+/** So many TCP ports of 127.0.0.1 that were free a moment ago, all different. */
+async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
 }
 
 /** A process and what Linux tells about it. */
@@ -84,7 +83,7 @@ export async function startCluster(count) {
     return peer;
   };
   try {
-    const [registry, api] = [await freePort(), await freePort()];
+    const [registry, api, ...free] = await freePorts(2 + 4 * count);
     const center = start('center', 'center', {
       center: { registry: { port: registry }, apiServer: { port: api }, joinToken: 'bench' },
     });
@@ -92,12 +91,8 @@ export async function startCluster(count) {
     const entry = join(BENCH, 'lua/subscriber.lua');
     const engines = [];
     for (let i = 0; i < count; i++) {
-      const ports = {
-        api: await freePort(),
-        mesh: await freePort(),
-        tcp: await freePort(),
-        ws: await freePort(),
-      };
+      const [api, mesh, tcp, ws] = free.splice(0, 4);
+      const ports = { api, mesh, tcp, ws };
       const peer = start('engine', `engine-${i}`, {
         engine: {
           name: `engine-${i}`,
@@ -114,10 +109,23 @@ export async function startCluster(count) {
       engines.push(Object.assign(peer, { ports }));
     }
     await joined(api, count);
+    for (const { ports } of engines) await ready(ports.api);
     return { center: Object.assign(center, { api, registry }), engines, folder, stop };
   } catch (error) {
+    error.message += peers.map(({ output }) => `\n${output}`).join('');
     await stop();
     throw error;
+  }
+}
+
+/** Waits until the servers of an engine listen. */
+async function ready(api) {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await fetch(`http://127.0.0.1:${api}/readyz`).catch(() => undefined);
+    if (answer?.ok) return;
+    if (Date.now() > deadline) throw new Error(`the engine at ${api} is not ready`);
+    await pause(50);
   }
 }
 

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { Cli, type CliOptions, freePort } from './cli.js';
+import { Cli, type CliOptions, freePorts } from './cli.js';
 
 /** Long enough for a loaded machine; reaching it is a failure. */
 const PATIENCE_MS = 30_000;
@@ -128,7 +128,11 @@ export class Cluster {
     const folder = mkdtempSync(join(tmpdir(), 'moonwire-cluster-'));
     mkdirSync(join(folder, 'lua'));
     writeFileSync(join(folder, 'lua/lines.lua'), LINES);
-    const [registry, centerApi] = [await freePort(), await freePort()];
+    const [registry, centerApi, ...free] = (await freePorts(2 + 3 * engines)) as [
+      number,
+      number,
+      ...number[],
+    ];
     const centerFile = join(folder, 'center.yaml');
     writeFileSync(
       centerFile,
@@ -146,7 +150,7 @@ store: { path: ${join(folder, 'center')} }
     );
     const nodes: Node[] = [];
     for (let i = 0; i < engines; i++) {
-      const [api, mesh, port] = [await freePort(), await freePort(), await freePort()];
+      const [api, mesh, port] = free.splice(0, 3) as [number, number, number];
       const file = join(folder, `engine-${i}.yaml`);
       const reached = (await how.registry?.(registry, i)) ?? registry;
       writeFileSync(
