@@ -2,7 +2,6 @@
 
 import type { Counters } from '../engine/counters.js';
 import type { Engine } from '../engine/engine.js';
-import { Server } from '../engine/server.js';
 import type { Labels, MetricsText } from './metrics-text.js';
 
 /** Most topics that are told apart: scripts name them as they like. */
@@ -27,25 +26,29 @@ const CLOSED = { idle: 'closedIdle', stalled: 'closedStalled', oversize: 'closed
 /** Why connections were refused. */
 const REFUSED = { limit: 'refusedLimit', rate: 'refusedRate' } as const;
 
+/** A server or a link. */
+type Part = Engine['servers'][number] | Engine['links'][number];
+
 /** Writes all of them. The label `server` is the name of the server or link. */
 export function writeEngineMetrics(text: MetricsText, engine: Engine): void {
-  const parts = [...engine.servers, ...engine.links].map((part) => ({
-    part,
-    labels: { server: part.config.name },
-    station: part.station,
-  }));
-  const listening = parts.flatMap(({ part, labels }) =>
-    part instanceof Server && part.listener ? [{ labels, counters: part.listener.counters }] : [],
+  const part = (kind: 'server' | 'link', { config, station }: Part, up: boolean) => ({
+    labels: { server: config.name },
+    station,
+    kind,
+    up: up ? 1 : 0,
+  });
+  const parts = [
+    ...engine.servers.map((server) => part('server', server, server.listener !== undefined)),
+    ...engine.links.map((link) => part('link', link, link.station.clients.size > 0)),
+  ];
+  const listening = engine.servers.flatMap(({ config, listener }) =>
+    listener ? [{ labels: { server: config.name }, counters: listener.counters }] : [],
   );
 
   text.gauge(
     'moonwire_server_up',
     'Whether a server listens, or a link is open.',
-    parts.map(({ part, labels, station }) => {
-      const kind = part instanceof Server ? 'server' : 'link';
-      const up = part instanceof Server ? part.listener !== undefined : station.clients.size > 0;
-      return [{ ...labels, kind }, up ? 1 : 0];
-    }),
+    parts.map(({ labels, kind, up }) => [{ ...labels, kind }, up]),
   );
   text.gauge(
     'moonwire_clients',

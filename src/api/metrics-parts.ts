@@ -1,8 +1,9 @@
 /** The metrics of what an engine and the centre have beside clients: uplink, store, scripts' own, engines. */
 
+import type { Engine } from '../engine/engine.js';
 import type { ScriptMetrics, Series } from '../engine/script-metrics.js';
 import type { MetricsText } from './metrics-text.js';
-import type { CenterSource, StoreFigures, UplinkFigures } from './monitor-sources.js';
+import type { CenterSource, PartCounters, StoreFigures, UplinkFigures } from './monitor-sources.js';
 
 /** Most engines that are told apart. */
 const MAX_ENGINES = 1000;
@@ -87,4 +88,27 @@ export function writeCenterMetrics(text: MetricsText, center: CenterSource): voi
     'Joins of engines refused, by code.',
     Object.entries(center.refusals).map(([code, count]) => [{ code }, count]),
   );
+}
+
+/** What the scripts' services of an engine count. */
+export function serviceCounters({ services }: Engine): PartCounters {
+  const redis = [...services.redis].map(([name, pool]) => [`redis_${name}`, pool.counters] as const);
+  return { http: services.http.counters, ...Object.fromEntries(redis) };
+}
+
+/** The counters of parts that have no metrics of their own. */
+export function writePartCounters(text: MetricsText, parts: PartCounters): void {
+  text.counter(
+    'moonwire_events_total',
+    'What other parts count; all that they refuse and drop is among it.',
+    Object.entries(parts).flatMap(([part, counters]) =>
+      Object.entries(counters)
+        .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
+        .map(([event, count]) => [{ part, event: snakeCase(event) }, count] as const),
+    ),
+  );
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

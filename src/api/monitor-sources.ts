@@ -46,3 +46,9 @@ export interface CenterSource {
   /** Joins refused, by their code (`name_taken`, `bad_token`, …); rises. */
   readonly refusals: Readonly<Record<string, number>>;
 }
+
+/**
+ * Counters of parts, by the name of the part: objects of numbers that only rise, whose names become values of the
+ * label `event`. What else an object holds is left out.
+ */
+export type PartCounters = Readonly<Record<string, object>>;

@@ -11,14 +11,16 @@ import { Health, type HealthCheck } from './health.js';
 import { centerCheck, engineChecks, lagCheck, storeCheck, uplinkCheck } from './health-checks.js';
 import { writeEngineMetrics } from './metrics-engine.js';
 import {
+  serviceCounters,
   writeCenterMetrics,
+  writePartCounters,
   writeScriptMetrics,
   writeStoreMetrics,
   writeUplinkMetrics,
 } from './metrics-parts.js';
 import { ProcessWatch } from './metrics-process.js';
 import { MetricsText } from './metrics-text.js';
-import type { CenterSource, StoreSource, UplinkSource } from './monitor-sources.js';
+import type { CenterSource, PartCounters, StoreSource, UplinkSource } from './monitor-sources.js';
 import type { HealthReport } from './shapes.js';
 
 /** What a process runs; what it has not is left out. */
@@ -33,6 +35,8 @@ export interface MonitorOptions {
   readonly uplink?: UplinkSource;
   readonly store?: StoreSource;
   readonly center?: CenterSource;
+  /** Counters of parts that have no metrics of their own. */
+  readonly counters?: () => PartCounters;
   /** Milliseconds between two looks for what is wrong. */
   readonly lookMs?: number;
 }
@@ -65,7 +69,7 @@ export class Monitor {
 
   /** The answer to a scrape, of type `METRICS_CONTENT_TYPE`. */
   readonly metrics = (): string => {
-    const { role, name, version, engine, uplink, store, center } = this.options;
+    const { role, name, version, engine, uplink, store, center, counters } = this.options;
     const text = new MetricsText();
     text.gauge('moonwire_info', 'What runs here.', [[{ role, name, version }, 1]]);
     if (engine) {
@@ -75,6 +79,7 @@ export class Monitor {
     if (center) writeCenterMetrics(text, center);
     if (uplink) writeUplinkMetrics(text, uplink());
     if (store) writeStoreMetrics(text, store());
+    writePartCounters(text, { ...(engine && serviceCounters(engine)), ...counters?.() });
     this.writeOwn(text);
     this.process.write(text);
     return text.toString();

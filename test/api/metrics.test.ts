@@ -48,6 +48,7 @@ links:
     log: silentLogger,
     engine,
     store: () => store.health(),
+    counters: () => ({ api: { closedSlow: 4, nested: { no: 1 } } }),
     uplink: () => ({ connected: true, since: 0, flaps: 3, roundTripMs: 12.5 }),
     center: {
       engines: () => [
@@ -106,6 +107,9 @@ links:
   t.equal(value('uplink_connected'), 1);
   t.equal(value('uplink_flaps_total'), 3);
   t.equal(value('uplink_round_trip_seconds'), 0.0125);
+  t.equal(value('events_total', { part: 'api', event: 'closed_slow' }), 4);
+  t.equal(value('events_total', { part: 'api', event: 'nested' }), undefined);
+  t.equal(value('events_total', { part: 'http', event: 'refused' }), 0);
   t.equal(value('store_ok'), 1);
   t.ok(value('store_disk_bytes')! > 0);
   t.equal(value('engines'), 1);
