@@ -1,5 +1,6 @@
 /** The centre as the API sees it: the registry, and what engines answer about their clients. */
 
+import * as v from 'valibot';
 import type { Center } from '../center/center.js';
 import type { EngineSession } from '../center/engine-session.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
@@ -9,7 +10,17 @@ import { nodeOf, SEQUENCES } from '../store/ids.js';
 import type { ApiHost, ClientFilter, Page, PageRequest } from './host.js';
 import type { CenterSource } from './monitor-sources.js';
 import { describedPage } from './paging.js';
-import type { ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
+import {
+  type ChannelInfo,
+  type ClientDetail,
+  type ClientInfo,
+  clientDetail,
+  clientInfo,
+  type DeviceInfo,
+  type EngineInfo,
+} from './shapes.js';
+
+const clientPage = v.object({ items: v.array(clientInfo), next: v.optional(v.string()) });
 
 /** Follows a client of an engine over its uplink, until the returned function is called. */
 export type RemoteTrace = (
@@ -64,42 +75,46 @@ export class CenterHost implements ApiHost {
   }
 
   /**
-   * Engines are asked in the order of their nodes until the page is full. Clients from before an engine's first
-   * lease carry no node number: only the engine itself lists them.
+   * Engines are asked in the order of their nodes until the page is full; one that does not answer is left out.
+   * Clients from before an engine's first lease carry no node number: only the engine itself lists them.
    */
   async clients(filter: ClientFilter, { limit, after }: PageRequest<number>): Promise<Page<ClientInfo>> {
     const items: ClientInfo[] = [];
+    const { server, device, channel } = filter;
     for (const engine of this.candidates(filter)) {
       const { first, last } = idRange(engine.node);
-      if (after !== undefined && after >= last) continue;
-      const page = await ask<Page<ClientInfo>>(engine, 'clients', {
-        filter: { ...filter, engine: undefined },
+      if (engine.record.clientCount === 0 || (after !== undefined && after >= last)) continue;
+      if (items.length === limit) return { items, next: items.at(-1)!.id };
+      const page = await ask(clientPage, engine, 'clients', {
+        filter: { server, device, channel },
         limit: limit - items.length,
         after: Math.max(after ?? -1, first - 1),
       });
-      // An engine that does not answer now has no clients that could be reached.
       if (page instanceof Failure) continue;
-      items.push(...page.items);
-      if (page.next !== undefined || items.length >= limit) return { items, next: items.at(-1)!.id };
+      // Those it cannot be reached for, with ids of another node, are not its clients here.
+      const own = page.items.filter(({ id }) => Number(id) >= first && Number(id) <= last);
+      items.push(...own.slice(0, limit - items.length));
+      if (page.next !== undefined && items.length > 0) return { items, next: items.at(-1)!.id };
     }
     return { items };
   }
 
   async client(id: number): Promise<ClientDetail | Failure> {
     const engine = this.engineOf(id);
-    return engine instanceof Failure ? engine : ask<ClientDetail>(engine, 'client', { id });
+    return engine instanceof Failure ? engine : ask(clientDetail, engine, 'client', { id });
   }
 
   async disconnect(id: number): Promise<Failure | undefined> {
     const engine = this.engineOf(id);
     if (engine instanceof Failure) return engine;
-    const answer = await ask<unknown>(engine, 'disconnect', { id });
+    const answer = await ask(v.unknown(), engine, 'disconnect', { id });
     return answer instanceof Failure ? answer : undefined;
   }
 
   async devices({ limit, after }: PageRequest<string>): Promise<Page<DeviceInfo>> {
     const found = this.center.registry.devicesAfter(after, limit);
     const items = found.map(({ device, client, node }) => this.describeDevice(device, client, node));
+    // A full page may be the last; the next one is empty then.
     return { items, ...(items.length === limit && { next: items.at(-1)!.id }) };
   }
 
@@ -120,7 +135,7 @@ export class CenterHost implements ApiHost {
   async trace(id: number, listener: TraceListener, ended: () => void): Promise<(() => void) | Failure> {
     const engine = this.engineOf(id);
     if (engine instanceof Failure) return engine;
-    const client = await ask<ClientDetail>(engine, 'client', { id });
+    const client = await ask(clientDetail, engine, 'client', { id });
     return client instanceof Failure ? client : this.remoteTrace(engine, id, listener, ended);
   }
 
@@ -133,7 +148,13 @@ export class CenterHost implements ApiHost {
       ...[...pins.list()]
         .filter(({ name }) => !here.has(name))
         .map(({ name, node }) => ({
-          ...{ name, node, version: '', labels: {}, connected: false, clients: 0, servers: [] },
+          name,
+          node,
+          version: '',
+          labels: {},
+          connected: false,
+          clients: 0,
+          servers: [],
         })),
     ];
   }
@@ -163,7 +184,10 @@ export class CenterHost implements ApiHost {
 
 function describe({ name, node, version, record, since, remote, peer }: EngineSession): EngineInfo {
   return {
-    ...{ name, node, version, since },
+    name,
+    node,
+    version,
+    since,
     labels: { ...record.labels },
     connected: true,
     clients: record.clientCount,
@@ -173,10 +197,18 @@ function describe({ name, node, version, record, since, remote, peer }: EngineSe
   };
 }
 
-/** Asks an engine; a Failure when it says no, or does not answer. */
-async function ask<T>(engine: EngineSession, method: string, params: unknown): Promise<T | Failure> {
+/** Asks an engine; a Failure when it says no, does not answer, or answers what it should not. */
+async function ask<T>(
+  schema: v.GenericSchema<unknown, T>,
+  engine: EngineSession,
+  method: string,
+  params: unknown,
+): Promise<T | Failure> {
   try {
-    return (await engine.request(method, params)) as T;
+    const answer = v.safeParse(schema, await engine.request(method, params), { abortEarly: true });
+    return answer.success
+      ? answer.output
+      : new Failure(`internal: engine ${engine.name} gave an answer that makes no sense`);
   } catch (error) {
     const code = error instanceof MoonwireError ? error.code : 'internal';
     return new Failure(`${code}: ${messageOf(error)}`);

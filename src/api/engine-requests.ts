@@ -1,36 +1,36 @@
-/** What the centre asks of an engine's API over the uplink: lists and details of its clients, and live traces. */
+/** What the centre asks of an engine's API over the uplink: lists and details of its clients. */
 
-import { Failure, MoonwireError } from '../errors.js';
-import type { ApiHost, ClientFilter, PageRequest } from './host.js';
+import * as v from 'valibot';
+import { Failure } from '../errors.js';
+import { check, clientId, fields, text } from './check.js';
+import type { ApiHost } from './host.js';
+import { PAGE_MAX } from './paging.js';
+import { errorOf } from './problem.js';
 
 /** Answers one method; `params` come from the centre, which this engine has joined. */
 export type EngineRequest = (params: unknown) => Promise<unknown>;
 
+const name = v.optional(text(1, 256));
+const listParams = fields({
+  filter: v.optional(fields({ server: name, device: name, channel: name }), {}),
+  limit: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(PAGE_MAX)),
+  after: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(-1))),
+});
+const oneParams = fields({ id: clientId });
+
 /** The methods by name, for `Uplink.handle`. They reject with MoonwireError. */
 export function engineRequests(host: ApiHost): Record<'clients' | 'client' | 'disconnect', EngineRequest> {
   return {
-    clients: (params) => {
-      const {
-        filter = {},
-        limit = 100,
-        after,
-      } = Object(params) as Partial<PageRequest<number>> & {
-        filter?: ClientFilter;
-      };
-      return host.clients(filter, { limit: Math.min(Math.max(1, limit), 1000), after });
+    clients: async (params) => {
+      const { filter, ...page } = check(listParams, params);
+      return host.clients(filter, page);
     },
-    client: async (params) => raised(await host.client(idOf(params))),
-    disconnect: async (params) => raised(await host.disconnect(idOf(params))),
+    client: async (params) => raised(await host.client(check(oneParams, params).id)),
+    disconnect: async (params) => raised(await host.disconnect(check(oneParams, params).id)),
   };
 }
 
-function idOf(params: unknown): number {
-  const { id } = Object(params) as { id?: unknown };
-  if (typeof id === 'number' && Number.isSafeInteger(id)) return id;
-  throw new MoonwireError('invalid_argument', 'id must be a client id');
-}
-
 function raised<T>(result: T | Failure): T {
-  if (result instanceof Failure) throw new MoonwireError(result.code, result.message.replace(/^\w+: /, ''));
+  if (result instanceof Failure) throw errorOf(result);
   return result;
 }

@@ -43,8 +43,11 @@ export class TraceStreams {
       this.open.delete(finish);
       clearInterval(heartbeat);
       stop?.();
-      write('event: end\ndata: {}\n\n');
       outgoing.end();
+    };
+    const clientGone = (): void => {
+      if (!ended && !outgoing.destroyed) write('event: end\ndata: {}\n\n');
+      finish();
     };
     const listener = (event: TraceEvent): void => {
       if (ended) return;
@@ -58,7 +61,7 @@ export class TraceStreams {
     };
 
     this.open.add(finish);
-    const begun = await host.trace(id, listener, finish);
+    const begun = await host.trace(id, listener, clientGone);
     if (begun instanceof Failure) {
       this.open.delete(finish);
       return begun;
@@ -78,7 +81,7 @@ export class TraceStreams {
     return undefined;
   }
 
-  /** Ends all. */
+  /** Ends all, without saying that their clients are gone. */
   close(): void {
     for (const finish of this.open) finish();
   }
