@@ -1,20 +1,12 @@
-import t, { type Test } from 'tap';
-import { Cluster, type Node } from '../support/cluster.js';
-import { Device, until } from '../support/engine.js';
-
-/** A client of the lines script, with its id. */
-async function join(t: Test, node: Node): Promise<Device & { id: string }> {
-  const device = await Device.connect(node.port);
-  t.teardown(() => device.socket.destroy());
-  const text = await device.until((received) => received.includes('\n'));
-  return Object.assign(device, { id: text.slice(3, text.indexOf('\n')) });
-}
+import t from 'tap';
+import { Cluster, joinLines } from '../support/cluster.js';
+import { until } from '../support/engine.js';
 
 t.test('three engines and a centre', async (t) => {
   const cluster = await Cluster.prepare(t, 3);
   await cluster.start();
   const { center, engines } = cluster;
-  const [a, b, c] = await Promise.all(engines.map((engine) => join(t, engine)));
+  const [a, b, c] = await Promise.all(engines.map((engine) => joinLines(t, engine)));
   const devices = [a!, b!, c!];
   await center.until<{ engines: { clients: number }[] }>('/v1/engines', (body) =>
     body.engines.every(({ clients }) => clients === 1),
@@ -72,7 +64,7 @@ t.test('three engines and a centre', async (t) => {
     await b!.until((text) => text.includes('< still here\n'));
     await third!.start();
     await cluster.joined(3);
-    const again = await join(t, third!);
+    const again = await joinLines(t, third!);
     t.equal(
       Math.floor(Number(again.id) / 2 ** 33),
       Math.floor(Number(c!.id) / 2 ** 33),
@@ -88,7 +80,7 @@ t.test('the centre is killed and comes back while 1,000 clients stay', { timeout
   const cluster = await Cluster.prepare(t, 2);
   await cluster.start();
   const { center, engines } = cluster;
-  const clients = await Promise.all(Array.from({ length: 1000 }, (_, i) => join(t, engines[i % 2]!)));
+  const clients = await Promise.all(Array.from({ length: 1000 }, (_, i) => joinLines(t, engines[i % 2]!)));
   const registered = (count: number) =>
     center.until<{ engines: { clients: number }[] }>(
       '/v1/engines',
@@ -118,7 +110,7 @@ t.test('the centre is killed and comes back while 1,000 clients stay', { timeout
   left.send(`to ${right.id} without centre\n`);
   await right.until((text) => text.includes('< without centre\n'));
   clients[4]!.socket.destroy();
-  const during = await join(t, engines[0]!);
+  const during = await joinLines(t, engines[0]!);
 
   await center.start();
   await cluster.joined(2);

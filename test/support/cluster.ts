@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { Cli, type CliOptions, freePorts } from './cli.js';
+import { Device } from './engine.js';
 
 /** Long enough for a loaded machine; reaching it is a failure. */
 const PATIENCE_MS = 30_000;
@@ -30,12 +31,21 @@ function on_message(line, conn)
     local id, text = rest:match("^(%S+) (.*)$")
     conn:send((mix.mesh.send(id, text) or "sent") .. "\\n")
   elseif verb == "wait" then conn:send("is " .. conn:wait_context_value(rest) .. "\\n")
+  elseif verb == "time" then conn:send(string.format("%.0f\\n", mix.now()))
   elseif verb == "push" then
     local n, err = mix.queue.push("work", rest)
     conn:send((n or err) .. "\\n")
   else conn:send(line .. "\\n") end
 end
 `;
+
+/** A client of the script above, with its id. */
+export async function joinLines(t: Test, node: Node): Promise<Device & { id: string }> {
+  const device = await Device.connect(node.port);
+  t.teardown(() => device.socket.destroy());
+  const text = await device.until((received) => received.includes('\n'));
+  return Object.assign(device, { id: text.slice(3, text.indexOf('\n')) });
+}
 
 /** One process of a cluster. */
 export class Node {
