@@ -148,8 +148,8 @@ export class MeshPeer {
     dialProof(typed, this.self, this.known, timeoutMs, {
       wanted: () => !this.current && this.listed,
       proved: (_peer, control) => {
-        this.events.dialled(typed, control);
         this.conclude();
+        this.events.dialled(typed, control);
       },
       refused: (refusal) => {
         this.events.refused(refusal);

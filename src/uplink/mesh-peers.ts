@@ -200,32 +200,40 @@ export class MeshPeers {
       void typed.session.close();
       return;
     }
-    old?.close('a newer session took its place');
     const { channels, heartbeat = HEARTBEAT, route = {}, log } = this.options;
     const { name, node } = peer.info;
-    const session = new MeshSession(
-      dialled,
-      typed,
-      control,
-      { requests: this.requests, channels, heartbeat, route },
-      {
-        ready: () => {
-          peer.channels = session.channels;
-          peer.path.direct = session.route;
+    let session: MeshSession;
+    try {
+      session = new MeshSession(
+        dialled,
+        typed,
+        control,
+        { requests: this.requests, channels, heartbeat, route },
+        {
+          ready: () => {
+            peer.channels = session.channels;
+            peer.path.direct = session.route;
+          },
+          closed: (reason) => {
+            log.info('mesh session ended', { engine: name, node, reason });
+            this.sessions.delete(session);
+            if (peer.session !== session) return;
+            peer.path.direct = undefined;
+            peer.session = undefined;
+            if (!peer.listed) this.forget(peer);
+          },
         },
-        closed: (reason) => {
-          log.info('mesh session ended', { engine: name, node, reason });
-          this.sessions.delete(session);
-          peer.path.direct = undefined;
-          peer.session = undefined;
-          if (!peer.listed) this.forget(peer);
-        },
-      },
-    );
+      );
+    } catch {
+      // The peer said in the same moment that it goes away.
+      void typed.session.close();
+      return;
+    }
     log.info('mesh session', { engine: name, node, dialled });
     this.opened++;
     this.sessions.add(session);
     peer.session = session;
+    old?.close('a newer session took its place');
   }
 
   private forget(peer: MeshPeer): void {

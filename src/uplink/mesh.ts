@@ -189,7 +189,8 @@ export class Mesh implements OtherNodes {
       const name = path?.name ?? (relay ? 'relay' : 'none');
       this.sends[name]++;
       const done: Done = (success, _fail, error) => {
-        this.options.took?.(name === 'relay' ? 'forward' : 'mesh_send', (performance.now() - began) / 1000);
+        if (name !== 'none')
+          this.options.took?.(name === 'relay' ? 'forward' : 'mesh_send', (performance.now() - began) / 1000);
         this.countFailure(error);
         resolve(success > 0 ? undefined : new Failure(error ?? `not_connected: no client ${id}`));
       };

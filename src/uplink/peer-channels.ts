@@ -19,8 +19,9 @@ export class PeerChannels {
     return this.tooMany || this.names.has(channel);
   }
 
-  /** Takes in an announcement; the one that says `full` completes the list. */
+  /** Takes in an announcement; the first that says `full` completes the list, a later one begins another. */
   apply({ full, add, del }: ChanMessage): void {
+    if (full && this.complete) this.names.clear();
     if (full) this.complete = true;
     if (this.tooMany) return;
     for (const name of del) this.names.delete(name);

@@ -7,6 +7,7 @@ import type { ConnCall, LocalClients, Outgoing } from '../engine/mesh.js';
 import { type Failure, messageOf } from '../errors.js';
 import type { MessageStream } from './message-stream.js';
 import type { CallMessage, Message, PubMessage, RouteMessage, SendMessage } from './messages.js';
+import { unsendable } from './sendable.js';
 
 /** How a request ended: clients reached, clients missed, and for a single client why ("code: text"). */
 export type Done = (success: number, fail: number, error?: string) => void;
@@ -123,7 +124,7 @@ export class Route implements RouteRequests {
   }
 
   private request(message: SendMessage | CallMessage | PubMessage, done: Done): void {
-    const refusal = this.refusal() ?? this.transmit(message);
+    const refusal = this.refusal() ?? unsendable(message) ?? this.transmit(message);
     if (refusal !== undefined) {
       this.counters.refused++;
       done(0, 1, refusal);
@@ -214,9 +215,7 @@ export class Route implements RouteRequests {
   }
 
   private answer(id: number, s: number, f: number, e?: string): void {
-    this.stream.send(
-      e === undefined ? { t: 'done', id, s, f } : { t: 'done', id, s, f, e: e.slice(0, MAX_REASON) },
-    );
+    this.stream.send(e === undefined ? { t: 'done', id, s, f } : { t: 'done', id, s, f, e: reason(e) });
   }
 
   private end(error?: Error): void {
@@ -268,6 +267,11 @@ const CALLS: Record<ConnCall, true> = {
 
 function isConnCall(name: string): name is ConnCall {
   return Object.hasOwn(CALLS, name);
+}
+
+/** A reason as it can be sent: short, and without half characters. */
+function reason(text: string): string {
+  return text.slice(0, MAX_REASON).replace(/\p{Surrogate}/gu, '\ufffd');
 }
 
 function outgoing({ d, y }: SendMessage | PubMessage): Outgoing {

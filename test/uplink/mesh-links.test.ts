@@ -126,7 +126,13 @@ t.test('an engine that the centre names no more keeps its session, and gets no o
   await until(() => one.path(2) === 'direct' && two.path(1) === 'direct');
   one.mesh.peers([]);
   t.equal(await one.mesh.send(two.client(), { data: 1 }), undefined);
-  proxy.cut();
+  const again = new TestNode(2, { self: { name: 'engine-2', version: '1', node: 2, ...two.keys } });
+  await started(t, again);
+  again.mesh.peers([one.peer()]);
+  await until(() => one.mesh.counters.sessions.opened === 2, 'it may replace it');
+  await until(() => one.path(2) === 'direct');
+  t.equal(await one.mesh.send(again.client(), { data: 1 }), undefined);
+  await again.mesh.stop();
   await until(() => one.mesh.state().length === 0, 'forgotten');
   one.mesh.peers([two.peer(proxy.port)]);
   await until(() => one.path(2) === 'direct');

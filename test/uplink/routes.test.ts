@@ -171,17 +171,36 @@ t.test('a peer that does not read is bounded by bytes', async (t) => {
   t.equal(list.length, 1);
 });
 
-t.test('what cannot be sent fails alone', async (t) => {
+t.test('what cannot be sent, or would end the stream at the other end, fails alone', async (t) => {
   const { asking, held } = await routes(t);
   const { list, done } = answers();
+  const deep: unknown[] = [];
+  for (let i = 0, at = deep; i < 70; i++) {
+    const inner: unknown[] = [];
+    at.push(inner);
+    at = inner;
+  }
   asking.send(1, { data: new Uint8Array(2 ** 20) }, done);
   asking.send(1, { data: () => {} }, done);
-  asking.send(1, DATA, done);
-  t.match(list, [
-    [0, 1, /^too_large: /],
-    [0, 1, /^invalid_argument: /],
-  ]);
+  asking.send(1, { data: undefined }, done);
+  asking.send(1, { data: deep }, done);
+  asking.send(1, { data: '\ud800' }, done);
+  asking.send(1, { data: { list: [{ '\udfff': 1 }] } }, done);
+  asking.send(1, { data: new Map([[1, 'a\ud83d']]) }, done);
+  asking.send(1, { data: 'x', type: 'html' as 'text' }, done);
+  asking.send(2 ** 53, DATA, done);
+  asking.call(1, 'subscribe', Array(65).fill('a'), done);
+  asking.call(1, 'subscribe', [undefined], done);
+  asking.publish('c'.repeat(1025), DATA, [], done);
+  asking.publish('\ud800', DATA, [], done);
+  const codes = list.map((answer) => String((answer as string[])[2]).split(':')[0]);
+  t.same(codes, ['too_large', ...Array(12).fill('invalid_argument')]);
+  asking.send(1, { data: ['😀', { ü: '\u0000' }] }, done);
   await until(() => held.asked.length === 1);
+  held.asked[0]!.done(0, 1, `${'x'.repeat(1023)}😀 and more`);
+  await until(() => list.length === 14);
+  t.same(list[13], [0, 1, `${'x'.repeat(1023)}\ufffd`]);
+  t.ok(asking.open);
 });
 
 t.test('the end of the stream fails what is under way, once, and everything after it', async (t) => {
