@@ -3,7 +3,7 @@
 import { SEQUENCES } from '../store/ids.js';
 import type { EngineStats, RegMessage, ServerInfo } from '../uplink/messages.js';
 
-/** Bounds of one engine's registration. */
+/** Bounds of one engine's registration; what is beyond them is left out and counted. */
 export interface RecordLimits {
   readonly clients: number;
   readonly channels: number;
@@ -24,6 +24,8 @@ export class EngineRecord {
   servers: readonly ServerInfo[] = [];
   labels: Readonly<Record<string, string>> = {};
   stats: EngineStats | undefined;
+  /** Clients, channels and devices left out, since the engine has more than the limits allow. */
+  leftOut = 0;
   readonly channels = new Set<string>();
   readonly devices = new Set<string>();
   /**
@@ -61,7 +63,6 @@ export class EngineRecord {
   /**
    * Takes a registration message. False: one was missed, so a full registration is to be asked for; until it comes
    * nothing else is taken.
-   * @throws RangeError when the engine registers more than the limits allow
    */
   apply(message: RegMessage): boolean {
     if (message.full && message.n === 0) {
@@ -98,11 +99,10 @@ export class EngineRecord {
       if (this.channels.delete(name)) this.index.channelClosed(name, this.node);
     }
     for (const name of channels?.add ?? []) {
-      if (this.channels.has(name)) continue;
+      if (this.channels.has(name) || !this.isRoom(this.channels.size, this.limits.channels)) continue;
       this.channels.add(name);
       this.index.channelOpened(name, this.node);
     }
-    bound('channels', this.channels.size, this.limits.channels);
   }
 
   private applyClients({ clients }: RegMessage): void {
@@ -112,10 +112,10 @@ export class EngineRecord {
       else this.strangers.delete(id);
     }
     for (const id of clients?.add ?? []) {
+      if (!this.isRoom(this.clientCount, this.limits.clients)) continue;
       if (this.isOwn(id)) this.sequences.add(id - base);
       else this.strangers.add(id);
     }
-    bound('clients', this.clientCount, this.limits.clients);
   }
 
   private applyDevices({ devices, full = false }: RegMessage): void {
@@ -123,18 +123,20 @@ export class EngineRecord {
       if (this.devices.delete(device)) this.index.deviceDetached(device, this.node);
     }
     for (const [device, client] of devices?.add ?? []) {
+      if (!this.devices.has(device) && !this.isRoom(this.devices.size, this.limits.devices)) continue;
       this.devices.add(device);
       this.index.deviceAttached(device, client, this.node, full);
     }
-    bound('devices', this.devices.size, this.limits.devices);
+  }
+
+  private isRoom(size: number, limit: number): boolean {
+    if (size < limit) return true;
+    this.leftOut++;
+    return false;
   }
 
   private isOwn(id: number): boolean {
     const sequence = id - this.node * SEQUENCES;
     return sequence >= 0 && sequence < SEQUENCES;
   }
-}
-
-function bound(what: string, size: number, limit: number): void {
-  if (size > limit) throw new RangeError(`an engine registers at most ${limit} ${what}`);
 }

@@ -27,7 +27,7 @@ export interface PageOptions {
 }
 
 const MAX_PAGE = 1000;
-const DEFAULT_LIMITS: RecordLimits = { clients: 1_000_000, channels: 100_000, devices: 500_000 };
+const DEFAULT_LIMITS: RecordLimits = { clients: 1_000_000, channels: 1_000_000, devices: 1_000_000 };
 
 /** The registry. */
 export class Registry {

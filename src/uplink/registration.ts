@@ -10,6 +10,7 @@ import {
   type RegMessage,
   type ServerInfo,
 } from './messages.js';
+import { isText } from './sendable.js';
 
 /** All there is to register, read when a full registration is made. */
 export interface RegistrationSource {
@@ -58,6 +59,8 @@ type Part = Pick<RegMessage, 'full' | 'clients' | 'channels' | 'devices'>;
 const DEFAULTS = { gatherMs: 100, maxChanges: 100_000, statsMs: 10_000 };
 /** Bytes of a message, about, at which the next one begins; and those that may wait in the stream. */
 const PART_BYTES = 512 * 1024;
+/** Longest name of a channel or device in characters. */
+const MAX_NAME = 256;
 const AHEAD_BYTES = 1024 * 1024;
 
 /** Keeps a centre informed over whichever control stream is joined. Changes while there is none cost nothing. */
@@ -233,6 +236,14 @@ interface AllChanges {
   readonly devices: Iterable<readonly [string, number | undefined]>;
 }
 
+/**
+ * Whether a name can be told. What the centre would end the stream for is left out: one odd name, which the API can
+ * bring, must not cost the whole registration.
+ */
+function isTellable(name: string): boolean {
+  return name.length <= MAX_NAME && isText(name);
+}
+
 /** Cuts changes into messages that keep to {@link CHANGES_PER_MESSAGE} and {@link PART_BYTES}, each with `head`. */
 function* split(changes: AllChanges, head: Part): Generator<Part> {
   let part = newPart();
@@ -247,6 +258,7 @@ function* split(changes: AllChanges, head: Part): Generator<Part> {
     [count, bytes] = [0, 0];
   }
   for (const [name, there] of changes.channels) {
+    if (!isTellable(name)) continue;
     (there ? part.channels.add : part.channels.del).push(name);
     if (grown(3 * name.length + 3)) yield* cut();
   }
@@ -255,6 +267,7 @@ function* split(changes: AllChanges, head: Part): Generator<Part> {
     if (grown(9)) yield* cut();
   }
   for (const [device, client] of changes.devices) {
+    if (!isTellable(device)) continue;
     if (client === undefined) part.devices.del.push(device);
     else part.devices.add.push([device, client]);
     if (grown(3 * device.length + 13)) yield* cut();

@@ -3,6 +3,7 @@
 import { ERROR_CODES, type ErrorCode, MoonwireError, messageOf } from '../errors.js';
 import type { MessageStream } from './message-stream.js';
 import type { Message, ReqMessage, ResMessage } from './messages.js';
+import { isText } from './sendable.js';
 
 /** Answers the requests of one method: a plain value, or a rejection that is told with its code and message. */
 export type RequestHandler = (params: unknown) => unknown;
@@ -52,7 +53,7 @@ export class Requests {
         return;
       }
       const id = this.nextId++;
-      const error = this.control.send({ t: 'req', id, m: method, p: params });
+      const error = this.send({ t: 'req', id, m: method, p: params });
       if (error) {
         reject(error.code === 'closed' ? new MoonwireError('not_connected', error.message, method) : error);
         return;
@@ -102,7 +103,7 @@ export class Requests {
       this.run(handler, p)
         .then(
           (result) => {
-            const error = this.control.send({ t: 'res', id, r: result });
+            const error = this.send({ t: 'res', id, r: result });
             if (error) this.sendError(id, error);
           },
           (error: unknown) => this.sendError(id, error),
@@ -113,13 +114,21 @@ export class Requests {
     }
   }
 
+  /** As {@link MessageStream.send}; refuses what the peer would end the stream for. */
+  private send(message: ReqMessage | ResMessage): MoonwireError | undefined {
+    if (isText(message)) return this.control.send(message);
+    return new MoonwireError('invalid_argument', 'text with half a character in it');
+  }
+
   private async run(handler: RequestHandler, params: unknown): Promise<unknown> {
     return handler(params);
   }
 
   private sendError(id: number, error: unknown): void {
     const code = error instanceof MoonwireError ? error.code : 'internal';
-    this.control.send({ t: 'res', id, e: { code, text: messageOf(error).slice(0, 4096) } });
+    // Through UTF-8 and back, since a message may quote anything.
+    const text = Buffer.from(messageOf(error).slice(0, 4095)).toString();
+    this.control.send({ t: 'res', id, e: { code, text } });
   }
 }
 

@@ -99,7 +99,15 @@ t.test('the record: counters, gaps, full ones, bounds', async (t) => {
 
   const small = new Registry({ clients: 2, channels: 1, devices: 1 }).newRecord(1);
   t.ok(small.apply(reg(0, { full: true })));
-  t.throws(() => small.apply(reg(1, clients(1, 2, 3))), /at most 2 clients/);
+  const devices = {
+    add: [
+      ['a', 1],
+      ['b', 1],
+    ] as Attachment[],
+    del: [],
+  };
+  t.ok(small.apply(reg(1, { ...clients(1, 2, 3), channels: { add: ['a', 'b'], del: [] }, devices })));
+  t.match([small.clientCount, small.channels.size, small.devices.size, small.leftOut], [2, 1, 1, 3]);
 });
 
 t.test('a channel on several engines, a device that moves between them', async (t) => {
@@ -252,13 +260,27 @@ t.test('a large registration goes in parts, and what changes meanwhile comes aft
 t.test('long names stay below the size of a message', async (t) => {
   const { registration, registry, messages, channels } = await mirrored(t);
   await until(() => messages.length === 1, 'the full one');
-  for (let n = 0; n < 3000; n++) {
-    const name = `${n}${'é'.repeat(1000)}`;
+  for (let n = 0; n < 12_000; n++) {
+    const name = `${n}${'é'.repeat(250)}`;
     channels.add(name);
     registration.channelOpened(name);
   }
-  await until(() => registry.counts().channels === 3000, 'all');
+  await until(() => registry.counts().channels === 12_000, 'all');
   registration.resend();
-  await until(() => messages.at(-1)!.n < 20 && registry.counts().channels === 3000, 'all again');
+  await until(() => messages.at(-1)!.n < 40 && registry.counts().channels === 12_000, 'all again');
   t.pass('every message was taken');
+});
+
+t.test('names that cannot be told cost the others nothing', async (t) => {
+  const { registration, registry, channels, devices } = await mirrored(t);
+  for (const name of ['\ud800', 'x'.repeat(1000), 'good']) {
+    channels.add(name);
+    devices.set(name, BASE);
+    registration.channelOpened(name);
+    registration.deviceAttached(name, BASE);
+  }
+  await until(() => registry.device('good') !== undefined, 'the good one');
+  registration.resend();
+  await until(() => registration.full === 2 && registry.device('good') !== undefined, 'again');
+  t.match(registry.counts(), { channels: 1, devices: 1 });
 });

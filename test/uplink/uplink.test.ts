@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t from 'tap';
 import type { RegistryAddress } from '../../src/config/address.js';
+import { MoonwireError } from '../../src/errors.js';
 import { MemoryKeyValue } from '../../src/store/keyvalue.js';
 import { dial } from '../../src/uplink/dial.js';
 import { STREAM } from '../../src/uplink/messages.js';
@@ -200,13 +201,20 @@ t.test('a live engine is not forgotten', async (t) => {
 t.test('requests: errors, unknown methods, bounds, the end of the session', async (t) => {
   const center = await openCenter(t);
   center.handle('fail', () => {
-    throw Object.assign(new Error('why'), {});
+    throw new Error('why');
   });
   center.handle('never', () => new Promise(() => {}));
   center.handle('odd', () => () => {});
+  center.handle('half', () => '\ud800');
+  center.handle('quote', () => {
+    throw new MoonwireError('conflict', '\ud800');
+  });
   const engine = await new TestEngine(t, [addressOf(center)]).joined();
   await t.rejects(engine.uplink.request('fail'), { code: 'internal', message: 'why' });
   await t.rejects(engine.uplink.request('nothing'), { code: 'not_found' });
+  await t.rejects(engine.uplink.request('half'), { code: 'invalid_argument', message: /half a character/ });
+  await t.rejects(engine.uplink.request('x', { deep: ['\udfff'] }), { code: 'invalid_argument' });
+  await t.rejects(engine.uplink.request('quote'), { code: 'conflict', message: '\ufffd' });
   await t.rejects(engine.uplink.request('odd'), { code: 'invalid_argument' });
   await t.rejects(engine.uplink.request('x', new Uint8Array(2 ** 20)), { code: 'too_large' });
   const open = Array.from({ length: 1000 }, () =>
