@@ -14,11 +14,13 @@ export async function trace(client: ApiClient, id: string, { json }: ApiOptions)
   const stopping = new AbortController();
   untilSignal().then(() => stopping.abort());
   let ended = false;
+  const { transport } = await client.get(`/v1/clients/${id}`);
+  const datagram = transport === 'udp';
   try {
     for await (const { name, data } of client.events(`/v1/clients/${id}/trace`, stopping.signal)) {
       if (name === 'end') ended = true;
       else if (name === 'lost') remark(`${textOf((data as Event).events)} events were left out: too many`);
-      else if (json) printJson(data);
+      else if (json) printJson(datagram ? { ...(data as Event), datagram } : data);
       else print(describe(data as Event));
       if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain');
     }

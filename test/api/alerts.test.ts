@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { Alerts, type Condition, type Notification } from '../../src/api/alerts.js';
@@ -8,7 +10,9 @@ import { Webhook, type WebhookOptions } from '../../src/api/alerts-webhook.js';
 import { monotonicSeconds } from '../../src/api/health.js';
 import { Monitor } from '../../src/api/monitor.js';
 import { parseConfig } from '../../src/config/load.js';
+import { makeCertificates } from '../support/certificates.js';
 import { Device, recordingLogger, startWithScript, until } from '../support/engine.js';
+import { missing } from '../support/need.js';
 
 interface Posted extends Notification {
   source: string;
@@ -155,6 +159,25 @@ t.test('nobody listens', async (t) => {
   hook.notify(note('a'));
   await until(() => hook.counters.failed >= 2);
   t.match(log.lines[0], { level: 'warn', problem: /ECONNREFUSED/ });
+});
+
+t.test('certificates are checked', { skip: missing('openssl', 'openssl') }, async (t) => {
+  const { server } = makeCertificates(t);
+  const posted: string[] = [];
+  const secure = createSecureServer(
+    { cert: readFileSync(server.cert), key: readFileSync(server.key) },
+    (request, response) => {
+      posted.push(request.url!);
+      response.end();
+    },
+  );
+  await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => secure.close());
+  const { hook, log } = webhook(t, `https://127.0.0.1:${(secure.address() as AddressInfo).port}/`);
+  hook.notify(note('a'));
+  await until(() => hook.counters.failed >= 2);
+  t.match(log.lines[0], { problem: /certificate/ });
+  t.strictSame(posted, []);
 });
 
 const SCRIPT = `

@@ -66,9 +66,11 @@ t.test('who does not answer, or not as Moonwire does', async (t) => {
   const unknown = await moonwire(['publish', 'c', 'x', '--api', reset]);
   t.equal(unknown.code, 4);
   t.match(unknown.stderr, /may have been done/);
-  const broken = await stranger(t, (_, response) => {
+  const broken = await stranger(t, ({ url }, response) => {
+    if (!url!.endsWith('/trace')) return response.end('{}');
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write('data: {"time":1,"client":"1","event":"in","hex":"61"}\n\n', () => response.end());
+    return undefined;
   });
   const lost = await moonwire(['trace', '1', '--json', '--api', broken]);
   t.equal(lost.code, 1);

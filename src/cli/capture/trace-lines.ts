@@ -1,5 +1,6 @@
 /**
- * Captures that `moonwire trace --json` writes: a trace event (`engine/trace.ts`) a line. Bytes in and out and the
+ * Captures that `moonwire trace --json` writes: a trace event (`engine/trace.ts`) a line, with `"datagram":true` where
+ * bytes come in datagrams. Bytes in and out and the
  * end of a connection are what a capture holds; what an engine made of them then is left out.
  */
 
@@ -48,7 +49,7 @@ function eventOf(line: string): CaptureEvent | string | undefined {
   } catch {
     return undefined;
   }
-  const { time, client, event, hex } = fields ?? {};
+  const { time, client, event, hex, datagram } = fields ?? {};
   if (typeof time !== 'number' || typeof client !== 'string' || typeof event !== 'string') return undefined;
   if (event === 'close') return endOf(client, time);
   if (event !== 'in' && event !== 'out') return event;
@@ -56,7 +57,7 @@ function eventOf(line: string): CaptureEvent | string | undefined {
   return (
     bytes && {
       connection: client,
-      kind: 'data',
+      kind: datagram === true ? 'datagram' : 'data',
       fromDevice: event === 'in',
       time,
       bytes,
