@@ -1,12 +1,13 @@
 /** `mix.redis`, as CONNMIX has it. */
 
+import { MoonwireError } from '../../errors.js';
 import { type ApiFunction, Failure, HostObject, optional, rest, value } from '../../script/api.js';
 import { LuaError, type LuaValue } from '../../script/executor.js';
 import { bytesOf } from '../../script/fengari.js';
 import { failureOf, orFailure } from '../../script/mix/failure.js';
 import { numberToString } from '../../script/numbers.js';
 import { REDIS_LIMITS, type RedisPool } from '../redis/pool.js';
-import { REPLY_LIMITS, RedisError, type Reply } from '../redis/resp.js';
+import { REPLY_LIMITS } from '../redis/reply.js';
 import type { MixHost } from './host.js';
 
 /** The kind of connections in Lua. */
@@ -22,10 +23,9 @@ function argumentBytes(given: LuaValue, at: number): Uint8Array {
   throw new LuaError(`bad argument #${at} to 'redis:command' (string, number or boolean expected)`);
 }
 
-/** A reply as scripts see it; an error inside a list as a table, as in Redis' own scripts. */
-function plain(reply: Reply): unknown {
-  if (Array.isArray(reply)) return reply.map(plain);
-  return reply instanceof RedisError ? { err: reply.message } : reply;
+/** Why there is no reply: the server's own words, or what we met. */
+function refusal(error: Error): Failure {
+  return error instanceof MoonwireError ? failureOf(error) : new Failure(`redis: ${error.message}`);
 }
 
 export const redisFunctions: ApiFunction<MixHost>[] = [
@@ -74,13 +74,7 @@ export const redisMethods: ApiFunction<RedisPool>[] = [
       if (args.reduce((sum, arg) => sum + arg.length, 0) > MAX_COMMAND) {
         return new Failure(`too_large: a command has at most ${MAX_COMMAND} bytes`);
       }
-      return orFailure(() =>
-        pool
-          .command(args)
-          .then(plain, (error) =>
-            error instanceof RedisError ? new Failure(`redis: ${error.message}`) : failureOf(error),
-          ),
-      );
+      return orFailure(() => pool.command(args).catch(refusal));
     },
   },
 ];

@@ -1,17 +1,13 @@
 /**
  * The connections to one Redis server that all scripts of an engine share. They are opened when commands need them
- * and kept for the next, as the settings of `engine.luavm.redis` say; after a loss the next command opens anew.
+ * and kept for the next, as the settings of `engine.luavm.redis` say; after a loss the next command opens anew. The
+ * library's own pool bounds neither the commands that wait nor the age of connections, and keeps dead ones.
  */
 
-import type { EngineConfig } from '../../config/schema.js';
 import { MoonwireError } from '../../errors.js';
-import { connectTcp } from '../../transports/tcp.js';
 import { blockingSeconds, checkCommand } from './commands.js';
-import { RedisConnection } from './connection.js';
-import type { Reply } from './resp.js';
-
-/** One entry of `engine.luavm.redis`. */
-export type RedisSettings = EngineConfig['luavm']['redis'][number];
+import { RedisConnection, type RedisSettings } from './connection.js';
+import type { Reply } from './reply.js';
 
 /** What happened since the start; names are metric labels. */
 export interface RedisCounters {
@@ -28,7 +24,7 @@ export interface RedisLimits {
   waiting: number;
   /** Seconds one of them waits at most. */
   waitSeconds: number;
-  /** Seconds for connecting, and for each step of logging in. */
+  /** Seconds for connecting and logging in. */
   connectSeconds: number;
   /** Seconds for a reply, beyond the time a command waits itself. */
   replySeconds: number;
@@ -52,15 +48,14 @@ interface Waiter {
 export class RedisPool {
   readonly counters: RedisCounters = { commands: 0, failed: 0, refused: 0 };
   private readonly limits: RedisLimits;
-  private readonly open = new Set<RedisConnection>();
-  /** Connections being opened. */
-  private opening = 0;
-  /** Those of `open` that have nothing to do, the longest idle one first. */
+  /** All connections, those that are being opened included. */
+  private readonly all = new Set<RedisConnection>();
+  /** Those that have nothing to do, the longest idle one first. */
   private readonly idle: RedisConnection[] = [];
   private readonly waiters = new Set<Waiter>();
   private upkeep: NodeJS.Timeout | undefined;
   private upkeepPausedUntil = 0;
-  private readonly stopped = new AbortController();
+  private stopped = false;
 
   constructor(
     private readonly settings: RedisSettings,
@@ -71,7 +66,7 @@ export class RedisPool {
 
   /** Connections that are open or being opened. */
   get connections(): number {
-    return this.open.size + this.opening;
+    return this.all.size;
   }
 
   get idleConnections(): number {
@@ -85,84 +80,69 @@ export class RedisPool {
 
   /**
    * Sends a command. Throws MoonwireError at once: `overloaded` when too many wait, `invalid_argument` for a command
-   * that does not fit a pool. Rejects as {@link RedisConnection.command}, with `timeout` when no connection became
-   * free, and with what opening one met. Once the pool is closed nothing settles any more: there is nobody left to
-   * be told.
+   * that does not fit a pool. Rejects as {@link RedisConnection.command} and {@link RedisConnection.open}, and with
+   * `timeout` when no connection became free. Once the pool is closed nothing settles any more: there is nobody left
+   * to be told.
    */
   command(args: readonly Uint8Array[]): Promise<Reply> {
-    if (this.stopped.signal.aborted) return new Promise(() => {});
+    if (this.stopped) return new Promise(() => {});
     checkCommand(args);
-    const isFull = this.idle.length === 0 && this.connections >= this.settings.poolSize;
+    const isFull = this.idle.length === 0 && this.all.size >= this.settings.poolSize;
     if (isFull && this.waiters.size >= this.limits.waiting) {
       this.counters.refused++;
       throw new MoonwireError('overloaded', `${this.limits.waiting} commands wait for a connection already`);
     }
     this.counters.commands++;
     this.upkeep ??= setInterval(() => this.lookAfter(performance.now()), UPKEEP_MS).unref();
-    return this.run(args).finally(() => (this.stopped.signal.aborted ? new Promise(() => {}) : undefined));
+    return this.run(args).finally(() => (this.stopped ? new Promise(() => {}) : undefined));
   }
 
   /** Closes all connections. */
   close(): void {
-    const error = new MoonwireError('closed', 'the engine stops');
-    this.stopped.abort(error);
+    this.stopped = true;
     clearInterval(this.upkeep);
     for (const { timer } of this.waiters) clearTimeout(timer);
     this.waiters.clear();
-    for (const connection of this.open) connection.destroy(error);
+    for (const connection of this.all) connection.destroy(new MoonwireError('closed', 'the engine stops'));
   }
 
   private async run(args: readonly Uint8Array[]): Promise<Reply> {
-    let connection: RedisConnection;
+    let connection: RedisConnection | undefined;
     try {
       connection = await this.acquire();
-    } catch (error) {
-      this.counters.failed++;
-      throw error;
-    }
-    try {
       return await connection.command(args, this.limits.replySeconds + blockingSeconds(args));
     } catch (error) {
-      if (error instanceof MoonwireError) this.counters.failed++;
+      if (!connection || error instanceof MoonwireError) this.counters.failed++;
       throw error;
     } finally {
-      this.release(connection);
+      if (connection) this.release(connection);
     }
   }
 
   private acquire(): RedisConnection | Promise<RedisConnection> {
-    for (let idle = this.idle.pop(); idle; idle = this.idle.pop()) {
-      if (!idle.closed && !this.expired(idle, performance.now())) return idle;
-      this.retire(idle);
-    }
-    if (this.connections < this.settings.poolSize) return this.connect();
+    const idle = this.idle.pop();
+    if (idle) return idle;
+    if (this.all.size < this.settings.poolSize) return this.connect();
     const { waitSeconds } = this.limits;
     return new Promise((resolve, reject) => {
-      const give = (): void => {
+      const giveUp = (): void => {
         this.waiters.delete(waiter);
         reject(new MoonwireError('timeout', `no connection of the pool became free within ${waitSeconds} s`));
       };
-      const waiter: Waiter = { resolve, timer: setTimeout(give, waitSeconds * 1000) };
+      const waiter: Waiter = { resolve, timer: setTimeout(giveUp, waitSeconds * 1000) };
       this.waiters.add(waiter);
     });
   }
 
-  /** Takes a connection back, or its end: then there is room for another one. */
+  /** Gives a connection that has nothing to do to the next command, or keeps it. */
   private release(connection: RedisConnection): void {
-    if (!connection.closed && this.expired(connection, performance.now())) this.retire(connection);
-    if (connection.closed) this.openForWaiter();
-    else this.offer(connection);
-  }
-
-  private offer(connection: RedisConnection): void {
+    const now = performance.now();
+    if (this.isOld(connection, now)) retire(connection);
+    if (!this.all.has(connection)) return;
+    connection.idleSince = now;
     const waiter = this.nextWaiter();
-    connection.idleSince = performance.now();
     if (waiter) waiter.resolve(connection);
     else this.idle.push(connection);
-  }
-
-  private openForWaiter(): void {
-    if (this.connections < this.settings.poolSize) this.nextWaiter()?.resolve(this.connect());
   }
 
   private nextWaiter(): Waiter | undefined {
@@ -174,74 +154,48 @@ export class RedisPool {
     return waiter;
   }
 
-  /** Opens a connection that is ready for commands. Rejects with MoonwireError, or RedisError for a refused login. */
+  /** Opens a connection that is ready for commands. */
   private async connect(): Promise<RedisConnection> {
-    const { addr, password, db } = this.settings;
-    const { connectSeconds } = this.limits;
-    const { signal } = this.stopped;
-    this.opening++;
-    let connection: RedisConnection;
-    try {
-      connection = new RedisConnection(
-        await connectTcp({ ...addr, timeoutSeconds: connectSeconds, signal }),
-        (lost) => this.forget(lost),
-      );
-    } catch (error) {
-      this.opening--;
-      this.openForWaiter();
-      throw error;
-    }
-    this.opening--;
-    this.open.add(connection);
-    try {
-      if (password !== undefined) {
-        await connection.command([Buffer.from('AUTH'), Buffer.from(password)], connectSeconds);
-      }
-      if (db !== 0)
-        await connection.command([Buffer.from('SELECT'), Buffer.from(String(db))], connectSeconds);
-      return connection;
-    } catch (error) {
-      this.retire(connection);
-      this.openForWaiter();
-      throw error;
-    }
+    const connection = new RedisConnection(this.settings, (lost) => this.forget(lost));
+    this.all.add(connection);
+    await connection.open(this.limits.connectSeconds);
+    return connection;
   }
 
-  private expired(connection: RedisConnection, now: number): boolean {
-    const { maxConnAge } = this.settings;
-    return maxConnAge > 0 && now - connection.openedAt > maxConnAge * 1000;
-  }
-
-  private retire(connection: RedisConnection): void {
-    this.open.delete(connection);
-    connection.destroy(new MoonwireError('closed', 'the pool closed the connection'));
-  }
-
-  /** Drops a connection that is over. */
+  /** Drops a connection that is over; its place goes to the next command that waits. */
   private forget(connection: RedisConnection): void {
-    this.open.delete(connection);
+    this.all.delete(connection);
     const at = this.idle.indexOf(connection);
     if (at >= 0) this.idle.splice(at, 1);
+    this.nextWaiter()?.resolve(this.connect());
+  }
+
+  private isOld(connection: RedisConnection, now: number): boolean {
+    const { maxConnAge } = this.settings;
+    return maxConnAge > 0 && now - connection.openedAt > maxConnAge * 1000;
   }
 
   /** Closes idle connections that are too old, or idle for too long, and keeps `minIdleConns` of them. */
   private lookAfter(now: number): void {
     const { idleTimeout, minIdleConns, poolSize } = this.settings;
     for (const connection of [...this.idle]) {
-      const idleTooLong = idleTimeout > 0 && now - connection.idleSince > idleTimeout * 1000;
-      if (!idleTooLong && !this.expired(connection, now)) continue;
-      this.idle.splice(this.idle.indexOf(connection), 1);
-      this.retire(connection);
+      const isIdleTooLong = idleTimeout > 0 && now - connection.idleSince > idleTimeout * 1000;
+      if (isIdleTooLong || this.isOld(connection, now)) retire(connection);
     }
     if (now < this.upkeepPausedUntil) return;
-    const missing = Math.min(minIdleConns - this.idle.length - this.opening, poolSize - this.connections);
+    const opening = [...this.all].filter((connection) => !connection.ready).length;
+    const missing = Math.min(minIdleConns - this.idle.length - opening, poolSize - this.all.size);
     for (let i = 0; i < missing; i++) {
       this.connect().then(
-        (connection) => this.offer(connection),
+        (connection) => this.release(connection),
         () => {
           this.upkeepPausedUntil = performance.now() + UPKEEP_PAUSE_MS;
         },
       );
     }
   }
+}
+
+function retire(connection: RedisConnection): void {
+  connection.destroy(new MoonwireError('closed', 'the pool closed the connection'));
 }

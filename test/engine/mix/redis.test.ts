@@ -97,7 +97,7 @@ t.test('failures are values, misuse raises', { skip }, async (t) => {
       return redis:command("DEL", table.unpack(args))`),
     [undefined, /^too_large: a command has at most/],
   );
-  // What no Lua string can hold ends the connection, and the next command has another one.
+  // The connection stays in step after a reply that is refused.
   t.match(
     await run(`
       redis:command("SETRANGE", "huge", 5000000, "x")

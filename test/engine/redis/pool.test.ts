@@ -1,6 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { type RedisLimits, RedisPool, type RedisSettings } from '../../../src/engine/redis/pool.js';
+import type { RedisSettings } from '../../../src/engine/redis/connection.js';
+import { type RedisLimits, RedisPool } from '../../../src/engine/redis/pool.js';
 import { until } from '../../support/engine.js';
 import { missing } from '../../support/need.js';
 import { TestRedis } from '../../support/redis.js';
