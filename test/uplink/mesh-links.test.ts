@@ -59,7 +59,8 @@ t.test('the engine with the higher number dials where the other cannot', async (
 });
 
 t.test('a half-open link: noticed by heartbeats, then the relay takes over', async (t) => {
-  const [one, two] = [new TestNode(1), new TestNode(2)];
+  const impatient = { heartbeat: { intervalMs: 100, toleranceMs: 400 } };
+  const [one, two] = [new TestNode(1, impatient), new TestNode(2, impatient)];
   await started(t, one, two);
   const relay = new StandInRelay();
   const proxy = new CutProxy(() => two.mesh.port!);
@@ -90,8 +91,7 @@ t.test('a half-open link: noticed by heartbeats, then the relay takes over', asy
 
 for (const dialler of ['the restarted engine', 'the other one']) {
   t.test(`an engine that restarted replaces the session that ${dialler} dialled, at once`, async (t) => {
-    const slow = { heartbeat: { intervalMs: 10_000, toleranceMs: 15_000 } };
-    const [one, two] = [new TestNode(1, slow), new TestNode(2, slow)];
+    const [one, two] = [new TestNode(1), new TestNode(2)];
     await started(t, one, two);
     const twoDials = dialler === 'the restarted engine';
     const proxy = new CutProxy(() => (twoDials ? one : two).mesh.port!);
@@ -103,7 +103,6 @@ for (const dialler of ['the restarted engine', 'the other one']) {
     // The first process is gone without a word, a second one with its key comes up.
     proxy.dropping = true;
     const again = new TestNode(2, {
-      ...slow,
       self: { name: 'engine-2', version: '1', node: 2, ...two.keys },
     });
     await started(t, again);

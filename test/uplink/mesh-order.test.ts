@@ -85,6 +85,6 @@ t.test('order per sender and client is kept while paths flip', async (t) => {
       [...acknowledged].sort((a, b) => a - b),
       'what was acknowledged arrived',
     );
-    t.ok(changes > 3, 'paths changed');
+    t.ok(changes > 0, 'paths changed');
   }
 });

@@ -43,11 +43,11 @@ export function makeKeys() {
   return { privateKey, publicKey: Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url') };
 }
 
-/** Quick settings for tests. */
-export const QUICK = {
-  heartbeat: { intervalMs: 100, toleranceMs: 300 },
-  dial: { minBackoffMs: 20, maxBackoffMs: 100, yieldMs: 50, timeoutMs: 2000 },
-  route: { timeoutMs: 2000 },
+/** Quick where a test would wait, patient where a loaded machine would be taken for a dead one. */
+const SETTINGS = {
+  heartbeat: { intervalMs: 1000, toleranceMs: 30_000 },
+  dial: { minBackoffMs: 20, maxBackoffMs: 100, yieldMs: 50, timeoutMs: 10_000 },
+  route: { timeoutMs: 10_000 },
 } satisfies Partial<MeshOptions>;
 
 /** One engine of a test. */
@@ -66,7 +66,7 @@ export class TestNode {
       channels: () => this.local.channels.keys(),
       log: silentLogger,
       point: { host: '127.0.0.1', port: 0 },
-      ...QUICK,
+      ...SETTINGS,
       ...options,
     });
   }
