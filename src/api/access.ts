@@ -4,6 +4,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Config } from '../config/schema.js';
 import { MoonwireError } from '../errors.js';
+import { type Logger, LogThrottle } from '../log.js';
 import { Attempts } from './attempts.js';
 import { isLoopback, normalAddress } from './peer-address.js';
 
@@ -44,7 +45,12 @@ export class Gate {
   /** Requests refused, by code. */
   readonly refused = { unauthorized: 0, forbidden: 0, rate_limited: 0 };
 
-  constructor(private readonly access: () => Access) {}
+  private readonly throttle = new LogThrottle();
+
+  constructor(
+    private readonly access: () => Access,
+    private readonly log: Logger,
+  ) {}
 
   /** True while nobody needs to log in, and only this machine may come. */
   get localOnly(): boolean {
@@ -90,6 +96,8 @@ export class Gate {
     const user = find(users, credentials, address);
     if (!user) {
       this.attempts.failed(address);
+      const suppressed = this.throttle.pass(address);
+      if (suppressed >= 0) this.log.warn('wrong user name, password or token', { address, suppressed });
       return this.refuse('unauthorized', 'wrong user name, password or token');
     }
     if (need !== 'any' && !user.roles.includes(need))

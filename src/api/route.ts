@@ -20,6 +20,8 @@ export interface ApiContext {
   readonly host: ApiHost;
   readonly monitor: ApiMonitor | undefined;
   readonly traces: TraceStreams;
+  /** The API as OpenAPI. */
+  describe(): Promise<object>;
 }
 
 /** A checked request. */

@@ -16,7 +16,7 @@ import type { Answer, ApiContext, ApiRequest, Route } from './route.js';
 import { ROUTES } from './routes.js';
 import { CHALLENGE } from './worker-sockets.js';
 
-type Env = { Bindings: HttpBindings };
+type Env = { Bindings: HttpBindings; Variables: { caller: Caller } };
 
 /** What the router needs beside its context. */
 export interface RouterOptions {
@@ -49,8 +49,14 @@ export function createRouter(context: ApiContext, options: RouterOptions): Hono<
     return next();
   });
   for (const row of ROUTES) {
-    if (row.body) app.on(row.method, honoPath(row), limited);
-    app.on(row.method, honoPath(row), (c) => serve(c, row, context, gate, log));
+    const path = honoPath(row);
+    app.on(row.method, path, (c, next) => {
+      c.set('caller', gate.enter(c.env.incoming, row.needs));
+      return next();
+    });
+    // Nothing is read of a body before its sender was let in.
+    if (row.body) app.on(row.method, path, limited);
+    app.on(row.method, path, (c) => serve(c, row, context, log));
   }
   for (const path of new Set(ROUTES.map(honoPath))) {
     const allow = ROUTES.filter((row) => honoPath(row) === path).map(({ method }) => method);
@@ -74,21 +80,14 @@ export function createRouter(context: ApiContext, options: RouterOptions): Hono<
   return app;
 }
 
-async function serve(
-  c: Context<Env>,
-  row: Route,
-  context: ApiContext,
-  gate: Gate,
-  log: Logger,
-): Promise<Response> {
+async function serve(c: Context<Env>, row: Route, context: ApiContext, log: Logger): Promise<Response> {
   const { incoming, outgoing } = c.env;
-  const caller = gate.enter(incoming, row.needs);
   try {
     const request = {
       params: row.params && check(row.params, c.req.param()),
       query: row.query && check(row.query, c.req.query()),
       body: row.body && check(row.body, readBody(new Uint8Array(await c.req.arrayBuffer()))),
-      caller,
+      caller: c.get('caller'),
       incoming,
       outgoing,
     };
@@ -112,9 +111,7 @@ async function run(
     return answer;
   };
   const { audit } = row;
-  return audit
-    ? audited(log, request.caller as Caller, audit.action, audit.target(request), perform)
-    : perform();
+  return audit ? audited(log, request.caller, audit.action, audit.target(request), perform) : perform();
 }
 
 function respond(c: Context<Env>, answer: Exclude<Answer, Failure>): Response {

@@ -19,6 +19,7 @@ import {
   healthReport,
 } from './shapes.js';
 
+const EVENTS = 'text/event-stream';
 const NAME_BYTES = 256;
 const name = text(1, NAME_BYTES);
 const limit = v.optional(queryNumber(1, PAGE_MAX), String(PAGE_DEFAULT));
@@ -163,9 +164,11 @@ export const ROUTES: readonly Route[] = [
       'What happens with one client, as it happens: a trace event as JSON in each `data`; `event: lost` tells how ' +
       'many the reader was too slow for, `event: end` that the client is gone.',
     params: byId,
-    answer: 'text/event-stream',
-    run: async ({ host, traces }, { params, outgoing, caller }) =>
-      (await traces.stream(host, params.id, outgoing, caller)) ?? 'answered',
+    answer: EVENTS,
+    run: async ({ host, traces }, { params, incoming, outgoing, caller }) => {
+      if (incoming.method === 'HEAD') return { contentType: EVENTS, text: '' };
+      return (await traces.stream(host, params.id, outgoing, caller)) ?? 'answered';
+    },
   }),
   route({
     method: 'GET',
@@ -238,10 +241,7 @@ export const ROUTES: readonly Route[] = [
     needs: 'any',
     summary: 'This API as OpenAPI 3.1.',
     answer: v.record(v.string(), v.unknown()),
-    run: async ({ host }) => {
-      const { describeApi } = await import('./openapi.js');
-      return { json: describeApi(ROUTES, host.version) };
-    },
+    run: async ({ describe }) => ({ json: await describe() }),
   }),
 ];
 

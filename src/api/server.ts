@@ -11,6 +11,7 @@ import type { ApiHost } from './host.js';
 import { mayComeFrom, namesThisMachine } from './peer-address.js';
 import type { ApiMonitor } from './route.js';
 import { createRouter } from './router.js';
+import { ROUTES } from './routes.js';
 import { TraceStreams } from './trace-stream.js';
 import type { WorkerSocketCounters } from './worker-socket.js';
 import { WorkerSockets } from './worker-sockets.js';
@@ -30,8 +31,9 @@ export interface ApiCounters {
   readonly webSockets: Readonly<WorkerSocketCounters>;
   /** Requests refused, by code. */
   readonly refused: Readonly<Record<string, number>>;
-  /** Connections refused because `connections` were open. */
+  /** Connections refused because `connections` were open, and those closed because they took no answer. */
   readonly refusedConnections: number;
+  readonly closedStalled: number;
 }
 
 /** A listening API. */
@@ -53,11 +55,10 @@ const CLOSE_MS = 2000;
 /** Starts listening. Rejects with MoonwireError `conflict` when the port is taken. */
 export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api> {
   const { config, log } = options;
-  const { connections, bodyBytes, sendBufferBytes } = config.limits;
+  const { bodyBytes, sendBufferBytes } = config.limits;
   const [idleMs, stallMs] = [config.readTimeout * 1000, config.writeTimeout * 1000];
-  const gate = new Gate(options.access);
+  const gate = new Gate(options.access, log);
   const traces = new TraceStreams();
-  let refusedConnections = 0;
 
   const guard = (request: IncomingMessage): void => {
     if (gate.localOnly && !namesThisMachine(request))
@@ -75,8 +76,20 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
     { idleMs, stallMs, sendBufferBytes, messageBytes: bodyBytes },
     log,
   );
+  const counters = {
+    webSockets: sockets.counters,
+    refused: gate.refused,
+    refusedConnections: 0,
+    closedStalled: 0,
+  };
+  let description: Promise<object> | undefined;
+  // Made once, when somebody asks.
+  const describe = (): Promise<object> => {
+    description ??= import('./openapi.js').then(({ describeApi }) => describeApi(ROUTES, host.version));
+    return description;
+  };
   const router = createRouter(
-    { host, monitor: options.monitor, traces },
+    { host, monitor: options.monitor, traces, describe },
     { gate, guard, origins: config.cors, bodyBytes, log },
   );
   const server = createServer(
@@ -88,11 +101,13 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
     },
     getRequestListener(router.fetch, { overrideGlobalObjects: false }),
   );
-  server.maxConnections = connections;
-  server.on('drop', () => refusedConnections++);
+  server.maxConnections = config.limits.connections;
+  server.on('drop', () => counters.refusedConnections++);
   server.setTimeout(stallMs, (socket: Socket) => {
     // Nothing moved: a peer that takes nothing is closed, one that waits for its answer is not.
-    if (socket.writableLength > 0) socket.destroy();
+    if (socket.writableLength === 0) return;
+    counters.closedStalled++;
+    socket.destroy();
   });
   server.on('upgrade', (request, socket, head) => void sockets.upgrade(request, socket, head));
   const { address, port } = await listen(server, config);
@@ -101,13 +116,7 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
   return {
     address,
     port,
-    counters: {
-      webSockets: sockets.counters,
-      refused: gate.refused,
-      get refusedConnections() {
-        return refusedConnections;
-      },
-    },
+    counters,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       sockets.close();

@@ -1,4 +1,6 @@
 import t from 'tap';
+import * as v from 'valibot';
+import { ROUTES } from '../../src/api/routes.js';
 import { startEngineWithApi } from '../support/api.js';
 import { Device, until } from '../support/engine.js';
 
@@ -211,6 +213,44 @@ t.test('what is not there, and what is not for that method', async (t) => {
   t.equal((await api.request('GET', '/readyz')).status, 200);
   t.equal((await api.request('GET', '/metrics')).status, 404);
   t.equal((await api.request('GET', '/v1/devices/%E0%A4%A')).status, 404, 'a broken escape');
+});
+
+t.test('answers are what their schemas say', async (t) => {
+  const api = await startEngineWithApi(LINES, {
+    monitor: {
+      health: () => ({
+        status: 'degraded',
+        ready: true,
+        reasons: [{ code: 'queue_full', text: 'topic x is full', since: 1 }],
+        uptime_seconds: 1,
+        version: '1.2.3',
+      }),
+      metrics: () => 'moonwire_ready 1\n',
+    },
+  });
+  t.teardown(api.stop);
+  const { id } = await join(api.test.port());
+  const values: Record<string, string> = {
+    '/v1/engines/{name}': '/v1/engines/test',
+    '/v1/clients/{id}': `/v1/clients/${id}`,
+    '/v1/devices/{id}': `/v1/devices/dev-${id}`,
+  };
+  for (const { method, path, answer } of ROUTES) {
+    if (method !== 'GET' || path.endsWith('/trace')) continue;
+    const { status, body } = await api.request('GET', values[path] ?? path);
+    t.equal(status, 200, path);
+    if (typeof answer === 'string') t.type(body, 'string', path);
+    else t.ok(v.safeParse(answer, body).success, path);
+  }
+});
+
+t.test('HEAD answers without a body, and begins no trace', async (t) => {
+  const api = await startEngineWithApi(LINES);
+  t.teardown(api.stop);
+  const { id } = await join(api.test.port());
+  t.match(await api.request('HEAD', '/v1/clients'), { status: 200, body: '' });
+  t.equal((await api.request('HEAD', `/v1/clients/${id}/trace`)).status, 200);
+  t.equal(api.test.engine.client(Number(id))!.tracers, undefined);
 });
 
 t.test('openapi.json describes every route', async (t) => {
