@@ -1,5 +1,6 @@
 /** `moonwire doctor`: whether this machine can run a configuration, and what to type where it cannot. */
 
+import { boardNames } from '../boards/catalogue.js';
 import type { Check, CheckState } from '../boards/check.js';
 import { examine } from '../boards/examine.js';
 import { Machine } from '../boards/machine.js';
@@ -18,7 +19,7 @@ export interface DoctorOptions {
 export async function doctor({ file, json = false, root = '/' }: DoctorOptions): Promise<number> {
   const checks = await examine({
     machine: new Machine({ root }),
-    config: file === undefined ? undefined : loadConfig(file).config,
+    config: file === undefined ? undefined : loadConfig(file, { boards: boardNames() }).config,
     ports: await listSerialPorts(root),
     locate: (port) => locateSerialPort(port, root),
   });

@@ -9,7 +9,7 @@ import { messageOf } from '../errors.js';
 import type { Environment } from './environment.js';
 import { formatSize } from './measures.js';
 import { ConfigError, formatPath, type Problem, type Step } from './problems.js';
-import { checkRules, type Report, resolveFiles } from './rules.js';
+import { checkBoard, checkRules, type Report, resolveFiles } from './rules.js';
 import { type Config, configSchema } from './schema.js';
 import { MAX_FILE_BYTES, readYaml } from './yaml.js';
 
@@ -20,6 +20,8 @@ const MAX_PROBLEMS = 100;
 export interface LoadOptions {
   readonly env?: Environment;
   readonly cwd?: string;
+  /** Names `board` may have beside auto; without them any name passes here. */
+  readonly boards?: readonly string[];
 }
 
 /** A configuration that can be used. */
@@ -79,6 +81,7 @@ export function parseConfig(text: string, file: string, options: LoadOptions = {
   const subject = { written, read: result.output };
   const report = into(problems, 'value');
   checkRules(subject, report);
+  if (options.boards) checkBoard(subject, options.boards, report);
   resolveFiles(subject, [resolve(cwd), resolve(cwd, dirname(file))], report);
 
   if (!result.success || problems.length > 0) throw new ConfigError(file, inOrder(problems));

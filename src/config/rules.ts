@@ -4,7 +4,7 @@
  */
 
 import { type Bases, candidates, findPath } from './files.js';
-import { formatPath, type Step } from './problems.js';
+import { formatPath, type Step, show, suggest } from './problems.js';
 
 /** Takes a problem or notice about a setting. */
 export type Report = (steps: readonly Step[], message: string, hint?: string) => void;
@@ -26,6 +26,15 @@ export function checkRules(subject: Subject, report: Report): void {
   checkRedis(subject.read, report);
   checkExposure(subject.read, report);
   checkSimulated(subject.read, report);
+}
+
+/** The board must be one that is known. */
+export function checkBoard({ read }: Subject, boards: readonly string[], report: Report): void {
+  const board = at(read, 'board');
+  if (typeof board !== 'string' || board === 'auto' || boards.includes(board)) return;
+  const near = suggest(board, boards);
+  const hint = near === undefined ? `known: ${boards.join(', ')}` : `did you mean ${near}?`;
+  report(['board'], `must be auto or the name of a board, got ${show(board)}`, hint);
 }
 
 /** Design §9 "Configuration overlaps": CONNMIX's name and ours for one setting exclude each other. */

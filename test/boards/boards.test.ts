@@ -3,6 +3,7 @@ import t, { type Test } from 'tap';
 import { parseBoard } from '../../src/boards/board.js';
 import { boardNames, detectBoard, findBoard, loadBoard } from '../../src/boards/catalogue.js';
 import { Machine } from '../../src/boards/machine.js';
+import { HERE, problemsOf } from '../config/support.js';
 import { Tree } from './trees.js';
 
 const NAMES = [
@@ -134,4 +135,14 @@ t.test('a bad file names each place and what is allowed', async (t) => {
       expected,
     );
   }
+});
+
+t.test('a configuration names a board that is known', async (t) => {
+  const options = { ...HERE, boards: boardNames() };
+  t.same(problemsOf('board: auto', options), []);
+  t.same(problemsOf('board: raspberry-pi-4', options), []);
+  t.match(problemsOf('board: raspberry-pi-44', options), [
+    /^1:8 board: must be auto or the name of a board, got "raspberry-pi-44"$/,
+  ]);
+  t.same(problemsOf('board: mine'), [], 'who does not know the boards checks none');
 });
