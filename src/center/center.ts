@@ -106,7 +106,9 @@ export class Center {
       joinToken: options.joinToken,
       trustedKeys: options.trustedKeys,
       joinsPerSecond: this.limits.joinsPerSecond,
-      hasRoom: () => this.registry.size < this.limits.engines,
+      hasRoom: (node) =>
+        this.registry.size < this.limits.engines ||
+        (node !== undefined && this.registry.engineOfNode(node) !== undefined),
     });
   }
 
@@ -126,8 +128,8 @@ export class Center {
     const { opened } = this;
     this.opened = undefined;
     this.peers.stop();
-    for (const engine of this.registry.list()) engine.close('the centre stops');
-    await opened?.close();
+    const engines = this.registry.list();
+    await opened?.close(Promise.all(engines.map((engine) => engine.close('the centre stops'))));
   }
 
   /** Answers a method that engines call; to be called before `start`. */
@@ -205,13 +207,13 @@ export class Center {
     if (older) {
       this.counters.replaced++;
       this.drop(older, 'replaced by a newer session of the same engine');
-      older.close('replaced by a newer session of the same engine');
+      void older.close('replaced by a newer session of the same engine');
     }
     this.counters.joins++;
     this.registry.add(engine);
     this.peers.add(engine);
     const { name, node, remote, version } = engine;
-    this.log.info(`engine ${name} joined`, { node, remote, version });
+    this.report(`up ${name}`, `engine ${name} joined`, { node, remote, version }, 'info');
     for (const observer of this.observers) observer.engineUp?.(engine);
     void engine.ended().then((reason) => this.drop(engine, reason));
   }
@@ -221,7 +223,8 @@ export class Center {
     if (!this.registry.remove(engine)) return;
     this.peers.remove(engine);
     this.counters.lost++;
-    this.log.warn(`engine ${engine.name} is gone`, { node: engine.node, remote: engine.remote, reason });
+    const { name, node, remote } = engine;
+    this.report(`down ${name}`, `engine ${name} is gone`, { node, remote, reason });
     for (const observer of this.observers) observer.engineDown?.(engine, reason);
   }
 
@@ -241,10 +244,15 @@ export class Center {
     setTimeout(() => void session.session.close(), REFUSED_MS).unref();
   }
 
-  /** Logs what strangers cause, at a bounded rate. */
-  private report(key: string, message: string, fields: Record<string, unknown>): void {
+  /** Logs what peers cause, at a bounded rate for each key. */
+  private report(
+    key: string,
+    message: string,
+    fields: Record<string, unknown>,
+    level: 'info' | 'warn' = 'warn',
+  ): void {
     const suppressed = this.throttle.pass(key);
-    if (suppressed >= 0) this.log.warn(message, { ...fields, suppressed });
+    if (suppressed >= 0) this.log[level](message, { ...fields, ...(suppressed > 0 && { suppressed }) });
   }
 }
 

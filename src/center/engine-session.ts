@@ -5,6 +5,7 @@ import { type MessageCounters, MessageStream } from '../uplink/message-stream.js
 import { type HelloMessage, MAX_MESSAGE_BYTES, type Peer, STREAM } from '../uplink/messages.js';
 import { type RequestHandler, Requests } from '../uplink/requests.js';
 import { Route, type RouteRequests } from '../uplink/routes.js';
+import { describeEnd } from '../uplink/session-end.js';
 import type { EngineRecord } from './engine-record.js';
 import type { Pin } from './pins.js';
 
@@ -85,8 +86,7 @@ export class EngineSession {
 
   /** Resolves when the session has ended, to the reason. */
   async ended(): Promise<string> {
-    const { error, remote } = await this.session.session.closed;
-    return remote && remote.code !== 'none' ? remote.message : error.message;
+    return describeEnd(await this.session.session.closed);
   }
 
   /** Asks the engine; see {@link Requests.request}. */
@@ -109,9 +109,9 @@ export class EngineSession {
     this.control.send({ t: 'peers', peers, gone });
   }
 
-  /** Ends the session. */
-  close(reason: string): void {
-    void this.session.session.close(new MuxError('stream_refused', reason));
+  /** Ends the session, and tells the engine why; resolves when it has ended, within a second or so. */
+  async close(reason: string): Promise<void> {
+    await this.session.session.close(new MuxError('stream_refused', reason));
   }
 
   private takeControl(): void {
@@ -126,7 +126,7 @@ export class EngineSession {
     };
     control.onclose = (error) => {
       requests.end();
-      this.close(error?.message ?? 'the control stream ended');
+      void this.close(error?.message ?? 'the control stream ended');
     };
     // There is one.
     this.session.handle(STREAM.control, refuse);

@@ -34,8 +34,8 @@ export interface DoorOptions {
   readonly trustedKeys?: readonly Uint8Array[] | undefined;
   /** Joins a second, of known engines and as many again of others. */
   readonly joinsPerSecond: number;
-  /** True while there is room for one more engine. */
-  hasRoom(): boolean;
+  /** Whether an engine may come in; `node` is its number if it has one, and it may be here already. */
+  hasRoom(node: number | undefined): boolean;
 }
 
 /** Decides about joins. */
@@ -101,7 +101,7 @@ export class Door {
       const proved = token !== undefined && isTokenProved(exchange, joinToken, token);
       if (!trusted && !proved) throw new Refused('bad_token');
     }
-    if (!hasRoom()) throw new Refused('overloaded');
+    if (!hasRoom(pin?.node)) throw new Refused('overloaded');
     try {
       return pin ?? (await pins.pin(name, key, node));
     } catch (error) {

@@ -73,7 +73,7 @@ export class RegistryListener {
     const secure = tls && createTlsServer({ ...tls, handshakeTimeout: limits.joinMs });
     this.server = createServer({ keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, noDelay: true });
     this.server.on('connection', (socket) => {
-      this.takeStranger(socket);
+      if (!this.takeStranger(socket)) return;
       if (secure) secure.emit('connection', socket);
       else this.sniff(socket);
     });
@@ -126,19 +126,23 @@ export class RegistryListener {
     return this.strangers.size;
   }
 
-  /** Closes the port and every connection that came through it. */
-  async close(): Promise<void> {
+  /** Closes the port at once, and every connection that came through it after `sessions` have ended. */
+  async close(sessions: Promise<unknown>): Promise<void> {
     const closed = new Promise((resolve) => this.server.close(resolve));
+    await sessions;
     for (const socket of this.sockets) socket.destroy();
     await closed;
   }
 
-  private takeStranger(socket: Socket): void {
+  /** False when it has gone already. */
+  private takeStranger(socket: Socket): boolean {
     this.counters.connections++;
-    if (this.strangers.size >= this.limits.strangers) {
-      this.evictOldest();
-    }
     const remote = remoteOf(socket);
+    if (remote === '') {
+      socket.destroy();
+      return false;
+    }
+    if (this.strangers.size >= this.limits.strangers) this.evictOldest();
     const timer = setTimeout(() => {
       this.counters.late++;
       this.warn('late', remote, `closed: it did not join within ${this.limits.joinMs} ms`);
@@ -152,6 +156,7 @@ export class RegistryListener {
       if (this.strangers.get(remote)?.socket === socket) this.forget(remote);
       this.sockets.delete(socket);
     });
+    return true;
   }
 
   private evictOldest(): void {

@@ -13,6 +13,7 @@ import { MessageStream, newMessageCounters } from './message-stream.js';
 import { type Peer, type PeersMessage, STREAM, type WelcomeMessage } from './messages.js';
 import type { Registration } from './registration.js';
 import { type RequestHandler, Requests } from './requests.js';
+import { describeEnd, readableText } from './session-end.js';
 
 /** Most peers kept; a centre has fewer. */
 const MAX_PEERS = 20_000;
@@ -214,9 +215,9 @@ export class Uplink {
       else log.debug('the centre is not reached', fields);
       return final ? 'refused' : 'failed';
     }
-    const { error, remote } = await session.session.closed;
+    const end = await session.session.closed;
     signal.removeEventListener('abort', close);
-    this.ended(remote && remote.code !== 'none' ? remote.message : error.message);
+    this.ended(describeEnd(end));
     return 'ended';
   }
 
@@ -229,7 +230,7 @@ export class Uplink {
     // The centre's last words say more than the end of a stream does.
     let farewell = '';
     session.on('goaway', (_error, debug) => {
-      farewell = Buffer.from(debug).toString('utf8', 0, 1024);
+      farewell = readableText(debug);
     });
     const timeoutMs = this.options.timeoutMs ?? 10_000;
     const late = setTimeout(() => control.reset(`the join took longer than ${timeoutMs} ms`), timeoutMs);

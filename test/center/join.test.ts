@@ -58,6 +58,8 @@ class HandMade {
   }
 }
 
+const FAR_OFF = { minSeconds: 60, maxSeconds: 60, stableSeconds: 5 };
+
 t.test('a proof must be for this join, by this key', async (t) => {
   const center = await openCenter(t, { joinToken: 'secret' });
   const attempts: [what: string, code: string, attempt: (peer: HandMade) => Promise<ProveMessage>][] = [
@@ -193,11 +195,9 @@ t.test('the same key replaces its older session at once', async (t) => {
   t.equal(center.registry.size, 1);
   t.equal(center.counters.replaced, 1);
   await until(() => first.downs.length > 0, 'the older end is told');
-  t.match(first.downs, [/going away/]);
+  t.match(first.downs, [/replaced by a newer session/]);
   t.match(center.registry.counts(), { clients: 0 }, 'what the older session registered is gone');
 });
-
-const FAR_OFF = { minSeconds: 60, maxSeconds: 60, stableSeconds: 5 };
 
 t.test('numbers and names stay over restarts of engine and centre', async (t) => {
   const values = new MemoryKeyValue();
@@ -256,11 +256,14 @@ t.test('a trusted key needs no token', async (t) => {
 
 t.test('too many engines, or joins at a time, are refused, and tried again soon', async (t) => {
   const full = await openCenter(t, { limits: { engines: 1 } });
-  const first = await new TestEngine(t, [addressOf(full)], { name: 'a' }).joined();
+  const first = await new TestEngine(t, [addressOf(full)], { name: 'a', retry: FAR_OFF }).joined();
   const second = new TestEngine(t, [addressOf(full)], { name: 'b', refusedSeconds: 3600 });
   await until(() => second.uplink.counters.refused > 0, 'refused');
   t.match(second.uplink.state.lastError, /overloaded/);
-  await first.uplink.stop();
+  const returning = new TestEngine(t, [addressOf(full)], { name: 'a' }, first.identity);
+  await returning.joined();
+  t.equal(second.ups.length, 0, 'the engine that is here may return, others may not come');
+  await Promise.all([first.uplink.stop(), returning.uplink.stop()]);
   await second.joined();
 
   const slow = await openCenter(t, { limits: { joinsPerSecond: 1 } });

@@ -150,6 +150,7 @@ t.test('an engine returns by itself and registers anew, through the centre’s r
 
   await center.stop();
   await until(() => engine.downs.length === 2, 'down again');
+  t.equal(engine.downs[1], 'the centre stops');
   await until(() => engine.uplink.state.attempts > 2, 'attempts');
   await t.rejects(engine.uplink.request('x'), { code: 'not_connected' });
   t.throws(() => engine.uplink.openStream(STREAM.route), { code: 'not_connected' });
@@ -221,7 +222,7 @@ t.test('requests: errors, unknown methods, bounds, the end of the session', asyn
     engine.uplink.request('never').catch((error) => error.code),
   );
   await t.rejects(engine.uplink.request('never'), { code: 'overloaded' });
-  center.registry.engineOfNode(1)?.close('enough');
+  await center.registry.engineOfNode(1)?.close('enough');
   t.same(new Set(await Promise.all(open)), new Set(['not_connected']));
 });
 
