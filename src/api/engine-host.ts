@@ -117,8 +117,14 @@ export class EngineHost implements ApiHost {
   }
 
   async channels(page: PageRequest<string>): Promise<Page<ChannelInfo>> {
-    const counts = new Map(this.engine.channels.counts());
-    return describedPage(counts.keys(), page, (name) => ({ name, subscribers: counts.get(name)! }));
+    const { channels } = this.engine;
+    const found = describedPage(channels.names(), page, (name) => ({ name, subscribers: 0 }));
+    const byName = new Map(found.items.map((item) => [item.name, item]));
+    for (const [name, subscribers] of channels.counts()) {
+      const item = byName.get(name);
+      if (item) item.subscribers = subscribers;
+    }
+    return found;
   }
 
   async trace(id: number, listener: TraceListener, ended: () => void): Promise<(() => void) | Failure> {
