@@ -27,6 +27,8 @@ export class LuaFramer implements Framer {
     private readonly extra: () => LuaValue,
     private readonly max: number,
     private readonly onDiscard: OnDiscard,
+    /** On whose behalf the function runs. */
+    private readonly owner: unknown,
   ) {}
 
   get pending(): number {
@@ -44,7 +46,7 @@ export class LuaFramer implements Framer {
   next(): Uint8Array | undefined {
     if (this.held.length === 0 || this.held.length === this.asked) return undefined;
     const buffer = new HostObject(BUFFER_KIND, new ReceiveBuffer(this.held));
-    const [end] = this.vm.invoke(this.input, [buffer, this.extra()]);
+    const [end] = this.vm.invoke(this.input, [buffer, this.extra()], this.owner);
     if (end === -1) throw new DisconnectRequest('the script asked to disconnect');
     if (typeof end !== 'number' || !Number.isInteger(end) || end < 0 || end > this.held.length) {
       throw new MoonwireError(

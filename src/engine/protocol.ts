@@ -143,7 +143,7 @@ export class Protocol {
   /** A framer for one peer's stream. `max`: longest frame in bytes, for framing done in Lua. */
   createFramer(peer: ProtocolPeer, max: number, onDiscard: OnDiscard): Framer {
     if (this.framing) return this.framing.create(onDiscard);
-    return new LuaFramer(this.vm, this.input, () => this.extra(peer), max, onDiscard);
+    return new LuaFramer(this.vm, this.input, () => this.extra(peer), max, onDiscard, peer);
   }
 
   /**

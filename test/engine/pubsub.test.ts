@@ -210,6 +210,23 @@ t.test('queues: bounded, in order, consumers take turns', async (t) => {
   t.same(queues.counters, { pushed: 13, taken: 12, refused: 2 });
 });
 
+t.test('framing in Lua runs on behalf of its client', async (t) => {
+  const test = await startWithScript(`
+    function protocol_input(buf)
+      local conn = mix.socket.tcp()
+      mix.queue.push("seen", conn:client_id())
+      return buf:length()
+    end`);
+  t.teardown(test.stop);
+  const device = await Device.connect(test.port());
+  t.teardown(() => device.socket.destroy());
+  device.send('x');
+  await until(() => test.engine.queues.counters.pushed === 1);
+  const taken: unknown[] = [];
+  test.engine.queues.consume(['seen'], { ready: true, take: (message) => taken.push(message) });
+  t.same(taken, [{ topic: 'seen', client: 1, data: '1' }]);
+});
+
 t.test('a client can be watched, and its last frames are kept', async (t) => {
   const test = await startWithScript(CHAT);
   t.teardown(test.stop);
