@@ -9,6 +9,9 @@ import { type ChanMessage, type Message, STREAM } from './messages.js';
 import { announceAll, PeerChannels } from './peer-channels.js';
 import { Route, type RouteOptions, type RouteRequests } from './routes.js';
 
+/** Milliseconds for an answer to a probe, unless requests have another time limit. */
+const PROBE_MS = 10_000;
+
 /** What both ends of every session are given. */
 export interface MeshSessionOptions {
   /** Answers the other engine's requests. */
@@ -35,6 +38,7 @@ export class MeshSession {
   readonly channels = new PeerChannels();
   private readonly heartbeat: Heartbeat;
   private openedRoute: Route | undefined;
+  private probing: NodeJS.Timeout | undefined;
   private isReady = false;
   private over = false;
 
@@ -94,7 +98,20 @@ export class MeshSession {
     }
     this.openedRoute = new Route(new MessageStream(stream), this.options.requests, this.options.route);
     this.openedRoute.onclose = (error) => this.close(error?.message ?? 'the other engine ended the route');
+    this.openedRoute.ontimeout = () => this.probe();
     this.becomeReady();
+  }
+
+  /** Requests were not answered: looks whether anybody is there, since heartbeats may be minutes apart. */
+  private probe(): void {
+    if (this.probing || this.over) return;
+    const { timeoutMs = PROBE_MS } = this.options.route;
+    const stop = () => {
+      clearTimeout(this.probing);
+      this.probing = undefined;
+    };
+    this.probing = setTimeout(() => this.close('the other engine does not answer'), timeoutMs).unref();
+    this.heartbeat.beat().then(stop, stop);
   }
 
   private becomeReady(): void {

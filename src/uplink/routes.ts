@@ -69,6 +69,8 @@ export class Route implements RouteRequests {
   };
   /** Called once when the route has ended, after every request under way has failed. */
   onclose: ((error?: Error) => void) | undefined = undefined;
+  /** Called when requests were not answered in time. */
+  ontimeout: (() => void) | undefined = undefined;
 
   private readonly options: Required<RouteOptions>;
   /** Requests under way by id, hence oldest first; one time limit for all makes that the order they fall due. */
@@ -156,17 +158,17 @@ export class Route implements RouteRequests {
 
   /** Fails what is due, and waits for the next. One timer for all: setting one for each would cost more than a send. */
   private readonly expire = (): void => {
-    this.timer = undefined;
     const now = performance.now();
+    const before = this.counters.timeouts;
     for (const [id, { done, due }] of this.waiting) {
-      if (due > now) {
-        this.timer = setTimeout(this.expire, Math.ceil(due - now)).unref();
-        return;
-      }
+      if (due > now) break;
       this.waiting.delete(id);
       this.counters.timeouts++;
       done(0, 1, `timeout: no answer in ${this.options.timeoutMs} ms`);
     }
+    const [oldest] = this.waiting.values();
+    this.timer = oldest && setTimeout(this.expire, Math.ceil(oldest.due - now)).unref();
+    if (this.counters.timeouts > before) this.ontimeout?.();
   };
 
   private receive(message: Message): void {

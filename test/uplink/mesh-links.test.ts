@@ -89,6 +89,30 @@ t.test('a half-open link: noticed by heartbeats, then the relay takes over', asy
   t.equal(await one.mesh.send(b, { data: 'direct' }), undefined);
 });
 
+t.test('a half-open link between heartbeats: noticed by requests without answers', async (t) => {
+  const rare = {
+    heartbeat: { intervalMs: 3_600_000, toleranceMs: 3_600_000 },
+    route: { timeoutMs: 200 },
+  };
+  const [one, two] = [new TestNode(1, rare), new TestNode(2, rare)];
+  await started(t, one, two);
+  const proxy = new CutProxy(() => two.mesh.port!);
+  await proxy.start();
+  t.teardown(() => proxy.stop());
+  const b = two.client();
+  one.mesh.peers([two.peer(proxy.port)]);
+  two.mesh.peers([one.peer(null)]);
+  await until(() => one.path(2) === 'direct');
+  proxy.dropping = true;
+  t.match(await one.mesh.send(b, { data: 'lost' }), { code: 'timeout' });
+  await until(() => one.path(2) === 'none');
+
+  proxy.cut();
+  proxy.dropping = false;
+  await until(() => one.path(2) === 'direct', 'a new session');
+  t.equal(await one.mesh.send(b, { data: 'there' }), undefined);
+});
+
 for (const dialler of ['the restarted engine', 'the other one']) {
   t.test(`an engine that restarted replaces the session that ${dialler} dialled, at once`, async (t) => {
     const [one, two] = [new TestNode(1), new TestNode(2)];
