@@ -117,14 +117,24 @@ export class WebSocketConnection extends Endpoint {
   write(bytes: Uint8Array, type?: MessageType): void {
     const { stream, frames } = this.settings;
     if (this.closed || (stream && bytes.length === 0)) return;
-    if (!this.corked) {
-      this.corked = true;
-      this.socket.cork();
-      setImmediate(WebSocketConnection.flush, this);
-    }
     const carried = stream ? 'binary' : type;
-    if (this.ws.extensions === '') this.socket.write(frames.make(bytes, carried));
-    else this.ws.send(bytes, { binary: !isText(bytes, carried) });
+    if (this.ws.extensions === '') {
+      const frame = frames.make(bytes, carried);
+      // A message to many leaves at once: to wait for others of this turn would only cost.
+      if (!frames.repeated) this.cork();
+      this.socket.write(frame);
+    } else {
+      this.cork();
+      this.ws.send(bytes, { binary: !isText(bytes, carried) });
+    }
+  }
+
+  /** Lets the writes of one turn of the event loop leave in one system call. */
+  private cork(): void {
+    if (this.corked) return;
+    this.corked = true;
+    this.socket.cork();
+    setImmediate(WebSocketConnection.flush, this);
   }
 
   pause(): void {

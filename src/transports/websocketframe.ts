@@ -38,10 +38,13 @@ export class FrameMaker {
   private bytes: Uint8Array | undefined;
   private type: MessageType | undefined;
   private frame: Buffer | undefined;
+  /** Whether the last message was the one before it, too. */
+  repeated = false;
 
   /** The frame of a message; `bytes` must not be changed later. */
   make(bytes: Uint8Array, type: MessageType | undefined): Buffer {
-    if (this.bytes !== bytes || this.type !== type || !this.frame) {
+    this.repeated = this.bytes === bytes && this.type === type;
+    if (!this.repeated || !this.frame) {
       this.frame = frameOf(bytes, isText(bytes, type));
       this.bytes = bytes;
       this.type = type;
