@@ -1,7 +1,6 @@
 /** Speaks to the API of a running engine or centre, for the operator's commands. */
 
 import { type IncomingMessage, request } from 'node:http';
-import { createInterface } from 'node:readline';
 import type { Address } from '../config/address.js';
 import { MoonwireError } from '../errors.js';
 import { socketError, systemCode } from '../transports/failure.js';
@@ -12,8 +11,8 @@ const ANSWER_MS = 15_000;
 const SILENCE_MS = 45_000;
 /** Most bytes of an answer. */
 const MAX_ANSWER = 64 * 2 ** 20;
-/** Most characters of a line of a stream: an event with a whole frame. */
-const MAX_LINE = 2 ** 27;
+/** Most characters of an event: bytes received at once, as digits, and more than that for a message. */
+const MAX_LINE = 2 ** 24;
 
 /** Codes of connections that were open and broke. */
 const BROKEN = new Set(['ECONNRESET', 'EPIPE']);
@@ -74,20 +73,36 @@ export class ApiClient {
     }
   }
 
-  /** Server-sent events until the API ends them, or the caller stops iterating. Throws as {@link get}. */
+  /**
+   * Server-sent events until the API ends the stream, or the caller stops iterating. Throws as {@link get}, and
+   * {@link ApiRefusal} when the connection is lost.
+   */
   async *events(path: string, signal: AbortSignal): AsyncGenerator<ApiEvent> {
     const response = await this.open('GET', path, undefined, signal);
     response.setTimeout(SILENCE_MS, () =>
       response.destroy(new MoonwireError('timeout', `${this.where} is silent`)),
     );
     let name = 'message';
+    for await (const line of this.linesOf(response)) {
+      if (line === '') name = 'message';
+      else if (line.startsWith('event: ')) name = line.slice(7);
+      else if (line.startsWith('data: ')) yield { name, data: this.parse(line.slice(6)) };
+    }
+  }
+
+  /** The lines of an answer as they come. */
+  private async *linesOf(response: IncomingMessage): AsyncGenerator<string> {
+    let rest = '';
     try {
-      for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
-        if (line.length > MAX_LINE) throw new ApiRefusal(`an event is longer than ${MAX_LINE} characters`);
-        if (line === '') name = 'message';
-        else if (line.startsWith('event: ')) name = line.slice(7);
-        else if (line.startsWith('data: ')) yield { name, data: this.parse(line.slice(6)) };
+      for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop()!;
+        if (rest.length > MAX_LINE) throw new ApiRefusal(`an event is longer than ${MAX_LINE} characters`);
+        yield* lines;
       }
+    } catch (error) {
+      if (error instanceof MoonwireError || error instanceof ApiRefusal) throw error;
+      throw new ApiRefusal(`${this.where} ended the connection in the middle`);
     } finally {
       response.destroy();
     }

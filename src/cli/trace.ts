@@ -28,7 +28,7 @@ export async function trace(client: ApiClient, id: string, { json }: ApiOptions)
     if (!stopping.signal.aborted) throw error;
   }
   if (ended || stopping.signal.aborted) return EXIT.done;
-  throw new ApiRefusal('the connection was lost');
+  throw new ApiRefusal('the trace ended before the client did');
 }
 
 type Event = Record<string, unknown>;

@@ -2,12 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parse } from 'yaml';
-import { Monitor } from '../../src/api/monitor.js';
-import { parseConfig } from '../../src/config/load.js';
-import { silentLogger } from '../../src/log.js';
-import { openStore } from '../../src/store/store.js';
 import { startWithScript } from '../support/engine.js';
 import { readExposition } from '../support/exposition.js';
+import { startFullMonitor } from '../support/monitor.js';
 import { missing } from '../support/need.js';
 
 const RULES = 'configs/alerts.yml';
@@ -49,25 +46,7 @@ t.test('every metric of a rule is in a scrape', async (t) => {
   t.teardown(() => gateway.stop());
   // A family without a sample yet is one that a rule may name.
   gateway.engine.servers[0]!.station.counters.discard('noise', 1);
-  const store = await openStore({ path: t.testdir(), log: silentLogger });
-  t.teardown(() => store.close());
-  const monitor = new Monitor({
-    role: 'engine',
-    name: 'test',
-    version: '1',
-    alerts: parseConfig('{}', 'test.yaml').config.alerts,
-    log: silentLogger,
-    engine: gateway.engine,
-    store: () => store.health(),
-    uplink: () => ({ connected: true, since: 0, flaps: 0, roundTripMs: 1 }),
-    center: {
-      engines: () => [{ name: 'e', connected: true, clients: 0 }],
-      channels: 0,
-      devices: 0,
-      refusals: {},
-    },
-  });
-  t.teardown(() => monitor.stop());
+  const monitor = await startFullMonitor(t, { engine: gateway.engine });
   const samples = readExposition(monitor.metrics());
   for (const { alert, expr } of rules) {
     const selectors = [...expr.matchAll(/\b((?:moonwire_|up\b)[a-z_]*)(?:\{([^}]*)\})?/g)];

@@ -8,10 +8,9 @@ import { deviceSilent, engineLost, queueFull, uplinkFlapping } from '../../src/a
 import { DeviceWatch } from '../../src/api/alerts-devices.js';
 import { Webhook, type WebhookOptions } from '../../src/api/alerts-webhook.js';
 import { monotonicSeconds } from '../../src/api/health.js';
-import { Monitor } from '../../src/api/monitor.js';
-import { parseConfig } from '../../src/config/load.js';
 import { makeCertificates } from '../support/certificates.js';
 import { Device, recordingLogger, startWithScript, until } from '../support/engine.js';
+import { alertsOf, startMonitor } from '../support/monitor.js';
 import { missing } from '../support/need.js';
 
 interface Posted extends Notification {
@@ -274,15 +273,10 @@ t.test('configured, a full queue is posted', async (t) => {
   const { posted, url } = await receiver(t, 500);
   const gateway = await startWithScript(SCRIPT);
   t.teardown(() => gateway.stop());
-  const { alerts } = parseConfig(
-    `alerts: { webhook: "${url}", headers: { X-Key: k }, minSeconds: 0 }`,
-    'test.yaml',
-  ).config;
+  const alerts = alertsOf(`{ webhook: "${url}", headers: { X-Key: k }, minSeconds: 0 }`);
   const log = recordingLogger();
   const { engine } = gateway;
-  const base = { role: 'engine', name: 'barn', version: '1' } as const;
-  const monitor = new Monitor({ ...base, alerts, log, engine, lookMs: 20 });
-  t.teardown(() => monitor.stop());
+  startMonitor(t, { name: 'barn', alerts, log, engine, lookMs: 20 });
   for (let i = 0; i < 2000; i++) engine.queues.push({ topic: 't', client: undefined, data: i });
   await until(() => posted.length === 2);
   t.match(posted[1], {
@@ -299,7 +293,7 @@ t.test('configured, a full queue is posted', async (t) => {
 t.test('settings', async (t) => {
   const problem = (yaml: string) => {
     try {
-      parseConfig(`alerts: ${yaml}`, 'test.yaml');
+      alertsOf(yaml);
       return undefined;
     } catch (error) {
       return (error as Error).message;

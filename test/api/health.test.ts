@@ -1,18 +1,8 @@
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { type Finding, Health } from '../../src/api/health.js';
-import { Monitor, type MonitorOptions } from '../../src/api/monitor.js';
-import { parseConfig } from '../../src/config/load.js';
-import { silentLogger } from '../../src/log.js';
+import type { Monitor } from '../../src/api/monitor.js';
 import { Device, startTestEngine, until } from '../support/engine.js';
-
-const { alerts } = parseConfig('{}', 'test.yaml').config;
-const BASE = { role: 'engine', name: 'test', version: '1.2.3', alerts, log: silentLogger } as const;
-
-function monitored(t: Test, options: Partial<MonitorOptions>): Monitor {
-  const monitor = new Monitor({ ...BASE, ...options });
-  t.teardown(() => monitor.stop());
-  return monitor;
-}
+import { startMonitor } from '../support/monitor.js';
 
 const codes = (monitor: Monitor) => monitor.health().reasons.map(({ code }) => code);
 
@@ -55,7 +45,7 @@ links: [{ name: l, tcp: { host: 127.0.0.1, port: 9 }, entry: main.lua }]`,
   );
   t.teardown(() => gateway.stop());
   const { engine } = gateway;
-  const monitor = monitored(t, { engine });
+  const monitor = startMonitor(t, { engine });
   t.strictSame(codes(monitor), ['link_down']);
   t.match(monitor.health(), { status: 'degraded', ready: true, version: '1.2.3' });
 
@@ -82,7 +72,7 @@ t.test('store, uplink, centre', async (t) => {
   let store = { ok: true, error: undefined as string | undefined, state: undefined };
   let uplink = { connected: true, since: Date.now() / 1000, flaps: 0, roundTripMs: undefined };
   let engines = [{ name: 'a', connected: true, clients: 0 }];
-  const monitor = monitored(t, {
+  const monitor = startMonitor(t, {
     store: () => store,
     uplink: () => uplink,
     center: { engines: () => engines, channels: 0, devices: 0, refusals: {} },
@@ -102,7 +92,7 @@ t.test('store, uplink, centre', async (t) => {
 });
 
 t.test('an event loop that was blocked', async (t) => {
-  const monitor = monitored(t, {});
+  const monitor = startMonitor(t, {});
   // Time stands still for all timers while this one works.
   const end = performance.now() + 1600;
   while (performance.now() < end);

@@ -1,16 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
 import { MetricsText } from '../../src/api/metrics-text.js';
-import { Monitor } from '../../src/api/monitor.js';
-import { parseConfig } from '../../src/config/load.js';
 import { Histogram } from '../../src/engine/histogram.js';
-import { silentLogger } from '../../src/log.js';
-import { openStore } from '../../src/store/store.js';
 import { Device, startTestEngine, until } from '../support/engine.js';
 import { readExposition, sampleValue } from '../support/exposition.js';
+import { startFullMonitor, startMonitor } from '../support/monitor.js';
 import { missing } from '../support/need.js';
-
-const { alerts } = parseConfig('{}', 'test.yaml').config;
 
 const SCRIPT = `
 protocol = { frame = mix.frame.delimiter{ ends = "\\n", start = "m" },
@@ -38,29 +33,7 @@ links:
   );
   t.teardown(() => gateway.stop());
   const { engine } = gateway;
-  const store = await openStore({ path: t.testdir(), log: silentLogger });
-  t.teardown(() => store.close());
-  const monitor = new Monitor({
-    role: 'engine',
-    name: 'test',
-    version: '1.2.3',
-    alerts,
-    log: silentLogger,
-    engine,
-    store: () => store.health(),
-    counters: () => ({ api: { closedSlow: 4, nested: { no: 1 } } }),
-    uplink: () => ({ connected: true, since: 0, flaps: 3, roundTripMs: 12.5 }),
-    center: {
-      engines: () => [
-        { name: 'a', connected: true, clients: 5 },
-        { name: 'b', connected: false, clients: 0 },
-      ],
-      channels: 7,
-      devices: 8,
-      refusals: { bad_token: 2 },
-    },
-  });
-  t.teardown(() => monitor.stop());
+  const monitor = await startFullMonitor(t, { engine });
 
   const device = await Device.connect(gateway.port());
   device.send('xxm1\n');
@@ -175,16 +148,7 @@ t.test('topics are told apart up to a number', async (t) => {
 servers: [{ name: s, port: 0, bind: 127.0.0.1, entry: main.lua }]`,
   );
   t.teardown(() => gateway.stop());
-  const { engine } = gateway;
-  const monitor = new Monitor({
-    role: 'engine',
-    name: 'test',
-    version: '1',
-    alerts,
-    log: silentLogger,
-    engine,
-  });
-  t.teardown(() => monitor.stop());
+  const monitor = startMonitor(t, { engine: gateway.engine });
   const samples = readExposition(monitor.metrics());
   const depths = samples.filter(({ name }) => name === 'moonwire_queue_depth');
   t.equal(depths.length, 101);

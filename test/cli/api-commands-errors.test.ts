@@ -1,4 +1,4 @@
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { moonwire } from '../support/cli.js';
@@ -66,14 +66,19 @@ t.test('who does not answer, or not as Moonwire does', async (t) => {
   const unknown = await moonwire(['publish', 'c', 'x', '--api', reset]);
   t.equal(unknown.code, 4);
   t.match(unknown.stderr, /may have been done/);
-  const broken = await stranger(t, ({ url }, response) => {
-    if (!url!.endsWith('/trace')) return response.end('{}');
-    response.writeHead(200, { 'content-type': 'text/event-stream' });
-    response.write('data: {"time":1,"client":"1","event":"in","hex":"61"}\n\n', () => response.end());
-    return undefined;
-  });
-  const lost = await moonwire(['trace', '1', '--json', '--api', broken]);
-  t.equal(lost.code, 1);
-  t.equal(lost.stdout.split('\n').length, 2);
-  t.match(lost.stderr, /the connection was lost/);
+  for (const [how, problem] of [
+    [(response: ServerResponse) => response.end(), /ended before the client did/],
+    [(response: ServerResponse) => response.destroy(), /ended the connection in the middle/],
+  ] as const) {
+    const broken = await stranger(t, ({ url }, response) => {
+      if (!url!.endsWith('/trace')) return response.end('{}');
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('data: {"time":1,"client":"1","event":"in","hex":"61"}\n\n', () => how(response));
+      return undefined;
+    });
+    const lost = await moonwire(['trace', '1', '--json', '--api', broken]);
+    t.equal(lost.code, 1);
+    t.equal(lost.stdout.split('\n').length, 2);
+    t.match(lost.stderr, problem);
+  }
 });

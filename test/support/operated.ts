@@ -1,11 +1,9 @@
 /** An engine with an API and a monitor, for the commands that ask it. */
 
 import type { Test } from 'tap';
-import { Monitor } from '../../src/api/monitor.js';
-import { parseConfig } from '../../src/config/load.js';
-import { silentLogger } from '../../src/log.js';
 import { startEngineWithApi } from './api.js';
 import { Device } from './engine.js';
+import { startMonitor } from './monitor.js';
 
 /** Answers `ok` to each line; `id=x` attaches device x and subscribes to `news`. */
 export const LINE_SCRIPT = `
@@ -19,25 +17,13 @@ end`;
 
 /** Starts one; `connect` connects a device that is attached as `id`. */
 export async function startOperated(t: Test, access = '{}') {
-  const holder: { monitor?: Monitor } = {};
   const running = await startEngineWithApi(LINE_SCRIPT, {
     access,
-    monitor: { health: () => holder.monitor!.health(), metrics: () => holder.monitor!.metrics() },
+    monitor: { health: () => monitor.health(), metrics: () => monitor.metrics() },
   });
+  t.teardown(() => running.stop());
   const { engine } = running.test;
-  const { alerts } = parseConfig('{}', 'test.yaml').config;
-  holder.monitor = new Monitor({
-    role: 'engine',
-    name: 'test',
-    version: '1.2.3',
-    alerts,
-    log: silentLogger,
-    engine,
-  });
-  t.teardown(async () => {
-    await holder.monitor!.stop();
-    await running.stop();
-  });
+  const monitor = startMonitor(t, { engine });
   const at = ['--api', running.api.address];
   const connect = async (id: string) => {
     const device = await Device.connect(running.test.port());
