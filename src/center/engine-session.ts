@@ -157,12 +157,22 @@ export function refuse(stream: MuxStream): void {
  * interval and tolerance, both ends notice a dead link at the same time, and a metered one carries one beat, not two.
  */
 function watchHeartbeat(session: TypedSession, seconds: number): void {
+  let heard = true;
+  const check = (): void => {
+    if (!heard)
+      void session.session.close(new MuxError('write_timeout', `no heartbeat came for ${seconds} s`));
+  };
   const death = setTimeout(() => {
-    void session.session.close(new MuxError('write_timeout', `no heartbeat came for ${seconds} s`));
+    // A process that was held up finds its timers due before it has read what arrived meanwhile.
+    heard = false;
+    setImmediate(check);
   }, seconds * 1000).unref();
   session.handle(HEARTBEAT_TYPE, (stream) => {
     stream.on('error', () => {});
-    stream.on('data', () => death.refresh());
+    stream.on('data', () => {
+      heard = true;
+      death.refresh();
+    });
     stream.pipe(stream);
   });
   void session.session.closed.then(() => clearTimeout(death));

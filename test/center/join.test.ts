@@ -213,13 +213,17 @@ t.test('numbers and names stay over restarts of engine and centre', async (t) =>
   await center.stop();
 
   const again = await openCenter(t, {}, values);
+  const returned: TestEngine[] = [];
   for (const { name, identity } of [...identities].reverse()) {
     const engine = await new TestEngine(t, [addressOf(again)], { name }, { ...identity, node: 0 }).joined();
     t.equal(engine.identity.node, identity.node, name);
+    returned.push(engine);
   }
   const taken = new TestEngine(t, [addressOf(again)], { name: 'a' });
   await until(() => taken.uplink.counters.refused > 0, 'refused');
   t.match(taken.uplink.state.lastError, /name_taken/);
+  await taken.uplink.stop();
+  await returned.at(-1)!.uplink.stop();
   const renamed = await new TestEngine(
     t,
     [addressOf(again)],
