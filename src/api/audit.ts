@@ -1,10 +1,14 @@
 /** A line of the log for everything the API changed or tried to: who, what, to what, and how it ended. */
 
-import { messageOf } from '../errors.js';
+import { MoonwireError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Caller } from './access.js';
+import { ConnmixError } from './connmix.js';
 
-/** Runs a change and logs it, never with its data. */
+/** Characters of a target that are logged: it may be a long list. */
+const MAX_TARGET = 300;
+
+/** Runs a change and logs it; never its data, which the text of an error may quote. */
 export async function audited<T>(
   log: Logger,
   caller: Caller,
@@ -12,13 +16,27 @@ export async function audited<T>(
   target: string,
   change: () => T | Promise<T>,
 ): Promise<T> {
-  const facts = { user: caller.user, address: caller.address, action, target };
+  const shown = target.slice(0, MAX_TARGET);
+  const report = (outcome: string): void =>
+    log.info(`${action} ${shown}`, {
+      user: caller.user,
+      address: caller.address,
+      action,
+      target: shown,
+      outcome,
+    });
   try {
     const result = await change();
-    log.info(`${action} ${target}`, { ...facts, outcome: 'done' });
+    report('done');
     return result;
   } catch (error) {
-    log.info(`${action} ${target}`, { ...facts, outcome: messageOf(error) });
+    report(codeOf(error));
     throw error;
   }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof MoonwireError) return error.code;
+  if (error instanceof ConnmixError) return error.reason ?? String(error.code);
+  return 'internal';
 }

@@ -5,6 +5,7 @@
 
 import * as v from 'valibot';
 import { CONN_CALLS, type Outgoing } from '../engine/mesh.js';
+import type { ErrorCode } from '../errors.js';
 import { check, clientId, fields, type Schema, text } from './check.js';
 import type { ApiHost } from './host.js';
 
@@ -25,6 +26,8 @@ export class ConnmixError extends Error {
   constructor(
     readonly code: Code,
     message: string,
+    /** What kept a client from getting it. */
+    readonly reason?: ErrorCode,
   ) {
     super(message);
   }
@@ -85,7 +88,7 @@ export const CALLS = {
     target: ({ c }) => `client ${c}`,
     run: async (host, { c, ...message }) => {
       const failure = await host.send(c, outgoing(message));
-      if (failure) throw new ConnmixError(CODES.sendFailed, failure.message);
+      if (failure) throw new ConnmixError(CODES.sendFailed, failure.message, failure.code);
       return { s: true };
     },
   }),
@@ -100,7 +103,7 @@ export const CALLS = {
     target: ({ c, f }) => `client ${c} ${f}`,
     run: async (host, { c, f, a }) => {
       const failure = await host.call(c, f, a);
-      if (failure) throw new ConnmixError(CODES.callFailed, failure.message);
+      if (failure) throw new ConnmixError(CODES.callFailed, failure.message, failure.code);
       return { s: true };
     },
   }),

@@ -42,8 +42,9 @@ export function createRouter(context: ApiContext, options: RouterOptions): Hono<
     options.guard(c.env.incoming);
     const { origin } = c.env.incoming.headers;
     if (origin !== undefined && origins.includes(origin)) {
-      c.header('access-control-allow-origin', origin);
-      c.header('vary', 'Origin');
+      // On the response itself: a trace writes it without Hono.
+      c.env.outgoing.setHeader('access-control-allow-origin', origin);
+      c.env.outgoing.setHeader('vary', 'Origin');
       if (c.req.method === 'OPTIONS') return preflight(c);
     }
     return next();

@@ -111,6 +111,8 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
   });
   server.on('upgrade', (request, socket, head) => void sockets.upgrade(request, socket, head));
   const { address, port } = await listen(server, config);
+  // A failed accept (too many open files): the server goes on.
+  server.on('error', (error) => log.warn(`API: accept failed: ${error.message}`));
   log.info(`API listening on ${address}`);
 
   return {

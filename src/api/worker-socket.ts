@@ -41,26 +41,20 @@ export interface WorkerSocketCounters {
   unwritable: number;
 }
 
-interface Request {
-  readonly method: string;
-  readonly params: unknown;
-  /** The id, under the name it came with. */
-  readonly id: Readonly<Record<string, RequestId>>;
-}
+/** The id of a request, under the name it came with. */
+type RequestId = Readonly<Record<string, string | number | null>>;
 /** What it consumes, and how that ends. */
 interface Consuming {
   readonly topics: readonly string[];
   stop: () => void;
 }
-type RequestId = string | number | null;
 
-const requestId = v.nullish(v.union([text(0, 256), v.number()]));
-const requestShape = fields({
-  m: text(1, 64),
-  p: v.optional(v.unknown(), {}),
-  i: requestId,
-  id: requestId,
-});
+const requestShape = fields({ m: text(1, 64), p: v.optional(v.unknown(), {}) });
+type Request = v.InferOutput<typeof requestShape>;
+const anyId = v.nullish(
+  v.union([text(0, 256), v.number()], 'must be text of at most 256 bytes, or a number'),
+);
+const idShape = fields({ i: anyId, id: anyId });
 const popParams = fields({
   t: v.pipe(
     v.array(text(1, 256), 'must be a list of topics'),
@@ -103,6 +97,8 @@ export class WorkerSocket implements Consumer {
   check(now: number): void {
     const { idleMs, stallMs } = this.limits;
     const waiting = this.socket.bufferedAmount;
+    // It is not read while too many requests are under way.
+    if (this.socket.isPaused) this.lastSeen = now;
     if (waiting === 0 || waiting < this.stalled.bytes || this.stalled.since === 0)
       this.stalled = { since: now, bytes: waiting };
     if (!this.caller.stillWelcome()) {
@@ -166,25 +162,28 @@ export class WorkerSocket implements Consumer {
       this.send('pong');
       return;
     }
+    let id: RequestId = { i: null };
     let request: Request;
     try {
-      request = readRequest(bytes, binary);
+      const value = readJson(bytes, binary);
+      id = readId(value);
+      request = checkParams(requestShape, value);
     } catch (error) {
-      this.reply({ i: null }, error);
+      this.reply(id, error);
       return;
     }
     if (++this.inFlight >= MAX_IN_FLIGHT) this.socket.pause();
     this.perform(request)
       .then(
-        (result) => this.reply(request.id, undefined, result),
-        (error: unknown) => this.reply(request.id, error),
+        (result) => this.reply(id, undefined, result),
+        (error: unknown) => this.reply(id, error),
       )
       .finally(() => {
         if (--this.inFlight === MAX_IN_FLIGHT - 1) this.socket.resume();
       });
   }
 
-  private async perform({ method, params }: Request): Promise<unknown> {
+  private async perform({ m: method, p: params }: Request): Promise<unknown> {
     switch (method) {
       case 'mesh.send':
         return this.run(method, CALLS[method], params);
@@ -239,7 +238,7 @@ export class WorkerSocket implements Consumer {
     return audited(this.log, this.caller, action, target, change);
   }
 
-  private reply(id: Request['id'], error: unknown, result?: unknown): void {
+  private reply(id: RequestId, error: unknown, result?: unknown): void {
     if (error === undefined) {
       this.send(JSON.stringify({ E: null, r: result, ...id }));
       return;
@@ -262,14 +261,17 @@ export class WorkerSocket implements Consumer {
   }
 }
 
-function readRequest(bytes: Buffer, binary: boolean): Request {
+function readJson(bytes: Buffer, binary: boolean): unknown {
   if (binary) throw new ConnmixError(CODES.invalid, 'requests are text frames');
-  let value: unknown;
   try {
-    value = json.decode(bytes);
+    return json.decode(bytes);
   } catch (error) {
     throw new ConnmixError(CODES.invalid, `not JSON: ${messageOf(error)}`);
   }
-  const { m, p, i, id } = checkParams(requestShape, value);
-  return { method: m, params: p, id: i === undefined && id !== undefined ? { id } : { i: i ?? null } };
+}
+
+/** `i`, or `id` as older clients send it. */
+function readId(value: unknown): RequestId {
+  const { i, id } = checkParams(idShape, value);
+  return i === undefined && id !== undefined ? { id } : { i: i ?? null };
 }

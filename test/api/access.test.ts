@@ -124,6 +124,8 @@ t.test('web pages of elsewhere cannot use the API', async (t) => {
     (await api.request('OPTIONS', '/v1/mesh/send', undefined, { origin: 'https://evil.example' })).status,
     403,
   );
+  const missing = await api.request('GET', '/v1/none', undefined, { origin: 'https://good.example' });
+  t.equal(missing.headers.get('access-control-allow-origin'), 'https://good.example', 'errors too');
   const plain = await api.request('GET', '/v1/clients');
   t.equal(plain.headers.get('access-control-allow-origin'), null);
 });
