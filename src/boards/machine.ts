@@ -75,7 +75,11 @@ export class Machine {
 
   /** What is at a path, links followed. */
   stat(path: string): Stats | undefined {
-    return statSync(join(this.root, path), { throwIfNoEntry: false });
+    try {
+      return statSync(join(this.root, path), { throwIfNoEntry: false });
+    } catch {
+      return undefined;
+    }
   }
 
   exists(path: string): boolean {

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { getHeapStatistics } from 'node:v8';
 import type { Board } from './board.js';
 import { bootLines } from './boot-config.js';
-import type { Check, CheckState } from './check.js';
+import { type Check, toCheck } from './check.js';
 import type { Machine } from './machine.js';
 
 const MIB = 2 ** 20;
@@ -29,34 +29,32 @@ export const runProgram: RunProgram = (program, args) =>
     );
   });
 
-type Finding = readonly [state: CheckState, text: string, type?: readonly string[]];
-
-function check(name: string, [state, text, type = []]: Finding): Check {
-  return { name, state, text, type };
-}
-
 /** A wrong clock gives wrong times to all reports. */
 export async function checkClock(machine: Machine, run: RunProgram): Promise<Check> {
   if (machine.exists('/run/systemd/timesync/synchronized'))
-    return check('clock', ['ok', 'the clock is synchronised']);
+    return toCheck('clock', ['ok', 'the clock is synchronised']);
   // It asks the kernel (adjtimex), and so also knows of chrony and ntpd.
   const answer = (await run('timedatectl', ['show', '--property=NTPSynchronized', '--value']))?.trim();
-  if (answer === 'yes') return check('clock', ['ok', 'the clock is synchronised']);
+  if (answer === 'yes') return toCheck('clock', ['ok', 'the clock is synchronised']);
   if (answer === 'no') {
     const type = ['sudo timedatectl set-ntp true', 'timedatectl timesync-status'];
-    return check('clock', ['warning', 'the clock is not synchronised: times of reports may be wrong', type]);
+    return toCheck('clock', [
+      'warning',
+      'the clock is not synchronised: times of reports may be wrong',
+      type,
+    ]);
   }
-  return check('clock', ['unknown', 'nothing here tells whether the clock is synchronised']);
+  return toCheck('clock', ['unknown', 'nothing here tells whether the clock is synchronised']);
 }
 
 /** Memory that is left for the engine to grow. */
 export function checkMemory(machine: Machine): Check {
   const memory = machine.memory();
-  if (!memory) return check('memory', ['unknown', 'the size of the memory cannot be read']);
+  if (!memory) return toCheck('memory', ['unknown', 'the size of the memory cannot be read']);
   const available = Math.floor(memory.available / MIB);
   const text = `${available} MiB of ${Math.floor(memory.total / MIB)} MiB memory are available`;
-  if (available >= LOW_MEMORY_MIB) return check('memory', ['ok', text]);
-  return check('memory', [
+  if (available >= LOW_MEMORY_MIB) return toCheck('memory', ['ok', text]);
+  return toCheck('memory', [
     available < NO_MEMORY_MIB ? 'problem' : 'warning',
     `${text}: an engine needs ${LOW_MEMORY_MIB} MiB to work in`,
     ['ps -eo rss,comm --sort=-rss | head'],
@@ -70,14 +68,14 @@ export function checkMemory(machine: Machine): Check {
  */
 export function checkDisk(machine: Machine, path: string, maxBytes: number): Check {
   const free = machine.freeBytes(path);
-  if (free === undefined) return check('disk', ['unknown', `the free space at ${path} cannot be read`]);
+  if (free === undefined) return toCheck('disk', ['unknown', `the free space at ${path} cannot be read`]);
   const text = `${Math.floor(free / MIB)} MiB are free for ${path}`;
   const type = [`df -h ${path}`, 'sudo journalctl --vacuum-size=50M', 'sudo apt-get clean'];
   if (free < NO_DISK_MIB * MIB)
-    return check('disk', ['problem', `${text}: reports can hardly be kept`, type]);
-  if (free >= maxBytes) return check('disk', ['ok', text]);
+    return toCheck('disk', ['problem', `${text}: reports can hardly be kept`, type]);
+  if (free >= maxBytes) return toCheck('disk', ['ok', text]);
   const limit = Math.ceil(maxBytes / MIB);
-  return check('disk', ['warning', `${text}, less than the ${limit} MiB the store may use`, type]);
+  return toCheck('disk', ['warning', `${text}, less than the ${limit} MiB the store may use`, type]);
 }
 
 /** Whether the hardware starts a machine anew that hangs. */
@@ -85,9 +83,9 @@ export function checkWatchdog(machine: Machine, board: Board | undefined): Check
   const device = board?.watchdog?.device ?? '/dev/watchdog';
   if (!machine.exists(device)) {
     if (!board?.watchdog)
-      return check('watchdog', ['unknown', `there is no ${device}; the board may have none`]);
+      return toCheck('watchdog', ['unknown', `there is no ${device}; the board may have none`]);
     const { type } = bootLines(board, board.watchdog.enable, machine);
-    return check('watchdog', [
+    return toCheck('watchdog', [
       'warning',
       `there is no ${device}: nothing starts this machine anew when it hangs`,
       type,
@@ -95,9 +93,9 @@ export function checkWatchdog(machine: Machine, board: Board | undefined): Check
   }
   const seconds = runtimeWatchdog(machine);
   if (seconds !== undefined)
-    return check('watchdog', ['ok', `systemd feeds ${device} (RuntimeWatchdogSec=${seconds})`]);
+    return toCheck('watchdog', ['ok', `systemd feeds ${device} (RuntimeWatchdogSec=${seconds})`]);
   const most = Math.min(board?.watchdog?.maxSeconds ?? 60, 60);
-  return check('watchdog', [
+  return toCheck('watchdog', [
     'warning',
     `${device} is there but nobody feeds it: nothing starts this machine anew when it hangs`,
     [
@@ -141,13 +139,13 @@ export function checkProfile(machine: Machine, board: Board | undefined, heapLim
   const flags = board ? profileFlags(board, machine) : [];
   const wanted = oldSpace(flags.join(' '));
   if (wanted === undefined)
-    return check('profile', ['unknown', 'no memory profile is known for this machine']);
+    return toCheck('profile', ['unknown', 'no memory profile is known for this machine']);
   const bytes = heapLimit ?? getHeapStatistics().heap_size_limit;
   const limit = (heapLimit === undefined ? serviceLimit(machine) : undefined) ?? Math.round(bytes / MIB);
   if (limit <= wanted * HEAP_TOLERANCE)
-    return check('profile', ['ok', `the heap is bounded at ${limit} MiB`]);
+    return toCheck('profile', ['ok', `the heap is bounded at ${limit} MiB`]);
   const options = `NODE_OPTIONS=${flags.join(' ')}`;
-  return check('profile', [
+  return toCheck('profile', [
     'warning',
     `the heap may grow to ${limit} MiB; the memory profile of the board says ${wanted} MiB`,
     [

@@ -169,6 +169,14 @@ t.test('a user without permission', async (t) => {
   });
 });
 
+t.test('another program on the port', async (t) => {
+  const tree = pi4(t).link('/dev/serial1', '/dev/ttyAMA0').process(process.pid, 'node', '/dev/ttyAMA0');
+  t.equal(await one(t, tree, 'held', { serial: 'port: uart0' }), undefined, 'this process does not count');
+  tree.process(1 + process.pid, 'hciattach', '/dev/ttyAMA0');
+  const held = await one(t, tree, 'held', { serial: 'port: /dev/serial1' });
+  t.match(held, { state: 'warning', link: 'bus', text: /^held by hciattach \(\d+\)/ });
+});
+
 t.test('who switches the direction', async (t) => {
   const revpi = (): Tree => {
     const tree = new Tree(t).deviceTree({ model: 'x', compatible: ['kunbus,revpi-connect'] });
