@@ -21,6 +21,8 @@ export interface SilentDevice {
  */
 export class DeviceWatch implements EngineObserver {
   private readonly heard = new Map<string, number>();
+  /** Clients that had several devices at some time. */
+  private readonly shared = new WeakSet<Client>();
   /** Devices that came when {@link MAX_DEVICES} were watched; rises. */
   unwatched = 0;
 
@@ -47,18 +49,19 @@ export class DeviceWatch implements EngineObserver {
     for (const [id, noted] of this.heard) {
       if (now - noted < seconds) continue;
       const client = this.engine.devices.get(id);
-      if (client?.devices?.length === 1 && now - client.lastSeen / 1000 < seconds) {
+      if (client && !this.shared.has(client) && now - client.lastSeen / 1000 < seconds) {
         this.heard.set(id, client.lastSeen / 1000);
       } else yield { id, seconds: now - noted };
     }
   }
 
-  deviceAttached(deviceId: string): void {
+  deviceAttached(deviceId: string, client: Client): void {
+    if (client.devices && client.devices.length > 1) this.shared.add(client);
     this.note(deviceId, monotonicSeconds());
   }
 
   deviceDetached(deviceId: string, client: Client): void {
-    if (client.devices?.length === 1) this.note(deviceId, client.lastSeen / 1000);
+    if (!this.shared.has(client)) this.note(deviceId, client.lastSeen / 1000);
   }
 
   clientOpened(): void {}

@@ -217,7 +217,8 @@ t.test('silent devices', async (t) => {
   t.equal(watch.size, 4);
   alone.socket.destroy();
   await until(() => engine.devices.size === 2);
-  t.ok(silent(901).includes('d0'), 'one that left is silent too');
+  t.strictSame(silent(890), ['d1', 'd2', 'd3'], 'one that left was heard until then');
+  t.ok(silent(901).includes('d0'), 'and is silent from then on');
   t.strictSame([...deviceSilent(watch, 0)(monotonicSeconds() + 9999)], [], '0 never');
 });
 
