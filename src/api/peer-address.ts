@@ -24,7 +24,10 @@ function hostName(header: string | undefined): string | undefined {
  * web page's owner (DNS rebinding), whose page would then count as ours.
  */
 export function namesThisMachine(request: IncomingMessage): boolean {
-  const name = hostName(request.headers.host);
+  const { host } = request.headers;
+  // Probes of HTTP/1.0 send none; browsers always do.
+  if (host === undefined) return true;
+  const name = hostName(host);
   return name !== undefined && (name === 'localhost' || name.endsWith('.localhost') || isIP(name) !== 0);
 }
 

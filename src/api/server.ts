@@ -99,7 +99,8 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
       keepAliveTimeout: idleMs,
       connectionsCheckingInterval: Math.min(1000, idleMs / 4),
     },
-    getRequestListener(router.fetch, { overrideGlobalObjects: false }),
+    // The host of requests without one.
+    getRequestListener(router.fetch, { overrideGlobalObjects: false, hostname: 'localhost' }),
   );
   server.maxConnections = config.limits.connections;
   server.on('drop', () => counters.refusedConnections++);

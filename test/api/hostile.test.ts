@@ -86,6 +86,26 @@ t.test('peers that send little by little are closed', async (t) => {
   t.equal((await api.request('GET', '/v1/clients')).status, 200);
 });
 
+t.test('a probe of HTTP/1.0 without Host is answered, odd targets are too', async (t) => {
+  const api = await startEngineWithApi(NOTHING);
+  t.teardown(api.stop);
+  for (const [head, status] of [
+    ['GET /healthz HTTP/1.0', 200],
+    ['GET //evil.example/healthz HTTP/1.1\r\nHost: 127.0.0.1', 404],
+    ['GET http://evil.example/healthz HTTP/1.1\r\nHost: 127.0.0.1', 200],
+    ['GET /healthz HTTP/1.1\r\nHost: a b', 400],
+    ['GET /healthz HTTP/1.1\r\nHost: ', 403],
+    ['GET /v1/../healthz HTTP/1.1\r\nHost: 127.0.0.1', 200],
+    ['BREW /healthz HTTP/1.1\r\nHost: 127.0.0.1', 400],
+    ['PATCH /healthz HTTP/1.1\r\nHost: 127.0.0.1', 405],
+  ] as const) {
+    const peer = await raw(api.api.port);
+    peer.socket.write(`${head}\r\nConnection: close\r\n\r\n`);
+    await until(peer.over);
+    t.equal(Number(peer.text().split(' ')[1]), status, head);
+  }
+});
+
 t.test('a peer that reads no answers is closed', async (t) => {
   const api = await startEngineWithApi(NOTHING, { apiServer: '{ port: 0, writeTimeout: 1s }' });
   t.teardown(api.stop);

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { startEngineWithApi } from '../support/api.js';
+import type { ApiHost } from '../../src/api/host.js';
+import { startEngineWithApi, startTestApi } from '../support/api.js';
 import { Device, until } from '../support/engine.js';
 import { WebClient } from '../support/websocket.js';
 
@@ -204,6 +205,41 @@ t.test('sends of one WebSocket reach a client in their order, thousands at once'
   await until(() => device.text.split('\n').length >= count + 2);
   t.same(device.text.trim().split('\n').slice(1), expected);
   t.ok(ws.received.every((text) => (text as string).startsWith('{"E":null')));
+  ws.ws.close();
+});
+
+t.test('a slow target holds up no other, and too many requests under way are read no further', async (t) => {
+  const test = await startEngineWithApi(LINES);
+  t.teardown(test.stop);
+  const waiting: (() => void)[] = [];
+  const host: ApiHost = Object.assign(Object.create(test.host), {
+    send: (id: number) =>
+      id === 2
+        ? Promise.resolve(undefined)
+        : new Promise((resolve) => waiting.push(() => resolve(undefined))),
+  });
+  const api = await startTestApi(host);
+  t.teardown(api.stop);
+  const ws = await WebClient.connect(api.api.port, '/ws/v1');
+  ws.send('{"m":"mesh.send","p":{"c":1,"d":"slow"},"i":"slow"}');
+  ws.send('{"m":"mesh.send","p":{"c":2,"d":"fast"},"i":"fast"}');
+  t.match(await ws.message(1), '"fast"');
+  const count = 5000;
+  const data = 'x'.repeat(1000);
+  for (let i = 1; i < count; i++) ws.send(`{"m":"mesh.send","p":{"c":1,"d":"${data}"},"i":${i}}`);
+  await until(() => waiting.length >= 1000);
+  // What it has not read yet, the next connection has to pass.
+  t.equal((await api.request('GET', '/healthz')).status, 200);
+  t.ok(waiting.length < 1200, `${waiting.length} under way`);
+  let answered = 0;
+  await until(() => {
+    for (const resolve of waiting.splice(0)) {
+      resolve();
+      answered++;
+    }
+    return answered === count;
+  });
+  await ws.message(count + 1);
   ws.ws.close();
 });
 
