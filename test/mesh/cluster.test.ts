@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Cluster, joinLines } from '../support/cluster.js';
+import { Cluster, joinLines, publishTo } from '../support/cluster.js';
 import { until } from '../support/engine.js';
 
 t.test('three engines and a centre', async (t) => {
@@ -23,8 +23,7 @@ t.test('three engines and a centre', async (t) => {
   });
 
   await t.test('publish from any script or API reaches subscribers on all', async (t) => {
-    a!.send('pub all hello\n');
-    await a!.until((text) => text.includes('published 3/0'));
+    await publishTo(a!, 3, 'hello');
     for (const device of devices) await device.until((text) => text.includes('< hello\n'));
     for (const [i, node] of [center, ...engines].entries()) {
       const answer = await node.post('/v1/mesh/publish', { c: 'all', d: `from ${i}`, t: 'text' });

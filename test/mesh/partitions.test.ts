@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import t, { type Test } from 'tap';
-import { Cluster, joinLines, type Node } from '../support/cluster.js';
+import { Cluster, joinLines, type Node, publishTo } from '../support/cluster.js';
 import { missing } from '../support/need.js';
 import { openProxy, type TcpProxy } from '../support/tcp-proxy.js';
 
@@ -55,8 +55,7 @@ t.test('an engine cut off from the centre serves its clients and still reaches t
   const { cluster, proxy, wall } = await behindProxy(t);
   const { center, engines } = cluster;
   const [a, b] = await Promise.all(engines.map((engine) => joinLines(t, engine)));
-  a!.send('pub all together\n');
-  await a!.until((text) => text.includes('published 2/0'));
+  await publishTo(a!, 2, 'together');
 
   wall.up = true;
   proxy.drop();

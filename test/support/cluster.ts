@@ -47,6 +47,18 @@ export async function joinLines(t: Test, node: Node): Promise<Device & { id: str
   return Object.assign(device, { id: text.slice(3, text.indexOf('\n')) });
 }
 
+/** Publishes from a client until so many are reached: who has subscribers travels a moment behind. */
+export async function publishTo(device: Device, count: number, text: string): Promise<void> {
+  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await pause(50)) {
+    const from = device.text.length;
+    device.send(`pub all ${text}\n`);
+    const answer = /published (\d+)\/(\d+)\n/;
+    await device.until((received) => answer.test(received.slice(from)));
+    if (Number(answer.exec(device.text.slice(from))![1]) === count) return;
+  }
+  throw new Error(`a publish did not reach ${count}: ${device.text.slice(-200)}`);
+}
+
 /** One process of a cluster. */
 export class Node {
   cli: Cli | undefined;
