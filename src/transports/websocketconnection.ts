@@ -172,13 +172,19 @@ export class WebSocketConnection extends Endpoint {
 
   /** Begins the closing handshake (RFC 6455, 7.1.2), and reads on until the peer's close frame. */
   protected flushAndClose(code = 1000, reason = ''): void {
-    this.held = undefined;
+    this.dropHeld();
     this.ws.close(code, reason);
     this.ws.resume();
   }
 
   protected abort(): void {
+    this.dropHeld();
     this.ws.terminate();
+  }
+
+  private dropHeld(): void {
+    this.held = undefined;
+    this.heldBytes = 0;
   }
 
   private static flush(connection: WebSocketConnection): void {
@@ -198,9 +204,9 @@ export class WebSocketConnection extends Endpoint {
     const message = this.held?.shift();
     if (!message) {
       this.held = undefined;
-      this.heldBytes = 0;
       return false;
     }
+    this.heldBytes -= message.bytes.length;
     this.handler!.data(message.bytes, message.type);
     return true;
   }

@@ -260,3 +260,21 @@ t.test('inflating into a paused reader has a bound', async (t) => {
   for (let i = 0; i < 20; i++) client.send(Buffer.alloc(2 ** 20));
   t.match(await recorders[0]!.closed(), { code: 'overloaded' });
 });
+
+t.test('what is held is delivered one by one, and not after the end', async (t) => {
+  const { port, recorders } = await listen(t);
+  const client = await WebClient.connect(port);
+  const [recorder] = recorders as [Recorder];
+  recorder.onData = () => recorder.connection.pause();
+  for (let i = 0; i < 10; i++) client.send(`${i}`);
+  for (let n = 1; n <= 5; n++) {
+    await recorder.until(({ chunks }) => chunks.length === n);
+    await pause(5);
+    t.equal(recorder.chunks.length, n);
+    recorder.connection.resume();
+  }
+  recorder.onData = () => recorder.connection.destroy();
+  await recorder.closed();
+  t.ok(recorder.chunks.length <= 7, 'the rest was dropped');
+  t.equal(recorder.received.toString(), '0123456'.slice(0, recorder.chunks.length));
+});
