@@ -104,9 +104,9 @@ export class EngineSession {
     this.control.send({ t: 'welcome', node: this.node, time: Date.now() / 1000, peers });
   }
 
-  /** Tells what has changed among the other engines. */
-  tellPeers(peers: readonly Peer[], gone: readonly number[]): void {
-    this.control.send({ t: 'peers', peers, gone });
+  /** Sends a message of control that is encoded already. */
+  tell(message: Uint8Array): void {
+    this.control.sendEncoded(message);
   }
 
   /** Ends the session, and tells the engine why; resolves when it has ended, within a second or so. */

@@ -1,5 +1,7 @@
 /** Keeps every engine informed of the others, changes gathered for a moment. */
 
+import { MoonwireError } from '../errors.js';
+import { encodeMessage } from '../uplink/message-stream.js';
 import { PEERS_PER_MESSAGE, type Peer } from '../uplink/messages.js';
 import type { EngineSession } from './engine-session.js';
 
@@ -12,11 +14,11 @@ export class PeerList {
   private readonly changed = new Set<number>();
   private timer: NodeJS.Timeout | undefined;
 
-  /** Welcomes an engine whose older session was removed with the list of the others, and tells them of it. */
+  /** Welcomes an engine, whose older session was removed, with the list of the others; tells them of it. */
   add(engine: EngineSession): void {
     const list = Array.from(this.engines.values(), ({ peer }) => peer);
     engine.welcome(list.slice(0, PEERS_PER_MESSAGE));
-    tell(engine, list.slice(PEERS_PER_MESSAGE), []);
+    for (const bytes of encode(list.slice(PEERS_PER_MESSAGE), [])) engine.tell(bytes);
     this.engines.set(engine.node, engine);
     this.note(engine.node);
   }
@@ -37,6 +39,7 @@ export class PeerList {
     this.timer ??= setTimeout(() => this.tellAll(), GATHER_MS).unref();
   }
 
+  /** The same bytes for all, made once; an engine that finds itself among them knows that already. */
   private tellAll(): void {
     this.timer = undefined;
     const peers: Peer[] = [];
@@ -47,17 +50,18 @@ export class PeerList {
       else gone.push(node);
     }
     this.changed.clear();
-    for (const engine of this.engines.values()) {
-      const others = peers.filter((peer) => peer !== engine.peer);
-      if (others.length > 0 || gone.length > 0) tell(engine, others, gone);
-    }
+    for (const bytes of encode(peers, gone)) for (const engine of this.engines.values()) engine.tell(bytes);
   }
 }
 
-/** In as many messages as it takes. */
-function tell(engine: EngineSession, peers: readonly Peer[], gone: readonly number[]): void {
+/** As many messages as it takes. */
+function encode(peers: readonly Peer[], gone: readonly number[]): Uint8Array[] {
+  const messages: Uint8Array[] = [];
   for (let at = 0; at < Math.max(peers.length, gone.length); at += PEERS_PER_MESSAGE) {
     const end = at + PEERS_PER_MESSAGE;
-    engine.tellPeers(peers.slice(at, end), gone.slice(at, end));
+    const bytes = encodeMessage({ t: 'peers', peers: peers.slice(at, end), gone: gone.slice(at, end) });
+    // It cannot fail: what engines say of themselves was checked, and is far below the size of a message.
+    if (!(bytes instanceof MoonwireError)) messages.push(bytes);
   }
+  return messages;
 }

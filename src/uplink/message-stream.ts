@@ -30,6 +30,21 @@ export function newMessageCounters(): MessageCounters {
   return { received: 0, sent: 0, unknown: 0, malformed: 0, overflowed: 0, unsendable: 0 };
 }
 
+/** A message as bytes; or why it cannot be sent: `too_large`, `invalid_argument` for values CBOR cannot express. */
+export function encodeMessage(message: Message): Uint8Array | MoonwireError {
+  let bytes: Uint8Array;
+  try {
+    bytes = CBOR.encode(message);
+  } catch (error) {
+    return error instanceof MoonwireError ? error : new MoonwireError('internal', messageOf(error));
+  }
+  if (bytes.length <= MAX_MESSAGE_BYTES) return bytes;
+  return new MoonwireError(
+    'too_large',
+    `a message has at most ${MAX_MESSAGE_BYTES} bytes, got ${bytes.length}`,
+  );
+}
+
 /** Settings of a stream of messages. */
 export interface MessageStreamOptions {
   /** Longest message received, in bytes; {@link MAX_MESSAGE_BYTES} unless given. May be raised later. */
@@ -96,28 +111,23 @@ export class MessageStream {
    */
   send(message: Message): MoonwireError | undefined {
     if (this.ended) return new MoonwireError('closed', 'the stream has ended');
-    let bytes: Uint8Array;
-    try {
-      bytes = CBOR.encode(message);
-    } catch (error) {
+    const bytes = encodeMessage(message);
+    if (bytes instanceof MoonwireError) {
       this.counters.unsendable++;
-      return error instanceof MoonwireError ? error : new MoonwireError('internal', messageOf(error));
+      return bytes;
     }
-    if (bytes.length > MAX_MESSAGE_BYTES) {
-      this.counters.unsendable++;
-      return new MoonwireError(
-        'too_large',
-        `a message has at most ${MAX_MESSAGE_BYTES} bytes, got ${bytes.length}`,
-      );
-    }
+    return this.sendEncoded(bytes);
+  }
+
+  /** Sends what {@link encodeMessage} made; for one message to many streams. Otherwise as `send`. */
+  sendEncoded(bytes: Uint8Array): MoonwireError | undefined {
+    if (this.ended) return new MoonwireError('closed', 'the stream has ended');
     this.counters.sent++;
     this.stream.write(bytes);
-    if (this.stream.writableLength > this.maxPendingBytes) {
-      this.counters.overflowed++;
-      this.stream.destroy(new MuxError('enhance_your_calm', 'the peer does not read'));
-      return new MoonwireError('closed', 'the peer does not read');
-    }
-    return undefined;
+    if (this.stream.writableLength <= this.maxPendingBytes) return undefined;
+    this.counters.overflowed++;
+    this.stream.destroy(new MuxError('enhance_your_calm', 'the peer does not read'));
+    return new MoonwireError('closed', 'the peer does not read');
   }
 
   /** Answers a message that does not belong on this stream; for `onmessage`. An error is not answered. */

@@ -109,14 +109,14 @@ export type Refusal = keyof typeof REFUSALS;
 /** Changes of the other engines, on control from the centre. */
 export interface PeersMessage {
   readonly t: 'peers';
-  /** Engines that are new or have changed, by their node. */
+  /** Engines that are new or have changed, by their node; the receiver may be among them. */
   readonly peers: readonly Peer[];
   /** Nodes that have gone. */
   readonly gone?: readonly number[] | undefined;
 }
 
 /** Most peers in one message. */
-export const PEERS_PER_MESSAGE = 1000;
+export const PEERS_PER_MESSAGE = 500;
 
 /** A request on control, either way. */
 export interface ReqMessage {

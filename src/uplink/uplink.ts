@@ -296,6 +296,7 @@ export class Uplink {
   private changePeers({ peers, gone }: Pick<PeersMessage, 'peers' | 'gone'>): void {
     for (const node of gone ?? []) this.peers.delete(node);
     for (const peer of peers) {
+      if (peer.node === this.parts.identity.node) continue;
       // A copy of the key, which is else a part of the whole message.
       const own = { ...peer, key: Uint8Array.from(peer.key) };
       if (this.peers.size < MAX_PEERS || this.peers.has(peer.node)) this.peers.set(peer.node, own);
