@@ -2,6 +2,7 @@
 
 import { SEQUENCES } from '../store/ids.js';
 import type { EngineStats, RegMessage, ServerInfo } from '../uplink/messages.js';
+import { pageAfter } from './page.js';
 
 /** Bounds of one engine's registration; what is beyond them is left out and counted. */
 export interface RecordLimits {
@@ -55,9 +56,7 @@ export class EngineRecord {
   /** Ids of its clients above `after`, rising, at most `limit`. */
   clientsAfter(after: number, limit: number): number[] {
     const base = this.node * SEQUENCES;
-    const found: number[] = [];
-    for (const sequence of this.sequences) if (base + sequence > after) found.push(base + sequence);
-    return Array.from(Float64Array.from(found).sort().subarray(0, limit));
+    return pageAfter(this.sequences, after - base, limit).map((sequence) => base + sequence);
   }
 
   /**

@@ -3,6 +3,7 @@
 import { nodeOf } from '../store/ids.js';
 import { EngineRecord, type RecordIndex, type RecordLimits } from './engine-record.js';
 import type { EngineSession } from './engine-session.js';
+import { pageAfter } from './page.js';
 
 /** A client as the registry knows it. */
 export interface ClientEntry {
@@ -132,12 +133,11 @@ export class Registry {
 
   /** Attached devices in the order of their names. `after`: the last name of the page before. */
   devicesAfter(after = '', limit = 100): DeviceEntry[] {
-    const names: string[] = [];
-    for (const device of this.devices.keys()) if (device > after) names.push(device);
-    names.sort();
-    return names
-      .slice(0, Math.min(Math.max(1, limit), MAX_PAGE))
-      .map((device) => ({ device, ...this.devices.get(device)! }));
+    const most = Math.min(Math.max(1, limit), MAX_PAGE);
+    return pageAfter(this.devices.keys(), after, most).map((device) => ({
+      device,
+      ...this.devices.get(device)!,
+    }));
   }
 
   private addChannel(name: string, node: number): void {

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 import type { EngineSession } from '../../src/center/engine-session.js';
+import { pageAfter } from '../../src/center/page.js';
 import { Registry } from '../../src/center/registry.js';
 import { MessageStream } from '../../src/uplink/message-stream.js';
 import { type Attachment, CHANGES_PER_MESSAGE, type RegMessage } from '../../src/uplink/messages.js';
@@ -157,6 +158,18 @@ t.test('pages of clients and devices', async (t) => {
   t.equal(registry.clients({ node: 9 }).length, 0);
   const first = registry.devicesAfter('', 10);
   t.equal(first.length + registry.devicesAfter(first.at(-1)!.device, 10).length, 15);
+});
+
+t.test('a page of many', async (t) => {
+  const rng = random(t);
+  for (let round = 0; round < 200; round++) {
+    const items = Array.from({ length: rng.below(500) }, () => rng.below(1000) - 5);
+    const after = rng.below(1000) - 5;
+    const limit = 1 + rng.below(20);
+    const sorted = [...new Set(items)].sort((a, b) => a - b).filter((item) => item > after);
+    t.same(pageAfter(new Set(items), after, limit), sorted.slice(0, limit));
+  }
+  t.same(pageAfter(['b', 'é', 'a', 'B'], 'B', 10), ['a', 'b', 'é']);
 });
 
 /** A registration that is sent to a record, with a source that the test changes. */
