@@ -18,6 +18,7 @@ import {
   clientInfo,
   type DeviceInfo,
   type EngineInfo,
+  traceEvent,
 } from './shapes.js';
 
 const clientPage = v.object({ items: v.array(clientInfo), next: v.optional(v.string()) });
@@ -136,7 +137,12 @@ export class CenterHost implements ApiHost {
     const engine = this.engineOf(id);
     if (engine instanceof Failure) return engine;
     const client = await ask(clientDetail, engine, 'client', { id });
-    return client instanceof Failure ? client : this.remoteTrace(engine, id, listener, ended);
+    if (client instanceof Failure) return client;
+    const checked: TraceListener = (event) => {
+      const { success, output } = v.safeParse(traceEvent, event);
+      if (success) listener(output);
+    };
+    return this.remoteTrace(engine, id, checked, ended);
   }
 
   private described(): EngineInfo[] {

@@ -1,6 +1,6 @@
 /**
- * The calls that CONNMIX's clients make, over HTTP and over WebSocket: their parameters, results and codes
- * (`shared/connmix-compat.md` of the design; README.md here).
+ * The calls that CONNMIX's clients make, over HTTP and over WebSocket: their parameters, results and codes (see
+ * README.md).
  */
 
 import * as v from 'valibot';
@@ -56,16 +56,13 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 /** Most channels of one call. */
 const MAX_ARGUMENTS = 1000;
 
-/** Parameters of `mesh.send`. */
-export const sendParams = fields({ c: clientId, d: data, t: type });
-/** Parameters of `mesh.publish`. */
-export const publishParams = fields({
+const sendParams = fields({ c: clientId, d: data, t: type });
+const publishParams = fields({
   c: v.pipe(text(1, 256), v.description('Channel.')),
   d: data,
   t: type,
 });
-/** Parameters of `conn.call`. */
-export const callParams = fields({
+const callParams = fields({
   c: clientId,
   f: v.picklist(CONN_CALLS, `must be one of ${CONN_CALLS.join(', ')}`),
   a: v.optional(

@@ -58,7 +58,7 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
   const { bodyBytes, sendBufferBytes } = config.limits;
   const [idleMs, stallMs] = [config.readTimeout * 1000, config.writeTimeout * 1000];
   const gate = new Gate(options.access, log);
-  const traces = new TraceStreams();
+  const traces = new TraceStreams(stallMs);
 
   const guard = (request: IncomingMessage): void => {
     if (gate.localOnly && !namesThisMachine(request))

@@ -86,6 +86,7 @@ export const traceEvent = v.object({
   hex: v.optional(v.string()),
   message: v.optional(v.unknown()),
   reason: v.optional(v.string()),
+  left_out: v.pipe(v.optional(count), v.description('Events before it that the uplink was too slow for.')),
 });
 
 /** How the process fares. */

@@ -7,7 +7,7 @@ import { Failure } from '../errors.js';
 import type { Caller } from './access.js';
 import type { ApiHost } from './host.js';
 
-/** A comment is sent so often, so that both ends notice a dead connection. */
+/** A comment is sent at least so often, so that both ends notice a dead connection. */
 const HEARTBEAT_MS = 15_000;
 /** Bytes that may wait for the reader; further events are left out, and counted to it. */
 const MAX_WAITING = 2 ** 20;
@@ -17,6 +17,9 @@ const MAX_TRACES = 100;
 /** Runs the traces of one API. */
 export class TraceStreams {
   private readonly open = new Set<() => void>();
+
+  /** `stallMs`: a reader that takes nothing for so long is closed. */
+  constructor(private readonly stallMs: number) {}
 
   /** Answers with a client's trace; resolves once it has begun, or to the Failure why it cannot. */
   async stream(
@@ -71,10 +74,15 @@ export class TraceStreams {
     if (ended) begun();
     else {
       write(': trace\n\n');
-      heartbeat = setInterval(() => {
-        if (caller.stillWelcome()) write(': alive\n\n');
-        else finish();
-      }, HEARTBEAT_MS);
+      const stalled = stallWatch(outgoing, this.stallMs);
+      heartbeat = setInterval(
+        () => {
+          if (stalled()) outgoing.destroy();
+          else if (caller.stillWelcome()) write(': alive\n\n');
+          else finish();
+        },
+        Math.min(HEARTBEAT_MS, this.stallMs / 2),
+      );
       outgoing.once('close', finish);
       if (outgoing.destroyed) finish();
     }
@@ -85,6 +93,21 @@ export class TraceStreams {
   close(): void {
     for (const finish of this.open) finish();
   }
+}
+
+/** Whether a reader has taken nothing for `stallMs`, though something waits for it; to be asked again and again. */
+function stallWatch({ socket }: ServerResponse, stallMs: number): () => boolean {
+  let taken = 0;
+  let since = performance.now();
+  return () => {
+    if (!socket) return true;
+    const now = performance.now();
+    // What waits is counted as written already.
+    const takenNow = socket.bytesWritten - socket.writableLength;
+    if (takenNow > taken || socket.writableLength === 0) since = now;
+    taken = takenNow;
+    return now - since > stallMs;
+  };
 }
 
 function textOf(event: TraceEvent): string {

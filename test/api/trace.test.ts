@@ -69,6 +69,23 @@ t.test('a reader that leaves ends its trace', async (t) => {
   t.match(await api.request('GET', '/v1/clients/99/trace'), { status: 404, body: { code: 'not_found' } });
 });
 
+t.test('a reader that takes nothing is closed', async (t) => {
+  const api = await startEngineWithApi(LINES, { apiServer: '{ port: 0, writeTimeout: 1s }' });
+  t.teardown(api.stop);
+  const device = await Device.connect(api.test.port());
+  await until(() => device.text.includes('\n'));
+  const client = api.test.engine.client(Number(device.text))!;
+  const abort = new AbortController();
+  t.teardown(() => abort.abort());
+  await fetch(`${api.url}/v1/clients/${client.id}/trace`, { signal: abort.signal });
+  const hex = 'ab'.repeat(50_000);
+  // Each write would keep the socket's own timeout from ever coming.
+  await until(() => {
+    client.trace({ event: 'in', hex });
+    return client.tracers === undefined;
+  });
+});
+
 t.test(
   'a reader that does not keep up is told how much it lost, and closed by the API at its end',
   async (t) => {
