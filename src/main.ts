@@ -244,6 +244,16 @@ async function runEngine(
     engine,
     store: store.health,
     ...(uplink && { uplink: () => ({ ...uplink.state, flaps: uplink.counters.flaps }) }),
+    counters: () => ({
+      ...(joined && {
+        uplink: joined.uplink.counters,
+        uplink_messages: joined.uplink.messages,
+        mesh_sends: joined.mesh.counters.sends,
+        mesh_publishes: joined.mesh.counters.publishes,
+        mesh_failures: joined.mesh.counters.failures,
+      }),
+      ...apiCounters(api),
+    }),
   });
   closing.add(() => monitor?.stop());
   const host = new EngineHost(engine, {
@@ -286,6 +296,7 @@ async function runCenter(
   const host = new CenterHost(center, version(), (engine, id, listener, ended) =>
     followTrace(engine.openStream(STREAM.log), id, listener, ended),
   );
+  let api: Api | undefined;
   const monitor = new Monitor({
     role: 'center',
     name: 'center',
@@ -294,11 +305,27 @@ async function runCenter(
     log,
     store: store.health,
     center: host.figures,
+    counters: () => ({
+      center: numbersOf(center.counters),
+      center_messages: center.messages,
+      relay: numbersOf(center.relay.counters),
+      ...apiCounters(api),
+    }),
   });
   closing.add(() => monitor.stop());
   await center.start();
-  const api = await serveApi(host, apiServer, config, log, options, monitor, closing);
+  api = await serveApi(host, apiServer, config, log, options, monitor, closing);
   return { center, store, api };
+}
+
+/** What an API counts, once it is there. */
+function apiCounters(api: Api | undefined): Record<string, object> {
+  return api ? { api_websocket: api.counters.webSockets, api_refused: api.counters.refused } : {};
+}
+
+/** The counters of a part that are plain numbers. */
+function numbersOf(counters: object): Record<string, number> {
+  return Object.fromEntries(Object.entries(counters).filter(([, count]) => typeof count === 'number'));
 }
 
 async function serveApi(

@@ -15,6 +15,7 @@ const COUNTERS: readonly [Exclude<keyof Counters, 'discarded' | 'discard'>, name
   ['bytesOut', 'sent_bytes_total', 'Bytes sent to clients.'],
   ['frames', 'frames_total', 'Frames cut from what was received.'],
   ['messages', 'messages_received_total', 'Messages decoded from frames.'],
+  ['sends', 'messages_sent_total', 'Messages sent to clients.'],
   ['decodeErrors', 'decode_errors_total', 'Frames that did not decode.'],
   ['scriptErrors', 'script_errors_total', 'Handlers that ended in an error.'],
   ['budgetExceeded', 'budget_exceeded_total', 'Handlers stopped for using more than their budget.'],

@@ -171,6 +171,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
       this.station.limitReached(this, 'sendBufferBytes', 'does not take what it is sent; sends are refused');
       return new Failure(`queue_full: ${this.connection.pendingBytes} bytes wait for this client already`);
     }
+    counters.sends++;
     counters.bytesOut += bytes.length;
     this.bytesOut += bytes.length;
     this.station.frames.add(this.id, true, bytes, performance.now());

@@ -8,6 +8,8 @@ export class Counters {
   /** Frames cut from the stream, and messages decoded from them. */
   frames = 0;
   messages = 0;
+  /** Messages sent to clients. */
+  sends = 0;
   /** Frames that did not decode. */
   decodeErrors = 0;
   /** Handlers that ended in an error, and those stopped for using more than their budget. */
