@@ -6,6 +6,7 @@ import type { TraceEvent } from '../engine/trace.js';
 import { Failure } from '../errors.js';
 import type { Caller } from './access.js';
 import type { ApiHost } from './host.js';
+import { stallWatch } from './stall.js';
 
 /** A comment is sent at least so often, so that both ends notice a dead connection. */
 const HEARTBEAT_MS = 15_000;
@@ -74,7 +75,7 @@ export class TraceStreams {
     if (ended) begun();
     else {
       write(': trace\n\n');
-      const stalled = stallWatch(outgoing, this.stallMs);
+      const stalled = stallWatch(outgoing.req.socket, this.stallMs);
       heartbeat = setInterval(
         () => {
           if (stalled()) outgoing.destroy();
@@ -93,21 +94,6 @@ export class TraceStreams {
   close(): void {
     for (const finish of this.open) finish();
   }
-}
-
-/** Whether a reader has taken nothing for `stallMs`, though something waits for it; to be asked again and again. */
-function stallWatch({ socket }: ServerResponse, stallMs: number): () => boolean {
-  let taken = 0;
-  let since = performance.now();
-  return () => {
-    if (!socket) return true;
-    const now = performance.now();
-    // What waits is counted as written already.
-    const takenNow = socket.bytesWritten - socket.writableLength;
-    if (takenNow > taken || socket.writableLength === 0) since = now;
-    taken = takenNow;
-    return now - since > stallMs;
-  };
 }
 
 function textOf(event: TraceEvent): string {

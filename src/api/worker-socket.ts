@@ -22,10 +22,9 @@ const READY_BYTES = 2 ** 20;
 /** Topics of one consumer. */
 const MAX_TOPICS = 1000;
 
-/** How long a peer may be silent, or take nothing of what waits for it; how much may wait. */
+/** How long a peer may be silent, and how much may wait for it. */
 export interface WorkerSocketLimits {
   readonly idleMs: number;
-  readonly stallMs: number;
   readonly sendBufferBytes: number;
 }
 
@@ -69,13 +68,14 @@ export class WorkerSocket implements Consumer {
   /** It was asked for while it could not take more. */
   private passedOver = false;
   private lastSeen = performance.now();
-  private stalled = { since: 0, bytes: 0 };
 
   constructor(
     private readonly socket: WebSocket,
     private readonly host: ApiHost,
     private readonly caller: Caller,
     private readonly limits: WorkerSocketLimits,
+    /** Whether it takes nothing of what waits for it. */
+    private readonly stalled: () => boolean,
     private readonly counters: WorkerSocketCounters,
     private readonly log: Logger,
   ) {
@@ -95,15 +95,12 @@ export class WorkerSocket implements Consumer {
 
   /** Pings, and closes a peer that is gone, takes nothing, or is not welcome any more. Called again and again. */
   check(now: number): void {
-    const { idleMs, stallMs } = this.limits;
-    const waiting = this.socket.bufferedAmount;
+    const { idleMs } = this.limits;
     // It is not read while too many requests are under way.
     if (this.socket.isPaused) this.lastSeen = now;
-    if (waiting === 0 || waiting < this.stalled.bytes || this.stalled.since === 0)
-      this.stalled = { since: now, bytes: waiting };
     if (!this.caller.stillWelcome()) {
       this.socket.close(1008, 'not welcome any more');
-    } else if (waiting > 0 && now - this.stalled.since > stallMs) {
+    } else if (this.stalled()) {
       this.counters.closedSlow++;
       this.socket.terminate();
     } else if (now - this.lastSeen > idleMs) {

@@ -8,6 +8,7 @@ import type { Logger } from '../log.js';
 import type { Caller } from './access.js';
 import type { ApiHost } from './host.js';
 import { PROBLEM_TYPE, problemOf } from './problem.js';
+import { stallWatch } from './stall.js';
 import { WorkerSocket, type WorkerSocketCounters, type WorkerSocketLimits } from './worker-socket.js';
 
 /** Where they are. */
@@ -15,6 +16,8 @@ const PATH = '/ws/v1';
 
 /** What they may take. */
 export interface WorkerSocketsOptions extends WorkerSocketLimits {
+  /** A peer that takes nothing for so long is closed. */
+  readonly stallMs: number;
   /** Longest message in bytes. */
   readonly messageBytes: number;
 }
@@ -61,7 +64,15 @@ export class WorkerSockets {
       }
       socket.off('error', ignore);
       server.handleUpgrade(request, socket, head, (webSocket) => {
-        const worker = new WorkerSocket(webSocket, this.host, caller, this.options, this.counters, this.log);
+        const worker = new WorkerSocket(
+          webSocket,
+          this.host,
+          caller,
+          this.options,
+          stallWatch(request.socket, this.options.stallMs),
+          this.counters,
+          this.log,
+        );
         this.sockets.add(worker);
         webSocket.on('close', () => this.sockets.delete(worker));
       });
