@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 import type { Config } from '../config/schema.js';
 import { messageOf } from '../errors.js';
 import type { Board } from './board.js';
-import { detectBoard, findBoard } from './catalogue.js';
-import type { Check } from './check.js';
+import { detectBoard, loadBoard } from './catalogue.js';
+import { type Check, type Finding, toCheck } from './check.js';
 import type { Machine } from './machine.js';
 import { checkPort } from './port-checks.js';
 import type { KnownPort } from './ports.js';
@@ -37,12 +37,13 @@ export interface Examination {
 export async function examine(subject: Examination): Promise<Check[]> {
   const { machine, config, run = runProgram } = subject;
   const checks: Check[] = [];
-  let board: Board | undefined;
+  const here = detectBoard(machine);
+  let board = here;
   try {
-    board = findBoard(config?.board ?? 'auto', machine);
-    checks.push(checkBoard(board, machine));
+    if (config && config.board !== 'auto') board = loadBoard(config.board);
+    checks.push(toCheck('board', checkBoard(board, here, machine)));
   } catch (error) {
-    checks.push({ name: 'board', state: 'problem', text: messageOf(error) });
+    checks.push(toCheck('board', ['problem', messageOf(error)]));
   }
   for (const link of config?.engine.links ?? []) {
     if (link.kind === 'serial') checks.push(...(await checkPort(link, { ...subject, board })));
@@ -53,13 +54,12 @@ export async function examine(subject: Examination): Promise<Check[]> {
   return checks;
 }
 
-function checkBoard(board: Board | undefined, machine: Machine): Check {
+function checkBoard(board: Board | undefined, here: Board | undefined, machine: Machine): Finding {
   const [model] = machine.strings('/proc/device-tree/model');
-  const here = detectBoard(machine);
-  if (!board) return { name: 'board', state: 'unknown', text: `no board is known for ${machine.arch}` };
+  if (!board) return ['unknown', `no board is known for ${machine.arch}`];
   if (board.name === here?.name || model === undefined) {
-    return { name: 'board', state: 'ok', text: `${board.title} (${board.name})${model ? `: ${model}` : ''}` };
+    return ['ok', `${board.title} (${board.name})${model ? `: ${model}` : ''}`];
   }
   const text = `the configuration says ${board.name}, but this machine is a ${model} (${here?.name ?? 'unknown'})`;
-  return { name: 'board', state: 'warning', text };
+  return ['warning', text];
 }

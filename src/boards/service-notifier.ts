@@ -20,8 +20,8 @@ export type ServiceEnvironment = Readonly<Record<string, string | undefined>>;
 
 /** A message takes some 10 ms; one that takes longer than this is given up. */
 const SEND_MS = 5000;
-/** The shortest half of a watchdog's time that is worth a process: systemd's own advice is at least a second. */
-const MIN_FEED_MS = 500;
+/** Each feeding is a process: not more of them than this, however short the watchdog's time. */
+const MIN_FEED_MS = 200;
 
 /**
  * Feeds the watchdog at half of its time, as sd_watchdog_enabled(3) advises, as long as `alive` says so: a service

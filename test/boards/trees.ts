@@ -1,8 +1,18 @@
 /** Folders that look like the root of a device: /sys, /dev, /proc and /etc as far as anything here reads them. */
 
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import type { Test } from 'tap';
 
 /** A root folder that is filled by the test and removed after it. Paths begin with a slash, as on the device. */
@@ -20,6 +30,18 @@ export class Tree {
     mkdirSync(dirname(at), { recursive: true });
     writeFileSync(at, content);
     chmodSync(at, mode);
+    return this;
+  }
+
+  /** Removes a file or link, with the links that lead to it by its name. */
+  remove(path: string): this {
+    rmSync(this.at(path));
+    const name = basename(path);
+    for (const folder of ['by-id', 'by-path'].map((kind) => this.at(`/dev/serial/${kind}`))) {
+      for (const link of readdirSync(folder)) {
+        if (basename(readlinkSync(join(folder, link))) === name) rmSync(join(folder, link));
+      }
+    }
     return this;
   }
 

@@ -53,6 +53,21 @@ t.test('a port is found by its USB ids', async (t) => {
   t.equal(await locateSerialPort('usb:1a86:7523', root), '/dev/ttyUSB3', 'in upper or lower case');
 });
 
+t.test('a device that is plugged in again is found under its new number', async (t) => {
+  const tree = machine(t);
+  t.equal(await locateSerialPort('usb:0403:6001:A1', tree.root), '/dev/ttyUSB2');
+  tree.remove('/sys/class/tty/ttyUSB2');
+  await t.rejects(locateSerialPort('usb:0403:6001:A1', tree.root), { code: 'not_found' });
+  tree.usb('ttyUSB4', '1-1.5', '0403', '6001', 'A1-');
+  await t.rejects(
+    locateSerialPort('usb:0403:6001:A1', tree.root),
+    { code: 'not_found' },
+    'not by a part of it',
+  );
+  tree.usb('ttyUSB5', '1-1.6', '0403', '6001', 'A1');
+  t.equal(await locateSerialPort('usb:0403:6001:A1', tree.root), '/dev/ttyUSB5');
+});
+
 t.test('it is not found, or not the only one', async (t) => {
   const { root } = machine(t);
   await t.rejects(locateSerialPort('usb:0403:6001:C3', root), {
