@@ -7,11 +7,13 @@ import type { LogFields } from '../../src/log.js';
 import { Session, TypedSession } from '../../src/mux/index.js';
 import { MemoryKeyValue } from '../../src/store/keyvalue.js';
 import { dial, SUBPROTOCOL } from '../../src/uplink/dial.js';
+import { join } from '../../src/uplink/join.js';
+import { MessageStream } from '../../src/uplink/message-stream.js';
 import { STREAM } from '../../src/uplink/messages.js';
 import { frame, syn } from '../mux/wire.js';
 import { random } from '../support/random.js';
 import { until } from '../uplink/support.js';
-import { addressOf, openCenter, recordingLogger, TestEngine } from './support.js';
+import { addressOf, newIdentity, openCenter, recordingLogger, TestEngine } from './support.js';
 
 const cbor = cborCodec();
 
@@ -156,4 +158,42 @@ t.test('subprotocols of WebSockets', async (t) => {
   good.send(frame(2, 3, [0, 0, 0, 0]));
   await closed;
   await until(() => center.counters.brokenJoins === 1, 'counted');
+});
+
+t.test('noise from an engine that joined', async (t) => {
+  const rng = random(t);
+  const center = await openCenter(t, { limits: { joinsPerSecond: 1000 } });
+  const victim = await new TestEngine(t, [addressOf(center)], { name: 'victim' }).joined();
+  victim.connect(2 ** 33 + 1);
+  const { publicKey, privateKey } = newIdentity();
+  const joiner = { name: 'noisy', publicKey, privateKey, node: 0, version: '', labels: {}, silence: 25 };
+  const samples = [
+    { t: 'reg', n: 0, full: true, labels: { a: 'b' }, channels: { add: ['x', 'y'], del: [] } },
+    { t: 'reg', n: 0, full: true, clients: { add: [2 ** 33 + 1, 2 ** 34 + 1], del: [5] } },
+    { t: 'reg', n: 0, full: true, devices: { add: [['d', 2 ** 34]], del: ['e'] }, stats: { clients: 1 } },
+    { t: 'req', id: 1, m: 'x', p: [1, { a: 2 }] },
+    { t: 'res', id: 1, r: 1, e: { code: 'x', text: 'y' } },
+    { t: 'peers', peers: [], gone: [1] },
+    { t: 'pub', id: 1, ch: 'x', d: 1, except: [1] },
+  ].map((message) => cbor.encode(message));
+  for (let round = 0; round < 60; round++) {
+    const session = new TypedSession(new Session(await dial(addressOf(center)), { role: 'client' }));
+    const stream = session.open(STREAM.control);
+    await join(new MessageStream(stream), joiner, () => {});
+    for (const type of [STREAM.control, STREAM.route, 99]) {
+      const raw = type === STREAM.control ? stream : session.open(type);
+      raw.on('error', () => {});
+      for (let n = rng.below(5); n >= 0; n--) {
+        const bytes = Buffer.from(rng.pick(samples));
+        for (let flips = rng.below(4); flips > 0; flips--) bytes[rng.below(bytes.length)] = rng.below(256);
+        if (!raw.destroyed) raw.write(bytes);
+      }
+    }
+    await new Promise(setImmediate);
+    await session.session.close();
+  }
+  t.ok(center.messages.malformed > 0, `${center.messages.malformed} streams were reset`);
+  await until(() => center.registry.size === 1, 'the noisy engine is gone');
+  t.same(center.registry.counts(), { engines: 1, clients: 1, channels: 0, devices: 0 });
+  t.equal(victim.downs.length, 0);
 });
