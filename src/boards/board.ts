@@ -128,7 +128,8 @@ function contradictions(board: Board): string[] {
     }
     if (Object.hasOwn(board.serial, port)) problems.push(`rs485.${port}: is the name of a UART too`);
   }
-  const needsFile = Object.values(board.serial).some(({ enable }) => enable.length > 0);
+  const enabling = [...Object.values(board.serial), ...(board.watchdog ? [board.watchdog] : [])];
+  const needsFile = enabling.some(({ enable }) => enable.length > 0);
   if (needsFile && board.config === undefined)
     problems.push('config: must name the file for the lines of enable');
   board.memory.forEach(({ below }, index) => {

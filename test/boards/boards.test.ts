@@ -125,6 +125,11 @@ t.test('a bad file names each place and what is allowed', async (t) => {
     ['--max-old-space-size=96', 'rm -rf /', /memory\.0\.flags\.0: must be a flag/],
     ['below: 512, ', '', /memory\.0\.below: must rise, and be left out of the last entry only/],
     ['config: { files: [/boot/config.txt] }', '', /config: must name the file/],
+    [
+      'config: { files: [/boot/config.txt] }',
+      'watchdog: { device: /dev/watchdog, maxSeconds: 9, enable: [a=1] }',
+      /config: must name/,
+    ],
     ['title: Mine', 'title: [', /is not valid YAML/],
     ['memory: [', 'watchdog: 7\nmemory: [', /watchdog: must be a map/],
     ['source: me', 'source: ""', /notes\.0\.source: must not be empty/],
