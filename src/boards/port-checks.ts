@@ -156,7 +156,9 @@ function checkDirection(
   if (byKernel) return ['ok', 'the kernel switches the direction of the RS-485 line'];
   if (!rs485) return undefined;
   if (rs485.direction === 'adapter') {
-    return ['ok', `the adapter must switch the direction by itself (${rs485.about})`];
+    const text = `the adapter must switch the direction by itself (${rs485.about})`;
+    if (rs485.kernel.length === 0) return ['ok', text];
+    return ['ok', `${text}; for one that wants RTS, the kernel can`, [...rs485.kernel, 'sudo reboot']];
   }
   if (byKernel === undefined) return ['unknown', 'the device tree does not tell who switches the direction'];
   const text = `nobody switches the direction of the RS-485 line (${rs485.about}): the overlay is not loaded`;
