@@ -9,7 +9,7 @@ import type { Center } from './center/center.js';
 import { type CodecRegistry, defaultCodecs } from './codecs/registry.js';
 import type { Config } from './config/schema.js';
 import { Engine, type EngineOptions, type Report } from './engine/engine.js';
-import { messageOf } from './errors.js';
+import { MoonwireError, messageOf } from './errors.js';
 import type { Logger } from './log.js';
 import { LIBRARY_ROOT, version } from './package.js';
 import { clientId, nodeOf } from './store/ids.js';
@@ -134,6 +134,17 @@ function readableTime(seconds: number): string | number {
   return Number.isNaN(date.getTime()) ? seconds : date.toISOString();
 }
 
+/** The configuration with device paths in place of a board's names for serial ports. */
+async function withPorts(config: Config, log: Logger): Promise<Config> {
+  if (!config.engine.links.some(({ kind }) => kind === 'serial')) return config;
+  const { Machine } = await import('./boards/machine.js');
+  const { resolvePorts } = await import('./boards/ports.js');
+  const { listSerialPorts } = await import('./transports/serialports.js');
+  const resolved = resolvePorts(config, await listSerialPorts(), new Machine(), log);
+  if (resolved.problems.length === 0) return resolved.config;
+  throw new MoonwireError('invalid_argument', resolved.problems.join('\n'), 'engine.links');
+}
+
 /** Closes what was opened, the last first; never fails. */
 class Closing {
   private readonly steps: (() => Promise<unknown> | undefined)[] = [];
@@ -220,7 +231,9 @@ async function runEngine(
   addresses: Config['engine']['centerRegistry'],
 ): Promise<Omit<Gateway, 'stop'>> {
   let monitor: Monitor | undefined;
-  const engine = buildEngine(engineOptions(config), store, log, options, (id) => monitor?.reported(id));
+  const engine = buildEngine(engineOptions(await withPorts(config, log)), store, log, options, (id) =>
+    monitor?.reported(id),
+  );
   let api: Api | undefined;
   const joined =
     addresses.length > 0

@@ -75,6 +75,13 @@ export class CenterHost implements ApiHost {
     return this.described();
   }
 
+  async forget(name: string): Promise<Failure | undefined> {
+    const { pins, registry } = this.center;
+    if (registry.list().some((engine) => engine.name === name))
+      return new Failure(`conflict: engine ${name} is connected; stop it first`);
+    return (await pins.remove(name)) ? undefined : new Failure(`not_found: no engine ${name}`);
+  }
+
   /**
    * Engines are asked in the order of their nodes until the page is full; one that does not answer is left out.
    * Clients from before an engine's first lease carry no node number: only the engine itself lists them.

@@ -53,6 +53,8 @@ export interface ApiHost {
 
   /** The engine itself; on the centre all that are known. */
   engines(): Promise<EngineInfo[]>;
+  /** Frees the name of an engine that is away, so that another key may take it; centres only. */
+  forget?(name: string): Promise<Failure | undefined>;
   /** Own clients; on the centre those of all engines. Keys are client ids. */
   clients(filter: ClientFilter, page: PageRequest<number>): Promise<Page<ClientInfo>>;
   /** `not_found` when there is no such client here. */

@@ -1,5 +1,6 @@
 /** Pages of long lists, without sorting the whole list for each. */
 
+import { pageAfter } from '../center/page.js';
 import type { Page, PageRequest } from './host.js';
 
 /** Items of a page by default, and at most. */
@@ -12,13 +13,7 @@ export function pageOf<K extends number | string>(
   { limit, after }: PageRequest<K>,
 ): { keys: K[]; more: boolean } {
   // One more than asked for tells whether there are more.
-  const found: K[] = [];
-  for (const key of keys) {
-    if (after !== undefined && key <= after) continue;
-    if (found.length > limit && key >= found[limit]!) continue;
-    found.splice(place(found, key), 0, key);
-    if (found.length > limit + 1) found.pop();
-  }
+  const found = pageAfter(keys, after, limit + 1);
   return { keys: found.slice(0, limit), more: found.length > limit };
 }
 
@@ -34,16 +29,4 @@ export function describedPage<K extends number | string, T>(
     items: page.keys.map(describe),
     ...(page.more && last !== undefined && { next: String(last) }),
   };
-}
-
-/** Where `key` belongs in a sorted list; at its end at once, since keys mostly come in order. */
-function place<K extends number | string>(sorted: readonly K[], key: K): number {
-  let [from, to] = [0, sorted.length];
-  if (to === 0 || key > sorted[to - 1]!) return to;
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if (sorted[middle]! < key) from = middle + 1;
-    else to = middle;
-  }
-  return from;
 }

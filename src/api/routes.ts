@@ -121,6 +121,21 @@ export const ROUTES: readonly Route[] = [
     },
   }),
   route({
+    method: 'DELETE',
+    path: '/v1/engines/{name}',
+    needs: 'write',
+    summary:
+      'On the centre: frees the name of an engine that is away, so that another key may take it. Its node number is ' +
+      'never given again.',
+    params: byName,
+    answer: '',
+    audit: { action: 'forget', target: ({ params }) => `engine ${params.name}` },
+    run: async ({ host }, { params }) => {
+      if (!host.forget) return new Failure('invalid_argument: only the centre keeps the names of engines');
+      return (await host.forget(params.name)) ?? 'done';
+    },
+  }),
+  route({
     method: 'GET',
     path: '/v1/clients',
     needs: 'read',

@@ -243,7 +243,7 @@ export class WorkerSocket implements Consumer {
     if (!(error instanceof ConnmixError)) this.log.error(`API WebSocket: ${messageOf(error)}`);
     const shown =
       error instanceof ConnmixError ? error : new ConnmixError(CODES.callFailed, 'internal: see the log');
-    this.send(JSON.stringify({ E: shown.envelope, r: null, ...id }));
+    this.send(JSON.stringify({ E: shown.envelope, ...id }));
   }
 
   private send(text: string | Uint8Array, sent?: () => void): void {

@@ -71,8 +71,8 @@ export class EngineSession {
       node: pin.node,
       key: pin.key,
       version: hello.version,
-      ...(hello.mesh !== undefined && { mesh: seenFrom(host, hello.mesh) }),
-      ...(hello.api !== undefined && { api: seenFrom(host, hello.api) }),
+      mesh: seenFrom(host, hello.mesh),
+      api: seenFrom(host, hello.api),
     };
     const handlers = new Map<string, RequestHandler>(
       [...owner.handlers].map(([method, handler]) => [method, (params) => handler(this, params)]),
@@ -178,7 +178,15 @@ function watchHeartbeat(session: TypedSession, seconds: number): void {
   void session.session.closed.then(() => clearTimeout(death));
 }
 
-/** An advertised address whose host is empty has the host its engine comes from. */
-function seenFrom(host: string, advertised: string): string {
+/**
+ * An advertised address whose host is empty has the host its engine comes from. One on loopback is of use to the
+ * same machine alone: others would find themselves there.
+ */
+function seenFrom(host: string, advertised: string | undefined): string | undefined {
+  if (advertised === undefined || (isLoopback(advertised) && !isLoopback(host))) return undefined;
   return advertised.startsWith(':') ? host + advertised : advertised;
+}
+
+function isLoopback(address: string): boolean {
+  return /^(127\.|localhost(:|$)|\[?::1\]?(:\d+)?$|\[?::ffff:127\.)/.test(address);
 }

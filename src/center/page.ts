@@ -1,10 +1,14 @@
 /** Pages of what is kept in no order. */
 
 /**
- * The first `limit` of the items above `after`, rising. Keeps a few times `limit` while it looks, so that a page of
+ * The first `limit` of the items above `after` (of all when it is undefined), rising. Keeps a few times `limit` while it looks, so that a page of
  * a million costs one pass over them and not a sort.
  */
-export function pageAfter<T extends string | number>(items: Iterable<T>, after: T, limit: number): T[] {
+export function pageAfter<T extends string | number>(
+  items: Iterable<T>,
+  after: T | undefined,
+  limit: number,
+): T[] {
   const kept: T[] = [];
   const most = 4 * limit + 64;
   let bound: T | undefined;
@@ -13,7 +17,7 @@ export function pageAfter<T extends string | number>(items: Iterable<T>, after: 
     kept.length = Math.min(kept.length, limit);
   };
   for (const item of items) {
-    if (item <= after || (bound !== undefined && item >= bound)) continue;
+    if ((after !== undefined && item <= after) || (bound !== undefined && item >= bound)) continue;
     kept.push(item);
     if (kept.length < most) continue;
     trim();

@@ -51,6 +51,11 @@ export class ApiClient {
     return this.bodyOf(await this.open('GET', path));
   }
 
+  /** Deletes what a path names; throws as {@link get}. */
+  async delete(path: string): Promise<void> {
+    await this.bodyOf(await this.open('DELETE', path));
+  }
+
   /** Makes one of CONNMIX's calls; returns its result `r`. Throws as {@link get}, for its error `E` too. */
   async call(path: string, params: object): Promise<Record<string, unknown>> {
     const answer = this.parse(await this.post(path, JSON.stringify(params)));

@@ -21,7 +21,7 @@ The password of --user is read from MOONWIRE_API_PASSWORD; without --user, a tok
 The centre's API listens on port 6787. --json prints one JSON value a line.
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 cannot connect, 4 timed out: it may have been done or not.`;
 
-/** Adds `ps`, `clients`, `send`, `publish`, `trace` and `top`. */
+/** Adds `ps`, `forget`, `clients`, `send`, `publish`, `trace` and `top`. */
 export function addApiCommands(program: Command): void {
   add(program, 'ps', 'list engines: the one asked, or all that the centre knows').action(
     async (options: ApiOptions) => {
@@ -29,6 +29,13 @@ export function addApiCommands(program: Command): void {
       await run(options, (client) => ps(client, options));
     },
   );
+
+  add(program, 'forget', 'on the centre: free the name of an engine that is gone, for another key')
+    .argument('<engine>', 'its name')
+    .action(async (name: string, options: ApiOptions) => {
+      const { forget } = await import('./forget.js');
+      await run(options, (client) => forget(client, name, options));
+    });
 
   add(program, 'clients', 'list connected clients')
     .option('--engine <name>', 'only those of this engine')

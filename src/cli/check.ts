@@ -1,5 +1,6 @@
 /** `moonwire check`: everything that can be known to be wrong before anything runs, all of it at once. */
 
+import { boardNames } from '../boards/catalogue.js';
 import { defaultCodecs } from '../codecs/registry.js';
 import { loadConfig } from '../config/load.js';
 import { ConfigError, describeProblems } from '../config/problems.js';
@@ -22,7 +23,7 @@ export async function check(file: string): Promise<number> {
 
 function checkConfig(file: string): string[] {
   try {
-    const { config, notices } = loadConfig(file);
+    const { config, notices } = loadConfig(file, { boards: boardNames() });
     for (const notice of describeProblems(notices, file)) process.stdout.write(`notice: ${notice}\n`);
     return checkScripts(config);
   } catch (error) {

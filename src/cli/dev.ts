@@ -4,6 +4,7 @@
  */
 
 import { relative } from 'node:path';
+import { boardNames } from '../boards/catalogue.js';
 import { loadConfig } from '../config/load.js';
 import { describeProblems } from '../config/problems.js';
 import type { Config } from '../config/schema.js';
@@ -22,7 +23,7 @@ interface Running {
 }
 
 export async function dev(file: string): Promise<void> {
-  const { config, notices } = loadConfig(file);
+  const { config, notices } = loadConfig(file, { boards: boardNames() });
   const log = textLogger('debug');
   for (const notice of describeProblems(notices, file)) log.warn(notice);
   // From here on, so that a signal while it starts does not end it half way.

@@ -1,6 +1,7 @@
 /** The parts of a configuration file that take effect while a process runs: who may use the API, and the log level. */
 
 import { statSync } from 'node:fs';
+import { boardNames } from '../boards/catalogue.js';
 import { loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { messageOf } from '../errors.js';
@@ -41,7 +42,7 @@ export class LiveConfig {
     if (stamp === this.seen) return;
     this.seen = stamp;
     try {
-      const { config } = loadConfig(this.file);
+      const { config } = loadConfig(this.file, { boards: boardNames() });
       this.current = config;
       this.changed(config);
       this.log.info('the configuration was read again: access and logging.level are in effect');

@@ -1,5 +1,7 @@
 /** `moonwire engine`, `center` and `single`: what runs in production, until a signal ends it. */
 
+import { boardNames } from '../boards/catalogue.js';
+import { serviceNotifier } from '../boards/service-notifier.js';
 import { loadConfig } from '../config/load.js';
 import { describeProblems } from '../config/problems.js';
 import { startCenter, startEngine, startSingle } from '../main.js';
@@ -11,7 +13,7 @@ import { untilSignal } from './signals.js';
 const STARTS = { engine: startEngine, center: startCenter, single: startSingle };
 
 export async function serve(command: keyof typeof STARTS, file: string): Promise<void> {
-  const { config, notices } = loadConfig(file);
+  const { config, notices } = loadConfig(file, { boards: boardNames() });
   const toTerminal = config.logging.filename === undefined && process.stderr.isTTY === true;
   const log = toTerminal ? textLogger(config.logging.level) : await jsonLogger(config.logging);
   for (const notice of describeProblems(notices, file)) log.warn(notice);
@@ -27,9 +29,13 @@ export async function serve(command: keyof typeof STARTS, file: string): Promise
       links: config.engine.links.length,
     }),
   });
+  // The event loop turns whenever this is asked; a process whose loop hangs is not alive, and is not asked.
+  const service = serviceNotifier(() => true, log);
+  await service.ready();
   const signal = await stopping;
   log.info(`${signal}: stopping`);
   live.stop();
+  await service.stopping();
   await running.stop();
   log.info('stopped');
 }

@@ -2,6 +2,9 @@
 import { MoonwireError } from '../errors.js';
 import { fromBigInt } from './integers.js';
 
+/** Half a character of UTF-16, which UTF-8 cannot express: what would be written could not be read. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 /** Deepest nesting of arrays and maps, either way. */
 export const MAX_DEPTH = 64;
 
@@ -25,6 +28,9 @@ export function plain(
       case 'function':
       case 'symbol':
         throw refused(`a ${typeof item} cannot be encoded`);
+      case 'string':
+        if (LONE_SURROGATE.test(item)) throw refused('text with half a character in it cannot be encoded');
+        return item;
       case 'object':
         break;
       default:

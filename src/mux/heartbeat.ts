@@ -33,6 +33,8 @@ export class Heartbeat {
   private stream: MuxStream | undefined;
   private beatTimer: NodeJS.Timeout | undefined;
   private deathTimer: NodeJS.Timeout | undefined;
+  /** Beats that came back. */
+  private answered = 0;
   private started = false;
   private stopped = false;
   /** The beat under way: what must come back, when it left, who waits for it. */
@@ -126,6 +128,7 @@ export class Heartbeat {
       return;
     }
     this.pending = undefined;
+    this.answered++;
     this.roundTripMs = performance.now() - pending.since;
     this.deathTimer?.refresh();
     for (const { resolve } of pending.waiters) resolve(this.roundTripMs);
@@ -140,7 +143,14 @@ export class Heartbeat {
     const silence = this.interval + this.tolerance;
     this.beatTimer = setInterval(() => this.send(), this.interval).unref();
     this.deathTimer = setTimeout(() => {
-      this.typed.session.close(new MuxError('write_timeout', `no heartbeat was answered for ${silence} ms`));
+      const beats = this.answered;
+      // A process that stood still for so long has answers waiting: they are read before the peer is called dead.
+      setImmediate(() => {
+        if (this.answered !== beats || this.typed.session.endedBy) return;
+        this.typed.session.close(
+          new MuxError('write_timeout', `no heartbeat was answered for ${silence} ms`),
+        );
+      });
     }, silence).unref();
   }
 

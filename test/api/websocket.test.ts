@@ -60,10 +60,7 @@ t.test('calls and replies, byte for byte', async (t) => {
     '{"E":null,"r":{"s":1,"f":0,"t":1},"i":9}',
   );
   t.equal(await ask('{"m":"queue.pop","p":{"t":["work"]},"i":1}'), '{"E":null,"r":{"s":true},"i":1}');
-  t.match(
-    await ask('{"m":"queue.pop","p":{"t":["work"]},"i":1}'),
-    /^\{"E":\{"c":202,"m":"[^"]+"\},"r":null,"i":1\}$/,
-  );
+  t.match(await ask('{"m":"queue.pop","p":{"t":["work"]},"i":1}'), /^\{"E":\{"c":202,"m":"[^"]+"\},"i":1\}$/);
   device.send('push work one\n');
   t.equal(
     await ws.message(++n),
@@ -112,7 +109,7 @@ t.test('each fault has its code, and the connection lives on', async (t) => {
     const answer = JSON.parse((await ws.message(++n)) as string);
     t.equal(answer.E.c, code, what);
     t.equal(answer.i, id, what);
-    t.equal(answer.r, null, what);
+    t.notOk('r' in answer, what);
   }
   ws.send(Buffer.from('{"m":"queue.unpop","i":1}'));
   t.match(await ws.message(++n), /"c":101/, 'a binary frame');

@@ -10,9 +10,11 @@ const ECHO = 'function on_message(msg, conn) conn:send(msg) end\n';
 function setUp(t: Test, { script = ECHO, port = 0 } = {}): string {
   const folder = t.testdir({ 'entry.lua': script });
   const yaml = [
+    'center: { registry: { port: 0 }, apiServer: { port: 0 } }',
     'engine:',
     '  name: test',
     '  apiServer: { port: 0 }',
+    '  meshPoint: { port: 0 }',
     `  servers: [{ name: devices, port: ${port}, bind: 127.0.0.1, entry: ${folder}/entry.lua }]`,
     `script: { roots: [${folder}] }`,
     `store: { path: ${folder}/data }`,
@@ -48,8 +50,8 @@ t.test('starts again on the state it left', async (t) => {
 
 /** The command fails, with one line that says why. */
 async function refused(t: Test, file: string, problem: RegExp): Promise<void> {
-  const runs = ['engine', 'dev'].map((command) => moonwire([command, '-f', file]));
-  for (const { code, stderr } of await Promise.all(runs)) {
+  for (const command of ['engine', 'dev']) {
+    const { code, stderr } = await moonwire([command, '-f', file]);
     t.equal(code, 1);
     const complaint = stderr.split('\n').filter((line) => line.startsWith('moonwire: '));
     t.equal(complaint.length, 1, stderr);

@@ -49,6 +49,7 @@ t.test('three engines and a centre', async (t) => {
 
   await t.test('an engine killed at once disappears, and sends to its clients fail', async (t) => {
     const [, second, third] = engines;
+    t.equal((await center.request('DELETE', '/v1/engines/engine-2')).status, 409, 'its name is in use');
     await third!.stop('SIGKILL');
     await cluster.joined(2);
     for (const node of [center, second!]) {
