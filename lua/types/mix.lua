@@ -391,6 +391,12 @@ function mix.frame.varint(options) end
 ---@return string? error
 function mix.frame.any(options) end
 
+---The registers of a device: templates/devices/NAME.yaml of the first script root that has it, checked, with its defaults applied. A table as written in the file (see templates/devices/README.md); each of its `points` has also `count`, its registers. Call it once, when the script loads. Raises, with the file and line of each problem, when there is no such template or something in it is wrong.
+---@param name string as "eastron_sdm120"
+---@return any? template
+---@return string? error
+function mix.template(name) end
+
 ---All bytes that wait, as a string; the read position does not matter.
 ---@return string? bytes
 ---@return string? error

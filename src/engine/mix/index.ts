@@ -2,7 +2,13 @@
 
 import { value } from '../../script/api.js';
 import { type FrameHost, frameFunctions } from '../../script/mix/frame.js';
-import { type CodecHost, codecFunctions, pureMix, structMethods } from '../../script/mix/index.js';
+import {
+  type CodecHost,
+  codecFunctions,
+  pureMix,
+  structMethods,
+  templateFunctions,
+} from '../../script/mix/index.js';
 import type { ApiSection } from '../../script/reference.js';
 import type { Vm } from '../../script/vm.js';
 import { bufferMethods } from '../receive-buffer.js';
@@ -27,6 +33,7 @@ export const luaApi: readonly ApiSection[] = [
   { title: 'Bytes, text and numbers', where: ANYWHERE, entries: [...pureMix, ...structMethods] },
   { title: 'Codecs', where: ANYWHERE, entries: codecFunctions },
   { title: 'Framing', where: `${ANYWHERE}, while they load`, entries: frameFunctions },
+  { title: 'Device templates', where: `${ANYWHERE}, while they load`, entries: templateFunctions },
   {
     title: 'Received bytes: `buf`',
     where: '`protocol_input(buf)`, and `input(buf, session)` of a protocol module',
@@ -66,6 +73,7 @@ export function installOfflineMix(vm: Vm, host: CodecHost & FrameHost): void {
   vm.define(bufferMethods, undefined);
   vm.define(codecFunctions, host);
   vm.define(frameFunctions, host);
+  vm.define(templateFunctions, vm);
   vm.define(logFunctions, vm);
   for (const [name, level] of Object.entries(logLevels)) vm.constant(`mix.${name}`, level);
 }
