@@ -97,6 +97,14 @@ local function read_cells(message, fields, at, count, size, base, signal)
   message.cells = cells
 end
 
+--- Where the date and the status behind it stand, from `at` on, whatever the number of cells before them says.
+local function find_end(fields, at)
+  for i = #fields - 1, at, -1 do
+    if is_date(fields[i]) and fields[i + 1]:find("^%x%x%x%x%x%x%x%x$") then return i end
+  end
+  return #fields + 1
+end
+
 --- A date, the status behind it, and the time of day from the field 4.
 local function read_end(message, fields, at)
   message.time = is_date(fields[4]) and digits.time(fields[at], fields[4], "dmy") or nil
@@ -126,19 +134,20 @@ function commands.LINK(message, fields)
   read_end(message, fields, 10)
 end
 
---- Cells in decimal, with their number.
+--- Cells in decimal, behind their number.
 function commands.NBR(message, fields)
   message.valid = false
   message.mcc, message.mnc = digits.number(fields[5]), digits.number(fields[6])
-  local count = digits.number(fields[8]) or 0
-  read_cells(message, fields, 9, count, 3, 10, 2)
-  read_end(message, fields, 9 + 3 * #message.cells)
+  local at = find_end(fields, 9)
+  read_cells(message, fields, 9, (at - 9) // 3, 3, 10, 2)
+  read_end(message, fields, at)
 end
 
+--- Cells; some devices send a position by the same name.
 function commands.V3(message, fields)
-  message.valid = false
   local mcc, mnc = (fields[5] or ""):match("^(%d%d%d)(%d+)$")
-  message.mcc, message.mnc = tonumber(mcc), tonumber(mnc)
+  if not mcc then return false end
+  message.valid, message.mcc, message.mnc = false, tonumber(mcc), tonumber(mnc)
   local count = digits.number(fields[6]) or 0
   read_cells(message, fields, 7, count, 4, 10)
   local at = 7 + 4 * #message.cells
