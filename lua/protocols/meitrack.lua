@@ -4,7 +4,7 @@
 --
 -- The length counts from the comma behind it to the line end, the checksum is the sum of all up to the asterisk. AAA
 -- (and AFF, stored) is an event with its position in text; CCC and CCE hold binary records of several; D00 is a part
--- of a photograph; all others answer commands. CCC and AAC are answered, and each eighth part of a photograph asks
+-- of a photograph; all others answer commands, some with an event like AAA's. CCC and AAC are answered, and each eighth part of a photograph asks
 -- for the next ones.
 -- To command a device: conn:send { type = "command", name = "position_single" }, or
 -- { type = "command", text = "C01,0,12222" }.
@@ -43,7 +43,7 @@ local function decode(frame, session)
   local message = { device_id = id, command = command, identifier = identifier }
   local read = readers[command]
   if read then return read(message, content) end
-  message.type, message.result = "command_response", content
+  if not events(message, content) then message.type, message.result = "command_response", content end
   return message
 end
 
