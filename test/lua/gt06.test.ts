@@ -262,6 +262,7 @@ t.test('the length of a body tells which message it is', async (t) => {
     ...place,
     driver_id: '0102030405060708',
   });
+  t.match(decode('17', `${gps} ${cell} 0102030405060708`), { type: 'location', ...place });
   t.equal(decode('17', `${cell} 2b34363730313233343536000000000000000000 0001`).type, 'address_request');
 
   t.match(decode('24', `${gps} ${cell} 01 04d2 019a 00000000000000000000`), { ...place, voltage: 12.34 });

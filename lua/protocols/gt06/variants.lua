@@ -12,11 +12,11 @@ local function by_length(rows, otherwise)
   return function(body, session) return (rows[#body] or otherwise)(body, session) end
 end
 
---- A position, and the card that a reader saw.
+--- A position, the card that a reader saw, and in some whether that holds.
 local card = positions.location(fields.GSM, function(message, body, at, rest)
   if rest >= 8 then message.driver_id = mix.hex(body:sub(at, at + 7)) end
 end)
-short[0x17] = by_length({ [35] = card }, texts.short[0x17])
+short[0x17] = by_length({ [34] = card, [35] = card }, texts.short[0x17])
 
 local powered = positions.location(fields.GSM, function(message, body, at, rest)
   if rest < 5 then return end
