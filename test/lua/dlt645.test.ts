@@ -101,6 +101,15 @@ t.test('what must be refused is, and counted', async (t) => {
   }
 });
 
+t.test('answers that do not tell their address, errors of functions that are not known', async (t) => {
+  const { messages, errors } = dlt645.feed([frame('a'.repeat(12), 0x81, `${id('9010')}78560000`)]);
+  t.strictSame(errors, []);
+  t.match(messages, [{ type: 'response', device_id: undefined, values: [{ value: 56.78 }] }]);
+  const [error] = dlt645.feed([frame('161'.padStart(12, '0'), 0xc5, 'b6d0')]).messages;
+  t.match(error, { type: 'error', command: 'unknown', error_code: 0xb6 });
+  t.strictSame(error!.errors, []);
+});
+
 t.test('formats', async (t) => {
   /** An identifier whose data has that format. */
   const of: Record<string, string> = {
