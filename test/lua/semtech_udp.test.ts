@@ -103,6 +103,10 @@ t.test('what is wrong or impossible', async (t) => {
   t.strictSame([message!.time, message!.latitude, message!.longitude], [undefined, undefined, undefined]);
   const nowhere = { stat: { time: 'x', lati: 0, long: 0 } };
   t.equal(decode(packet(`02000000${GATEWAY}`, nowhere)).messages[0]!.latitude, undefined);
+  const quoted = { stat: { lati: '31.5', long: '-121.25', alti: '30.0' } };
+  t.match(decode(packet(`02000000${GATEWAY}`, quoted)).messages, [
+    { latitude: 31.5, longitude: -121.25, altitude: 30 },
+  ]);
   abuseProtocol(
     t,
     semtech,
