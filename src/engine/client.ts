@@ -13,11 +13,12 @@ import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
 import type { Pushable } from '../script/values.js';
 import type { Connection, ConnectionHandler, MessageType } from '../transports/connection.js';
+import type { Port } from './bus/port.js';
 import { ClientContext } from './client-context.js';
 import { handshakeTables } from './handshake.js';
 import { DisconnectRequest } from './lua-framer.js';
 import type { HandlerName } from './program.js';
-import type { ProtocolPeer } from './protocol.js';
+import type { Decoded, ProtocolPeer } from './protocol.js';
 import type { Station } from './station.js';
 import type { TraceEvent, TraceListener } from './trace.js';
 
@@ -26,6 +27,8 @@ export const CLIENT_KIND = 'conn';
 
 /** Chunks or datagrams that may wait while a handler does; then the peer is slowed down. */
 const MAX_WAITING = 16;
+/** Messages of a bus that may wait: it is not slowed down, so that replies come through; more are dropped. */
+const MAX_SPONTANEOUS = 256;
 
 /** V8 keeps typed arrays up to this size inside its heap. */
 const HEAP_ARRAY = 64;
@@ -39,7 +42,14 @@ class TextMessage {
   }
 }
 
-type Received = Uint8Array | TextMessage;
+/** A message that was decoded already: on a bus nobody asked for it. */
+class Spontaneous {
+  constructor(readonly decoded: Decoded) {}
+
+  readonly length = 0;
+}
+
+type Received = Uint8Array | TextMessage | Spontaneous;
 
 /** A step of a client's life that is done after the one before it. */
 type Step = 'connect' | 'close' | Received;
@@ -53,6 +63,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   channels: Set<string> | undefined;
   /** Who watches it. */
   tracers: Set<TraceListener> | undefined;
+  /** Where it is joined to a bus, once something was requested from it. */
+  port: Port | undefined;
   /** What went in and out. */
   bytesIn = 0;
   bytesOut = 0;
@@ -114,6 +126,10 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     this.bytesIn += bytes.length;
     this.station.counters.bytesIn += bytes.length;
     if (this.tracers) this.trace({ event: 'in', hex: hexOf(bytes) });
+    if (this.port) {
+      this.port.receive(bytes);
+      return;
+    }
     if (this.station.framed(this.connection)) {
       this.framer ??= this.station.createFramer(this);
       this.framer.push(bytes);
@@ -125,6 +141,27 @@ export class Client implements ConnectionHandler, ProtocolPeer {
       this.waiting ??= [];
       this.waiting.push(type === 'text' ? new TextMessage(bytes) : bytes);
     }
+    this.pump();
+  }
+
+  /** From now on requests are sent through this port, which also cuts and decodes what comes. */
+  engage(port: Port): void {
+    this.clearBuffer();
+    this.framer = undefined;
+    clearTimeout(this.partialTimer);
+    this.partialTimer = undefined;
+    this.port = port;
+    port.opened(this);
+  }
+
+  /** Hands a message of the bus that answers no request to `on_message`, in its turn. */
+  deliverLater(decoded: Decoded): void {
+    this.waiting ??= [];
+    if (this.waiting.length >= MAX_SPONTANEOUS) {
+      this.station.counters.discard('overflow', 1);
+      return;
+    }
+    this.waiting.push(new Spontaneous(decoded));
     this.pump();
   }
 
@@ -140,6 +177,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     this.ended = true;
     if (!this.abandoned && error instanceof MoonwireError && error.code === 'too_large') this.oversize(error);
     this.cause ??= error;
+    this.port?.closed(this);
     clearTimeout(this.partialTimer);
     this.ownContext?.close();
     if (this.tracers) this.trace({ event: 'close', ...(this.cause && { reason: messageOf(this.cause) }) });
@@ -291,7 +329,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     }
   }
 
-  private framingFailed(error: Error): void {
+  /** The framer refused what came: closes the client. */
+  framingFailed(error: Error): void {
     if (error instanceof ScriptError) this.station.scriptFailed('protocol_input', this, error);
     else if (error instanceof MoonwireError && error.code === 'too_large') this.oversize(error);
     if (error instanceof DisconnectRequest) this.destroy(new MoonwireError('closed', error.message));
@@ -307,6 +346,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   private regulate(): void {
     const full =
       this.running &&
+      !this.port &&
       ((this.waiting?.length ?? 0) >= MAX_WAITING ||
         (this.framer?.pending ?? 0) >= this.station.limits.frameBytes);
     if (full === this.paused) return;
@@ -364,6 +404,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   /** frame → decode → on_message… → reply */
   private process(received: Received): Promise<void> | undefined {
+    if (received instanceof Spontaneous) return this.receive(received.decoded);
     const text = received instanceof TextMessage;
     const frame = text ? received.bytes : received;
     const { station } = this;
@@ -382,7 +423,13 @@ export class Client implements ConnectionHandler, ProtocolPeer {
       station.decodeFailed(this, frame, result.message);
       return undefined;
     }
-    const { messages, decoded } = result;
+    return this.receive(result);
+  }
+
+  /** on_message… → reply */
+  private receive({ messages, decoded }: Decoded): Promise<void> | undefined {
+    const { station } = this;
+    const { protocol } = station.program;
     station.counters.messages += messages.length;
     this.messages += messages.length;
     if (this.tracers) for (const message of messages) this.traceMessage(message);

@@ -6,6 +6,8 @@
 import type { CodecRegistry } from '../codecs/registry.js';
 import type { EngineConfig, LinkConfig, ServerConfig } from '../config/schema.js';
 import type { Logger } from '../log.js';
+import { Buses } from './bus/buses.js';
+import type { Port } from './bus/port.js';
 import { Channels } from './channels.js';
 import type { Client } from './client.js';
 import { Delivery } from './delivery.js';
@@ -79,6 +81,7 @@ export class Engine {
   readonly log: Logger;
   readonly servers: Server[] = [];
   readonly links: Link[] = [];
+  readonly buses = new Buses();
   readonly clients = new Map<number, Client>();
   /** The client that attached a device last. */
   readonly devices = new Map<string, Client>();
@@ -142,6 +145,11 @@ export class Engine {
   /** The client with that id, while it is open. */
   client(id: number): Client | undefined {
     return this.clients.get(id);
+  }
+
+  /** Where a client is joined to its bus, which is made with its first request. */
+  portOf(client: Client): Port {
+    return this.buses.portOf(client, this.links.find(({ station }) => station === client.station)?.config);
   }
 
   /** Takes a new client in. */

@@ -22,6 +22,7 @@ import { nodeFunctions } from './node.js';
 import { queueFunctions } from './queue.js';
 import { redisFunctions, redisMethods } from './redis.js';
 import { reportFunctions } from './report.js';
+import { requestMethods } from './request.js';
 import { storeFunctions } from './store.js';
 import { timeFunctions, timerMethods } from './time.js';
 
@@ -42,7 +43,7 @@ export const luaApi: readonly ApiSection[] = [
   {
     title: 'The client: `conn`',
     where: 'handlers, which get it as their last argument; and for as long as the client is kept',
-    entries: connMethods,
+    entries: [...connMethods, ...requestMethods],
   },
   {
     title: 'Where a script runs',
@@ -82,6 +83,7 @@ export function installOfflineMix(vm: Vm, host: CodecHost & FrameHost): void {
 export function installMix(vm: Vm, station: Station): void {
   installOfflineMix(vm, { codecs: station.engine.parts.codecs, frameBytes: station.limits.frameBytes });
   vm.define(connMethods, undefined);
+  vm.define(requestMethods, undefined);
   vm.define(timerMethods, undefined);
   vm.define(redisMethods, undefined);
   const host = { vm, station };
