@@ -276,6 +276,7 @@ t.test('the length of a body tells which message it is', async (t) => {
   t.match(points, { type: 'lbs', time: at, wifi: [{ mac: '0a0b0c0d0e0f', rssi: -50 }] });
   t.match(decode('34', `${date} ${'11'.repeat(44)}`), { type: 'lbs', time: at, latitude: undefined });
 
+  t.match(decode('1e', gps), { type: 'location', ...place, cells: undefined });
   t.match(decode('19', `${cell} 46 04 03 01 02`), {
     type: 'alarm',
     ...served,

@@ -33,9 +33,9 @@ local wide_wifi = cells("I4I8", wifi_tail)
 short[0x1e] = function(body, session)
   local message = { type = "location" }
   local at = fields.gps(message, body, 1, session)
-  at = at and fields.network(message, body, at)
   if not at then return nil, "no position" end
-  fields.cells(message, body, at, 7, "I2I3")
+  at = fields.network(message, body, at)
+  if at then fields.cells(message, body, at, 7, "I2I3") end
   return message
 end
 
