@@ -100,7 +100,8 @@ short[0x36] = function(body, session)
   return message
 end
 
---- The XT40 and its family: a byte, the IMEI, the time of sending, the position, a cell behind its length, the vehicle's state.
+--- The XT40 and its family: a byte, the IMEI, the time of sending, the position, a cell behind its length, the
+-- vehicle's state.
 local function xt40(body, session)
   local message = { type = "location", device_id = fields.imei(body, 2) }
   local at = fields.gps(message, body, 16, session)
