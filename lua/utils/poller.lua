@@ -19,6 +19,7 @@
 --   on_values   function(values, group): a list of { name, value, unit }; not called when there is nothing to tell
 --   on_error    function(err, request): a request that failed; the poll goes on after an exception of the device,
 --               and ends when there was no answer: a dead device costs one request a poll
+--   on_silence  function(err): once when the device ceases to answer, and with nil once when it answers again
 -- A poll that takes longer than its period does not pile up: the turns it missed are counted in `stats.skipped`.
 
 local map = require "utils.modbus_map"
@@ -55,6 +56,7 @@ function poller.new(options)
     groups = {},
     points = {},
     reported = {},
+    silent = false,
     stats = { polls = 0, skipped = 0, requests = 0, errors = 0, exceptions = 0, values = 0 },
     options = options,
   }, Device)
@@ -74,6 +76,14 @@ end
 
 -- Polling ----------------------------------------------------------------------------------------------------------
 
+--- Notes whether the device answers; `err` when it does not.
+function Device:heard(err)
+  local silent = err ~= nil
+  if silent == self.silent then return end
+  self.silent = silent
+  if self.options.on_silence then self.options.on_silence(err) end
+end
+
 --- Asks once; counts. Returns the response; or nil, the error, and the exception where the device refused.
 function Device:ask(request, options)
   local stats = self.stats
@@ -86,8 +96,10 @@ function Device:ask(request, options)
   local reply, err = self.options.request(message, options)
   if not reply then
     stats.errors = stats.errors + 1
-    return nil, err or "timeout: no answer"
+    self:heard(err)
+    return nil, err
   end
+  self:heard(nil)
   if reply.type == "exception" then
     stats.exceptions = stats.exceptions + 1
     return nil, "exception: " .. (reply.exception_name or "number " .. tostring(reply.exception)), reply.exception

@@ -247,13 +247,21 @@ t.test('a device with a hole is asked around it from then on', async (t) => {
 t.test('a dead device costs one request a poll; an exception costs only its own values', async (t) => {
   const { run } = await startLua(t);
   const [text] = await run(`${DEVICE}
-    local d = device { point("a", 0), point("b", 100), point("c", 200) }
+    local silence = {}
+    local d = device({ point("a", 0), point("b", 100), point("c", 200) }, {
+      on_silence = function(err) silence[#silence + 1] = tostring(err) end,
+    })
+    rule = function() return nil, "timeout: no answer" end
+    d:poll(d.groups[1])
     rule = function(m) if m.address == 0 then return nil, "timeout: no answer" end end
     d:poll(d.groups[1])
     rule = function(m) if m.address == 100 then return { type = "exception", exception = 4, exception_name = "server device failure" } end end
     d:poll(d.groups[1])
-    return #asked .. " " .. #heard .. " " .. #heard[1] .. " " .. table.concat(errors, ", ")`);
-  t.equal(text, '4 1 2 timeout: no answer, exception: server device failure');
+    return #asked .. " " .. #heard .. " " .. #heard[1] .. " " .. table.concat(errors, ", ") .. " / " .. table.concat(silence, ", ")`);
+  t.equal(
+    text,
+    '5 1 2 timeout: no answer, timeout: no answer, exception: server device failure / timeout: no answer, nil',
+  );
 });
 
 t.test('writes are read back', async (t) => {
