@@ -137,9 +137,26 @@ local function encode(message, session)
   return PREAMBLE .. frame
 end
 
+--- Whether an answer is that of a request, a message; of bytes only the address is known (behind the preamble).
+local function matches(request, message)
+  if message.type == "request" then return false end
+  local address, command = request.device_id or request.address, request.command or "read"
+  if type(request) == "string" then
+    address, command = mix.hex(request:match("\x68(......)\x68"):reverse()), nil
+  end
+  if address and not address:find("a") and ("0"):rep(12 - #address) .. address ~= message.address then
+    return false, "wrong_unit"
+  end
+  if command and message.command ~= command then return false, "wrong_function" end
+  if type(request) == "table" and message.type == "response" and request.data_identifier and message.data_identifier
+    and request.data_identifier:lower() ~= message.data_identifier then return false, "wrong_function" end
+  return true
+end
+
 return {
   name = "dlt645",
   frame = mix.frame.dlt645 { partial = PARTIAL },
   decode = decode,
   encode = encode,
+  matches = matches,
 }

@@ -75,7 +75,8 @@ for (const framing of ['rtu', 'tcp']) {
   - name: line
     tcp: { host: 127.0.0.1, port: ${port} }
     entry: entry.modbus.lua
-    options: { framing: ${framing}, units: "16,17,18", address: 107, quantity: 4, type: float32, order: CDAB, seconds: 0.5 }`,
+    options: { framing: ${framing}, units: "16,17,18", address: 107, quantity: 4, type: float32, order: CDAB, seconds: 0.5 }
+    bus: { timeout: 0.2, retries: 0 }`,
     );
     await until(() => engine.reports.length >= 2);
     t.match(engine.reports[0], {
@@ -94,7 +95,7 @@ for (const framing of ['rtu', 'tcp']) {
       { unit: 16 },
     ]);
     const warned = (text: string) => engine.log.some(({ message }) => message === text);
-    t.ok(warned('unit 16 does not answer'));
+    t.ok(warned('modbus-16: timeout: unit 16 did not answer within 0.2 s'));
     t.ok(warned('modbus-18: illegal data address'));
     t.strictSame(
       engine.log.filter(({ level }) => level === 'error'),

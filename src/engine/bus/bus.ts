@@ -20,9 +20,14 @@ const MAX_UNITS = 1000;
 /** On a line that is this busy, probes of units that do not answer get no more than this part of the time. */
 const BUSY = 0.5;
 const PROBE_SHARE = 0.01;
-/** Most seconds for the rest of a reply over a network, and its largest size on a line that states no other. */
+/** Most seconds for the rest of a reply, beside what it takes on the wire: on a serial line, over a network. */
+const REPLY_PAUSES = 1;
 const NETWORK_REPLY = 5;
+/** Largest reply on a line that states no other. */
 const MAX_REPLY_BYTES = 65_536;
+/** Milliseconds after which a timer that fires is late: then what came meanwhile is read first, for as long. */
+const STALL_MS = 20;
+const MAX_STALL_MS = 200;
 
 /** A request that was sent. Times in milliseconds of `performance.now()`. */
 interface Transaction {
@@ -31,6 +36,8 @@ interface Transaction {
   /** When it is given up; later while bytes come, up to `latest`. */
   deadline: number;
   readonly latest: number;
+  /** It was given more time because this process stalled. */
+  excused: boolean;
   /** A reply came that failed its check or did not decode. */
   spoiled: { readonly kind: 'checksum' | 'decode'; readonly message: string } | undefined;
 }
@@ -239,9 +246,17 @@ export class Bus {
       this.next();
       return;
     }
-    const left = current.deadline - performance.now();
-    if (left > 0) {
-      this.wake(left);
+    const now = performance.now();
+    if (now < current.deadline) {
+      this.wake(current.deadline - now);
+      return;
+    }
+    const stalled = now - current.deadline;
+    if (stalled > STALL_MS && !current.excused) {
+      // This process did not run, so the reply may be there unread.
+      current.excused = true;
+      current.deadline = now + Math.min(stalled, MAX_STALL_MS);
+      this.wake(current.deadline - now);
       return;
     }
     // What is held may hide a reply behind noise.
@@ -283,9 +298,16 @@ export class Bus {
     }
     const { program, limits } = request.port.station;
     const longest = Math.min(program.protocol.frameMax ?? limits.frameBytes, MAX_REPLY_BYTES);
-    const rest = settings.character > 0 ? longest * settings.character : NETWORK_REPLY;
+    const rest = settings.character > 0 ? REPLY_PAUSES + longest * settings.character : NETWORK_REPLY;
     const deadline = now + (wire + request.timeout) * 1000;
-    this.current = { request, began: now, deadline, latest: deadline + rest * 1000, spoiled: undefined };
+    this.current = {
+      request,
+      began: now,
+      deadline,
+      latest: deadline + rest * 1000,
+      excused: false,
+      spoiled: undefined,
+    };
     this.wake(deadline - now);
   }
 
