@@ -70,6 +70,7 @@ local function new_device(conn, unit)
         mix.log(mix.WARN, string.format("%s: register %d: %s", name, request.address, err))
       end
     end,
+    on_skip = function(count) mix.metrics.counter("polls_skipped", { device = name }, count) end,
     on_silence = function(err)
       if err then mix.log(mix.WARN, name .. " does not answer: " .. err)
       else mix.log(mix.INFO, name .. " answers again") end

@@ -20,7 +20,8 @@
 --   on_error    function(err, request): a request that failed; the poll goes on after an exception of the device,
 --               and ends when there was no answer: a dead device costs one request a poll
 --   on_silence  function(err): once when the device ceases to answer, and with nil once when it answers again
--- A poll that takes longer than its period does not pile up: the turns it missed are counted in `stats.skipped`.
+--   on_skip     function(count, group): turns that were missed since a poll took longer than its period
+-- Such polls do not pile up; the turns missed are counted in `stats.skipped` too.
 
 local map = require "utils.modbus_map"
 
@@ -171,6 +172,7 @@ function Device:turn(group)
   local now = mix.monotonic()
   local missed = math.max(0, math.floor((now - group.due) / group.period))
   self.stats.skipped = self.stats.skipped + missed
+  if missed > 0 and self.options.on_skip then self.options.on_skip(missed, group.name) end
   group.due = group.due + (missed + 1) * group.period
   group.timer = mix.after(math.max(0, group.due - now), function() self:turn(group) end)
 end

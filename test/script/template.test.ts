@@ -4,6 +4,7 @@ import t from 'tap';
 import { MoonwireError } from '../../src/errors.js';
 import { readTemplate } from '../../src/script/template/read.js';
 import { offlineVm } from '../support/protocol.js';
+import { random } from '../support/random.js';
 
 const FOLDER = 'lua/templates/devices';
 
@@ -138,6 +139,21 @@ t.test('what is no template at all', async (t) => {
   t.match(problems(`${HEAD}points: []`), ['x.yaml:3:9 points: needs at least one point']);
   const many = Array.from({ length: 40 }, (_, i) => `  - { name: p${i}, register: -1 }`).join('\n');
   t.match(problems(`${HEAD}points:\n${many}`).at(-1), 'and 20 more');
+});
+
+t.test('a spoiled template is refused or read, never more', async (t) => {
+  const rng = random(t);
+  const text = readFileSync(join(FOLDER, 'xy_md02.yaml'), 'latin1');
+  let refused = 0;
+  for (let round = 0; round < 150; round++) {
+    const bytes = [...text];
+    for (let i = 1 + rng.below(4); i > 0; i--) {
+      const at = rng.below(bytes.length);
+      bytes.splice(at, rng.below(3), rng.pick([...'{}[]:,-#&*!|>\'"%@\n \t0x']));
+    }
+    if (problems(bytes.join('')).length > 0) refused++;
+  }
+  t.ok(refused > 20 && refused < 150, `${refused} of 150 refused`);
 });
 
 t.test('a script is told what there is no template for', async (t) => {
