@@ -4,7 +4,7 @@ import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
 import type { TraceListener } from '../engine/trace.js';
 import type { Failure } from '../errors.js';
-import type { ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
+import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
 
 /** Which clients are meant; what is left out means any. */
 export interface ClientFilter {
@@ -64,6 +64,8 @@ export interface ApiHost {
   /** Devices attached to clients, by id. */
   devices(page: PageRequest<string>): Promise<Page<DeviceInfo>>;
   device(id: string): Promise<DeviceInfo | Failure>;
+  /** Buses of links; engines only. */
+  buses?(): BusInfo[];
   /** Channels with subscribers, by name. */
   channels(page: PageRequest<string>): Promise<Page<ChannelInfo>>;
   /**

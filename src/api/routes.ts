@@ -10,6 +10,7 @@ import { PAGE_DEFAULT, PAGE_MAX } from './paging.js';
 import { type Answer, type ApiContext, type Route, route } from './route.js';
 import type { EngineInfo } from './shapes.js';
 import {
+  busInfo,
   channelInfo,
   clientDetail,
   clientInfo,
@@ -211,6 +212,27 @@ export const ROUTES: readonly Route[] = [
     query: page,
     answer: pageSchema('channels', channelInfo),
     run: async ({ host }, { query }) => pageAnswer('channels', await host.channels(query)),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/buses',
+    needs: 'read',
+    summary: 'Buses of this engine: what was asked and answered on each line, and how its units fare.',
+    answer: v.object({ buses: v.array(busInfo) }),
+    run: ({ host }) => ({ json: { buses: host.buses?.() ?? [] } }),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/buses/{name}',
+    needs: 'read',
+    summary: 'One bus.',
+    params: byName,
+    answer: busInfo,
+    run: ({ host }, { params }) =>
+      jsonOr(
+        host.buses?.().find((bus) => bus.name === params.name) ??
+          new Failure(`not_found: no bus ${params.name}`),
+      ),
   }),
   route({
     method: 'GET',

@@ -21,7 +21,7 @@ The password of --user is read from MOONWIRE_API_PASSWORD; without --user, a tok
 The centre's API listens on port 6787. --json prints one JSON value a line.
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 cannot connect, 4 timed out: it may have been done or not.`;
 
-/** Adds `ps`, `forget`, `clients`, `send`, `publish`, `trace` and `top`. */
+/** Adds `ps`, `forget`, `clients`, `bus`, `send`, `publish`, `trace` and `top`. */
 export function addApiCommands(program: Command): void {
   add(program, 'ps', 'list engines: the one asked, or all that the centre knows').action(
     async (options: ApiOptions) => {
@@ -48,6 +48,13 @@ export function addApiCommands(program: Command): void {
     .action(async (options) => {
       const { clients } = await import('./clients.js');
       await run(options, (client) => clients(client, options));
+    });
+
+  add(program, 'bus', 'how the buses of an engine fare, or the units of one')
+    .argument('[link]', 'name of the bus: that of its link, unless the configuration names it')
+    .action(async (name: string | undefined, options: ApiOptions) => {
+      const { bus } = await import('./bus.js');
+      await run(options, (client) => bus(client, name, options));
     });
 
   addData(

@@ -15,6 +15,9 @@ import type { BusRequest, RequestOptions } from './request.js';
 import type { BusSettings } from './timing.js';
 import { Unit } from './unit.js';
 
+/** What `report` tells. */
+export type BusReport = ReturnType<Bus['report']>;
+
 /** Units that a bus keeps account of. */
 const MAX_UNITS = 1000;
 /** On a line that is this busy, probes of units that do not answer get no more than this part of the time. */
@@ -184,7 +187,7 @@ export class Bus {
   }
 
   /** Plain values for the API and metrics; times in seconds. */
-  report(): Record<string, unknown> {
+  report() {
     const now = performance.now();
     const ports = [...this.ports];
     return {

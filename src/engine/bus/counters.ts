@@ -29,7 +29,7 @@ export class BusCounters {
   readonly times = new Histogram();
 
   /** Plain values for the API and metrics, in snake_case. */
-  report(): Record<string, unknown> {
+  report() {
     return {
       requests: this.requests,
       broadcasts: this.broadcasts,

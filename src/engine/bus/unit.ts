@@ -17,7 +17,7 @@ export class Unit {
   }
 
   /** Plain values for the API; `now` as of `performance.now()`. */
-  report(now: number): Record<string, unknown> {
+  report(now: number) {
     const { state, reason, nextProbe } = this.breaker;
     return {
       unit: this.name,
