@@ -16,11 +16,7 @@ export function addScan(program: Command): void {
     .option('-f, --file <file>', 'configuration that has the link')
     .option('--port <path>', 'a serial port instead of a link')
     .addOption(new Option('--tcp <host:port>', 'a serial converter instead of a link').argParser(address))
-    .addOption(
-      new Option('--protocol <name>', 'what to speak')
-        .choices(['modbus_rtu', 'modbus_ascii'])
-        .default('modbus_rtu'),
-    )
+    .addOption(new Option('--protocol <name>', 'what to speak').choices(['modbus_rtu']).default('modbus_rtu'))
     .addOption(new Option('--units <list>', 'as 1-20,100').argParser(units).default(units('1-247'), '1-247'))
     .addOption(
       new Option('--bauds <list>', 'in the order to try')

@@ -40,14 +40,17 @@ export class Prober {
     this.protocol = Protocol.fromModule(this.vm, this.vm.require(`protocols.${protocol}`));
   }
 
-  /** Takes a new line; the one before must be closed. */
-  attach(connection: Connection): void {
+  /** Takes a new line; the one before must be closed. Resolves when this one is. */
+  attach(connection: Connection): Promise<void> {
     this.lost = undefined;
-    connection.attach({
-      data: (bytes) => this.listener?.(bytes),
-      close: (error) => {
-        this.lost = error ?? new MoonwireError('closed', `${connection.remote} was closed`);
-      },
+    return new Promise((resolve) => {
+      connection.attach({
+        data: (bytes) => this.listener?.(bytes),
+        close: (error) => {
+          this.lost = error ?? new MoonwireError('closed', `${connection.remote} was closed`);
+          resolve();
+        },
+      });
     });
   }
 
@@ -62,14 +65,20 @@ export class Prober {
     let noise = 0;
     const waitMs = deviceMs + (EXCHANGE_BYTES * CHARACTER_BITS * 1000) / baudRate;
     const answer = await new Promise<string | undefined>((resolve) => {
-      const timer = setTimeout(resolve, waitMs, undefined);
-      this.listener = (bytes) => {
+      const take = (bytes: Uint8Array, last: boolean): string | undefined => {
         noise += bytes.length;
-        const fed = peer.feed(bytes);
-        const found = fed.messages.find((message) => (message as { unit?: number }).unit === unit);
-        if (!found) return;
+        const { messages } = peer.feed(bytes, last);
+        const replies = messages as Record<string, unknown>[];
+        const reply = replies.find((message) => message.unit === unit);
+        return reply && describe(reply);
+      };
+      // What stands before a reply may look like the begin of a longer one, which is given up at the end.
+      const timer = setTimeout(() => resolve(take(new Uint8Array(), true)), waitMs);
+      this.listener = (bytes) => {
+        const found = take(bytes, false);
+        if (found === undefined) return;
         clearTimeout(timer);
-        resolve(describe(found as Record<string, unknown>));
+        resolve(found);
       };
       connection.write(request);
     });

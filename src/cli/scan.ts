@@ -60,9 +60,14 @@ const GAP_MS = 10;
 export async function scan(linkName: string | undefined, options: ScanOptions): Promise<number> {
   const target = await findTarget(linkName, options);
   const search = new Search(target, options);
-  const stopped = untilSignal().then(() => search.stop());
-  await Promise.race([search.run(), stopped]);
-  await search.close();
+  try {
+    await Promise.race([search.run(), untilSignal()]);
+  } catch (error) {
+    if (search.found.length > 0) search.report();
+    throw error;
+  } finally {
+    search.close();
+  }
   search.report();
   return search.found.length > 0 ? EXIT.done : EXIT.failed;
 }
@@ -95,12 +100,8 @@ class Search {
     }
   }
 
-  /** Lets `run` end after the unit it asks. */
-  stop(): void {
-    this.stopping = true;
-  }
-
-  async close(): Promise<void> {
+  /** Ends `run`, also in the middle of an exchange. */
+  close(): void {
     this.stopping = true;
     this.connection?.destroy();
   }
@@ -109,8 +110,8 @@ class Search {
     if (units.length === 0 || this.stopping) return;
     const connection = await this.target.open(setting);
     this.connection = connection;
+    const closed = this.prober.attach(connection);
     try {
-      this.prober.attach(connection);
       const { timeout } = this.options;
       for (const unit of units) {
         if (this.stopping) return;
@@ -122,6 +123,8 @@ class Search {
       }
     } finally {
       connection.destroy();
+      // A port is free for the next setting only then.
+      await closed;
     }
   }
 

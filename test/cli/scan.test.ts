@@ -102,6 +102,19 @@ t.test('a port that somebody has is left alone, and they are named', { skip }, a
   t.equal(code, 1);
 });
 
+t.test('a line that vanishes ends the scan with what was found', { skip }, async (t) => {
+  const pair = await line(t);
+  await slaveOn(t, pair, [2]);
+  const cli = new Cli(['scan', '--port', pair.a, '--timeout', '400']);
+  t.teardown(() => cli.kill());
+  await cli.until(/unit 2 at 9600 8N1: answers/);
+  await pair.unplug();
+  const { code, stdout, stderr } = await cli.ended;
+  t.match(stdout, `${pair.a}: 1 unit answers`);
+  t.match(stderr, `moonwire: ${pair.a} is gone`);
+  t.equal(code, 3);
+});
+
 t.test('Ctrl-C ends with what was found', { skip }, async (t) => {
   const pair = await line(t);
   await slaveOn(t, pair, [2]);
