@@ -306,6 +306,7 @@ t.test('sentences that belong together', async (t) => {
   ]);
   const rte = (number: number, rest: string) => sentence(`GPRTE,2,${number},c,0,${rest}`);
   t.strictSame(groups(rte(1, 'PBRCPK,PBRTO'), rte(2, 'PTELGR')), [undefined, ['PBRCPK', 'PBRTO', 'PTELGR']]);
+  t.match(feed(sentence('GPRTE,1,1,c,0')).messages, [{ name: '0', idents: [], group: [] }], 'an empty route');
   const txt = (number: number, text: string) => sentence(`GPTXT,02,0${number},25,${text}`);
   t.strictSame(groups(txt(1, 'DR MODE-'), txt(2, 'ANTENNA')), [undefined, 'DR MODE-ANTENNA']);
   // Groups that are never completed do not add up.
