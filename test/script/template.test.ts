@@ -93,6 +93,11 @@ const WRONG: [point: string, message: string][] = [
     'points[0].access: must be read: nothing can be written into table input',
   ],
   ['{ name: a, register: 1, table: coil, type: ^u16 }', 'points[0].type: has no meaning in table coil'],
+  ['{ name: a, register: 1, table: coil, enum: ^{ 0: off } }', 'points[0].enum: has no meaning for bool'],
+  [
+    '{ name: a, register: 1, type: string, length: 2, scale: ^2 }',
+    'points[0].scale: has no meaning for string',
+  ],
   ['{ name: a, register: 1, bits: ^{ x: 16 } }', 'points[0].bits: x is beyond bit 15'],
   ['{ name: a, register: 1, bits: ^{ x: [0, 3], y: 3 } }', 'points[0].bits: y and x overlap in bit 3'],
   ['{ name: a, register: 1, type: f32, bits: ^{ x: 1 } }', 'points[0].bits: needs type u16 or u32, not f32'],

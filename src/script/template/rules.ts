@@ -28,14 +28,8 @@ export function completeTemplate(written: WrittenTemplate, report: Report): Temp
 
 /** The defaults that can mean something for a point: a type and an order are nothing to a coil. */
 function inherited(point: WrittenPoint, defaults: WrittenTemplate['defaults']): WrittenTemplate['defaults'] {
-  const { type, byteOrder, wordOrder, ...others } = defaults;
-  if (isBit(point.table ?? defaults.table)) return others;
-  return {
-    ...others,
-    ...(type && { type }),
-    ...(byteOrder && { byteOrder }),
-    ...(wordOrder && { wordOrder }),
-  };
+  const { type: _type, byteOrder: _byteOrder, wordOrder: _wordOrder, ...others } = defaults;
+  return isBit(point.table ?? defaults.table) ? others : defaults;
 }
 
 function isBit(table: string | undefined): boolean {
@@ -71,12 +65,10 @@ function completePoint(
   if (access !== 'read' && (type === 'string' || type === 'bcd' || bits)) {
     report('access', `must be read: writing ${bits ? 'fields of bits' : type} is not supported`);
   }
-  const isText = type === 'string';
-  if (type === 'bool' || isText) {
-    refuse(['scale', 'offset', 'scaleFrom', 'invalid', 'deadband'], `has no meaning for ${type}`);
-  }
-  if (isText) refuse(['enum'], 'has no meaning for string');
-  if (bits || point.enum) {
+  const isNumber = type !== 'bool' && type !== 'string';
+  if (!isNumber) {
+    refuse(['scale', 'offset', 'scaleFrom', 'invalid', 'deadband', 'enum'], `has no meaning for ${type}`);
+  } else if (bits || point.enum) {
     const what = bits ? 'bits' : 'enum';
     refuse(['scale', 'offset', 'scaleFrom', 'deadband'], `has no meaning beside ${what}`);
   }
