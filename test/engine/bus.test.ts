@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Connection } from '../../src/transports/connection.js';
 import { openSerial } from '../../src/transports/serial.js';
@@ -6,6 +8,7 @@ import { startTestEngine, type TestEngine, until } from '../support/engine.js';
 import { type Behaviour, registers, rtu, serveLine } from '../support/modbus-line.js';
 import { missing } from '../support/need.js';
 import { type PtyPair, ptyPair } from '../support/pty.js';
+import { pymodbus, pymodbusMissing } from '../support/pymodbus.js';
 
 /** All of lua/ by path within it. */
 const scripts = Object.fromEntries(
@@ -313,4 +316,80 @@ t.test('spontaneous messages reach on_message while a handler waits', { skip }, 
   });
   await until(() => l.results().length === 2);
   t.match(l.results(), [{ values: [8] }, { unit: 77, values: [1] }]);
+});
+
+t.test(
+  'pymodbus answers; a second master speaks on a line beside',
+  { skip: skip || pymodbusMissing() },
+  async (t) => {
+    const pair = await ptyPair();
+    t.teardown(() => pair.remove());
+    await pymodbus(t, pair.b, { 1: { holding: { 3: 1234 } }, 2: { holding: { 0: 7 } } });
+    const engine = await startTestEngine(
+      {
+        ...scripts,
+        'main.lua': `${PRELUDE}
+        function on_connect(id, conn)
+          ask(conn, 1, nil, 3) ask(conn, 9) ask(conn, 2, nil, 5, 6) ask(conn, 2, nil, 5) ask(conn, 1, nil, 5000)
+        end`,
+      },
+      `links: [{ name: line, serial: { port: ${pair.a}, baudRate: 9600 }, entry: main.lua, bus: { timeout: 1, retries: 0 } }]`,
+    );
+    t.teardown(() => engine.stop());
+    await until(() => engine.reports.length === 5);
+    t.match(
+      engine.reports.map(({ values }) => values),
+      [{ values: [1234] }, { err: /^timeout/ }, { type: 'response' }, { values: [7] }, { exception: 2 }],
+    );
+  },
+);
+
+t.test('two links that claim one port: one has it, the other says why not', { skip }, async (t) => {
+  const pair = await ptyPair();
+  t.teardown(() => pair.remove());
+  const link = (name: string) =>
+    `{ name: ${name}, serial: { port: ${pair.a} }, entry: main.lua, bus: { name: shared } }`;
+  const engine = await startTestEngine(
+    { ...scripts, 'main.lua': PRELUDE },
+    `links: [${link('one')}, ${link('two')}]`,
+  );
+  t.teardown(() => engine.stop());
+  const open = () => engine.engine.links.filter(({ station }) => station.clients.size === 1).length;
+  await until(() => open() === 1 && engine.log.some(({ message }) => /is in use/.test(message)));
+  t.match(engine.engine.buses.all.get('shared')!.report(), { links: ['one', 'two'], connected: true });
+});
+
+t.test('two links on one bus take turns', async (t) => {
+  let open = 0;
+  let most = 0;
+  const ports: number[] = [];
+  for (let i = 0; i < 2; i++) {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (request) => {
+        most = Math.max(most, ++open);
+        later(20, () => {
+          open--;
+          socket.write(registers(request));
+        });
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => server.close());
+    ports.push((server.address() as { port: number }).port);
+  }
+  const engine = await startTestEngine(
+    {
+      ...scripts,
+      'main.lua': `${PRELUDE} function on_connect(id, conn) for i = 1, 5 do ask(conn, i, nil, i) end end`,
+    },
+    `links: [${ports.map(
+      (port, i) =>
+        `{ name: l${i}, tcp: { host: 127.0.0.1, port: ${port} }, entry: main.lua, bus: { name: house } }`,
+    )}]`,
+  );
+  t.teardown(() => engine.stop());
+  await until(() => engine.reports.length === 10);
+  t.equal(most, 1, 'never two at a time');
+  t.match(engine.engine.buses.all.get('house')!.report(), { replies: 10, timeouts: 0 });
 });
