@@ -20,7 +20,7 @@ export type BusReport = ReturnType<Bus['report']>;
 
 /** Units that a bus keeps account of. */
 const MAX_UNITS = 1000;
-/** On a line that is this busy, probes of units that do not answer get no more than this part of the time. */
+/** On a line that is this busy, probes of a unit that does not answer get no more than this part of the time. */
 const BUSY = 0.5;
 const PROBE_SHARE = 0.01;
 /** Most seconds for the rest of a reply, beside what it takes on the wire: on a serial line, over a network. */
@@ -54,9 +54,8 @@ export class Bus {
   /** Received bytes that belonged to no frame, by reason. */
   private readonly discards: Record<string, number> = {};
   private current: Transaction | undefined;
-  /** Until when the line must be silent, and until when a busy line probes nobody. */
+  /** Until when the line must be silent. */
   private silentUntil = 0;
-  private probesFrom = 0;
   private lastGood: number | undefined;
   private timer: NodeJS.Timeout | undefined;
   private kicked = false;
@@ -217,7 +216,7 @@ export class Bus {
   private refusal(unit: Unit, now: number): Failure | undefined {
     const { state, nextProbe, reason } = unit.breaker;
     if (state === 'closed') return undefined;
-    const probeAt = this.load.share(now) < BUSY ? nextProbe : Math.max(nextProbe, this.probesFrom);
+    const probeAt = this.load.share(now) < BUSY ? nextProbe : Math.max(nextProbe, unit.probesFrom);
     if (state === 'open' && now >= probeAt) return undefined;
     this.count(unit, (counters) => counters.refused++);
     const when =
@@ -336,7 +335,7 @@ export class Bus {
     });
     const why = spoiled ? `bad replies: ${spoiled.message}` : 'no reply';
     unit.breaker.failed(why, now);
-    if (request.probe) this.probesFrom = now + (now - began) / PROBE_SHARE;
+    unit.probesFrom = now + (now - began) / PROBE_SHARE;
     port.miss(request, now);
     if (request.tries > 0 && unit.breaker.state === 'closed') {
       this.queue.add(request, true);

@@ -6,6 +6,8 @@ import { BusCounters } from './counters.js';
 export class Unit {
   readonly counters = new BusCounters();
   readonly breaker: Breaker;
+  /** When it may be probed on a line that is busy, in milliseconds of `performance.now()`. */
+  probesFrom = 0;
   /** When its last good reply came, in Unix seconds. */
   lastGood: number | undefined;
 
