@@ -1,6 +1,6 @@
 /** The commands that ask or tell a running engine or centre something through its API. */
 
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Address, parseAddress } from '../config/address.js';
 import { ApiClient, ApiRefusal, authorizationOf } from './api-client.js';
 import { EXIT } from './exit.js';
@@ -95,7 +95,11 @@ function add(program: Command, name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--api <host:port>', 'address of the API', address, { host: '127.0.0.1', port: DEFAULT_PORT })
+    .addOption(
+      new Option('--api <host:port>', 'address of the API')
+        .argParser(address)
+        .default({ host: '127.0.0.1', port: DEFAULT_PORT }, `127.0.0.1:${DEFAULT_PORT}`),
+    )
     .option('--user <name>', 'who asks')
     .option('--json', 'for machines')
     .addHelpText('after', HELP);
