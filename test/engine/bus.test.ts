@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -268,12 +269,13 @@ t.test(
       if started then return end
       started = true
       mix.after(0, function() ask(conn, 1, nil, 1) end)
-      mix.after(0, function() ask(conn, 2, nil, 2) end)
+      -- Opening the other end drops what was sent before it.
+      mix.after(0, function() ask(conn, 2, { timeout = 0.3, retries = 10 }, 2) end)
     end`,
       () => {
         pulled = true;
       },
-      'timeout: 30, retries: 0',
+      'timeout: 30, retries: 0, breaker: { failures: 0 }',
     );
     await until(() => pulled);
     l.device.destroy();
@@ -319,7 +321,7 @@ t.test('spontaneous messages reach on_message while a handler waits', { skip }, 
 });
 
 t.test(
-  'pymodbus answers; a second master speaks on a line beside',
+  'pymodbus answers reads, a write, and what it does not have',
   { skip: skip || pymodbusMissing() },
   async (t) => {
     const pair = await ptyPair();
@@ -393,3 +395,39 @@ t.test('two links on one bus take turns', async (t) => {
   t.equal(most, 1, 'never two at a time');
   t.match(engine.engine.buses.all.get('house')!.report(), { replies: 10, timeouts: 0 });
 });
+
+t.test(
+  "what a second master says is taken for nobody's reply",
+  {
+    skip: skip || missing('mbpoll', 'mbpoll'),
+  },
+  async (t) => {
+    const pair = await ptyPair();
+    t.teardown(() => pair.remove());
+    const engine = await startTestEngine(
+      {
+        ...scripts,
+        'main.lua': `${PRELUDE} function on_connect(id, conn) for i = 1, 3 do ask(conn, 1) end end`,
+      },
+      `links: [{ name: line, serial: { port: ${pair.a}, baudRate: 9600 }, entry: main.lua,
+      bus: { timeout: 0.7, retries: 0 } }]`,
+    );
+    t.teardown(() => engine.stop());
+    const master = spawn(
+      'mbpoll',
+      '-m rtu -b 9600 -P none -a 5 -t 4 -r 1 -c 1 -o 0.2 -l 100'.split(' ').concat(pair.b),
+      {
+        stdio: 'ignore',
+      },
+    );
+    t.teardown(() => master.kill('SIGKILL'));
+    await until(() => engine.reports.length === 3);
+    for (const { values } of engine.reports) t.match(values, { err: /^(timeout|decode_error): unit 1/ });
+    const bus = engine.engine.buses.all.get('line')!.report();
+    t.equal(bus.replies, 0);
+    t.ok(
+      Object.values(bus.discarded).some((bytes) => bytes > 0),
+      'its requests were heard',
+    );
+  },
+);
