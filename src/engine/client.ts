@@ -27,6 +27,11 @@ export const CLIENT_KIND = 'conn';
 
 /** Chunks or datagrams that may wait while a handler does; then the peer is slowed down. */
 const MAX_WAITING = 16;
+/**
+ * Frames of one client handled before others have their turn, and before what was sent begins to leave: thousands may
+ * have come at once, and the answers to all would not fit the send buffer.
+ */
+const STEPS_A_TURN = 64;
 /** Messages of a bus that may wait: it is not slowed down, so that replies come through; more are dropped. */
 const MAX_SPONTANEOUS = 256;
 
@@ -281,21 +286,22 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   // -- Handlers, one after the other ----------------------------------------------------------------------------
 
   private pump(): void {
-    while (!this.running) {
+    for (let steps = 1; !this.running; steps++) {
       const step = this.take();
       if (step === undefined) break;
       this.running = true;
       const waits = this.perform(step);
-      if (waits) {
-        waits.then(() => {
-          this.running = false;
-          this.pump();
-        });
-        break;
-      }
-      this.running = false;
+      if (waits) waits.then(() => this.proceed());
+      else if (steps >= STEPS_A_TURN) setImmediate(nextTurn, this);
+      else this.running = false;
     }
     this.regulate();
+  }
+
+  /** The step that ran is over. */
+  proceed(): void {
+    this.running = false;
+    this.pump();
   }
 
   /** What is to be done next. */
@@ -489,6 +495,10 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     const done = this.station.runHandler(name, this, handler, [String(this.id), ...args, this.conn()]);
     return done instanceof Promise ? done.then(() => undefined) : undefined;
   }
+}
+
+function nextTurn(client: Client): void {
+  client.proceed();
 }
 
 function partialExpired(client: Client): void {
