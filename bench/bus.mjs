@@ -61,7 +61,7 @@ function at(time, then) {
 
 async function startLine(baudRate) {
   const { character } = timing(baudRate);
-  const line = { good: 0, collisions: 0 };
+  const line = { good: 0, dead: 0, collisions: 0 };
   const server = createServer({ noDelay: true }, (socket) => {
     let held = Buffer.alloc(0);
     let busyUntil = 0;
@@ -77,7 +77,10 @@ async function startLine(baudRate) {
         }
         const sent = now + REQUEST_BYTES * character;
         busyUntil = sent;
-        if (unit > GOOD) continue;
+        if (unit > GOOD) {
+          line.dead++;
+          continue;
+        }
         busyUntil = sent + DEVICE_MS + REPLY_BYTES * character;
         at(busyUntil, () => {
           line.good++;
@@ -116,13 +119,14 @@ end`;
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** Good polls a second once `settled` says so. */
+/** Good polls a second, and the part of the time spent on each dead unit, once `settled` says so. */
 async function rate(line, settled, measured = MEASURED_MS) {
   while (!settled()) await pause(50);
-  const from = line.good;
+  const { good, dead } = line;
   const began = performance.now();
   await pause(measured);
-  return ((line.good - from) * 1000) / (performance.now() - began);
+  const seconds = (performance.now() - began) / 1000;
+  return { polls: (line.good - good) / seconds, cost: ((line.dead - dead) * TIMEOUT) / seconds / DEAD };
 }
 
 async function moonwire(baudRate, units) {
@@ -151,10 +155,10 @@ store: { path: ${folder}/data }
   try {
     const bus = () => gateway.engine.buses.all.get('line')?.report();
     const open = () => bus()?.units.filter(({ state }) => state === 'open').length ?? -1;
-    const polls = await rate(line, () => open() === units - GOOD, units > GOOD ? PROBED_MS : MEASURED_MS);
+    const measured = await rate(line, () => open() === units - GOOD, units > GOOD ? PROBED_MS : MEASURED_MS);
     // While the breakers were closed, a command could meet a dead unit's turn.
     const last = commands.slice(-Math.floor(MEASURED_MS / 400)).sort((a, b) => a - b);
-    return { polls, collisions: line.collisions, last };
+    return { ...measured, collisions: line.collisions, last };
   } finally {
     await gateway.stop();
     line.close();
@@ -178,12 +182,12 @@ async function modbusSerial(baudRate) {
       }
     }
   })();
-  const polls = await rate(line, () => true);
+  const measured = await rate(line, () => true);
   running = false;
   await loop;
   client.close(() => {});
   line.close();
-  return { polls, collisions: line.collisions };
+  return { ...measured, collisions: line.collisions };
 }
 
 const percent = (part) => `${(part * 100).toFixed(1)} %`;
@@ -201,13 +205,13 @@ for (const baudRate of [9600, 115_200]) {
     `  28 good units        ${alone.polls.toFixed(1)}/s, ${percent(alone.polls / most)} of the line`,
   );
   console.log(
-    `  and 4 dead, left alone ${mixed.polls.toFixed(1)}/s, ${percent(mixed.polls / most)}; a dead unit costs ${percent((1 - mixed.polls / alone.polls) / DEAD)}`,
+    `  and 4 dead, left alone ${mixed.polls.toFixed(1)}/s, ${percent(mixed.polls / most)}; a dead unit takes ${percent(mixed.cost)} of the time`,
   );
   console.log(
     `  modbus-serial, all 32  ${other.polls.toFixed(1)}/s, ${percent(other.polls / most)}: Moonwire does ${(mixed.polls / other.polls).toFixed(2)} times as many`,
   );
   const [middle, slowest] = [alone.last[alone.last.length >> 1], alone.last.at(-1)].map(
-    (ms) => ms / least - 1,
+    (ms) => (ms * alone.polls) / 1000 - 1,
   );
   console.log(
     `  a command waits ${middle.toFixed(2)} transactions in the median, ${slowest.toFixed(2)} at most; ${mixed.collisions} collisions`,

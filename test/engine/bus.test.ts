@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Connection } from '../../src/transports/connection.js';
 import { openSerial } from '../../src/transports/serial.js';
@@ -431,3 +431,30 @@ t.test(
     );
   },
 );
+
+t.test('a client of a server is asked too; when it leaves, what waits fails at once', async (t) => {
+  const engine = await startTestEngine(
+    {
+      ...scripts,
+      'main.lua': `${PRELUDE}
+        function on_connect(id, conn)
+          ask(conn, 1, nil, 5)
+          mix.after(0, function() ask(conn, 2, { timeout = 30 }) end)
+          mix.after(0, function() ask(conn, 3) end)
+        end
+        function on_close() mix.report("closed", {}) end`,
+    },
+    'servers: [{ name: s, port: 0, bind: 127.0.0.1, entry: main.lua }]',
+  );
+  t.teardown(() => engine.stop());
+  const socket = connect(engine.port(), '127.0.0.1');
+  socket.on('error', () => {});
+  socket.on('data', (request) => {
+    if (request[0] === 1) socket.write(registers(request));
+    else socket.destroy();
+  });
+  await until(() => engine.reports.length === 4);
+  const results = engine.reports.map(({ values }) => values);
+  t.match(results[0], { values: [5] });
+  t.equal(results.filter((result) => /^closed/.test((result as { err?: string }).err ?? '')).length, 2);
+});

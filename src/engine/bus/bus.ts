@@ -293,7 +293,7 @@ export class Bus {
     });
     if (request.broadcast) {
       this.silentUntil = now + (wire + Math.max(settings.turnaround, settings.gap)) * 1000;
-      this.load.add(now, now);
+      this.load.add(now, this.silentUntil);
       request.done(true);
       this.kick();
       return;

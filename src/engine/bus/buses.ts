@@ -32,7 +32,7 @@ export class Buses {
       );
       this.byName.set(name, bus);
     }
-    const port = new Port(bus, station);
+    const port = new Port(bus, station, true);
     bus.ports.add(port);
     this.links.set(station, port);
     return port;
@@ -50,7 +50,7 @@ export class Buses {
     const { station } = client;
     const port = config
       ? this.join(station, config)
-      : new Port(new Bus(`${station.settings.name}:${client.id}`, busSettings()), station);
+      : new Port(new Bus(`${station.settings.name}:${client.id}`, busSettings()), station, false);
     client.engage(port);
     return port;
   }

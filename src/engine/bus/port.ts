@@ -41,6 +41,8 @@ export class Port {
   constructor(
     readonly bus: Bus,
     readonly station: Station,
+    /** Whether another connection follows when one ends, for which requests wait. */
+    private readonly reopens: boolean,
   ) {
     this.echo = new Echo(bus.settings.echo);
   }
@@ -61,7 +63,8 @@ export class Port {
     this.flush();
     this.client = undefined;
     this.framer = undefined;
-    this.bus.lost(this);
+    if (this.reopens) this.bus.lost(this);
+    else this.bus.remove(this);
   }
 
   /** Whether a request can be sent now. */
