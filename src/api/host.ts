@@ -30,6 +30,8 @@ export interface Page<T> {
   readonly items: T[];
   /** `after` of the next request; undefined at the end. */
   readonly next?: string | undefined;
+  /** Engines that were asked and did not answer, so that what they have is left out. */
+  readonly unanswered?: readonly string[] | undefined;
 }
 
 /** What the API needs. None of these rejects, except on defects. */

@@ -33,11 +33,17 @@ function pageSchema(plural: string, item: v.GenericSchema) {
   return v.object({
     [plural]: v.array(item),
     next: v.pipe(v.optional(v.string()), v.description('`after` of the next page; absent at the end.')),
+    unanswered: v.pipe(
+      v.optional(v.array(v.string())),
+      v.description('Engines that did not answer: what they have is left out.'),
+    ),
   });
 }
 
-function pageAnswer(plural: string, { items, next }: Page<unknown>): Answer {
-  return { json: { [plural]: items, ...(next !== undefined && { next }) } };
+function pageAnswer(plural: string, { items, next, unanswered }: Page<unknown>): Answer {
+  return {
+    json: { [plural]: items, ...(next !== undefined && { next }), ...(unanswered && { unanswered }) },
+  };
 }
 
 /** One of CONNMIX's calls as a POST. */
