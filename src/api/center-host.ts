@@ -112,7 +112,8 @@ export class CenterHost implements ApiHost {
         }
         const room = limit - items.length;
         items.push(...answer.items.slice(0, room));
-        if (answer.items.length > room || answer.next !== undefined) return page(true);
+        const hasMore = answer.items.length > room || answer.next !== undefined;
+        if (hasMore && items.length > 0) return page(true);
       }
     }
     return page(false);
