@@ -300,6 +300,6 @@ t.test('entry.iec62056_21: registers in programming mode', async (t) => {
   ]);
   await until(() => asked.length === 7);
   t.equal(asked[6], block('\x01B0\x03'), 'the meter is released');
-  t.ok(engine.log.some(({ message }) => message === 'the meter refuses: ER01'));
+  t.ok(engine.log.some(({ message }) => message === 'the meter refuses 9.9.9: ER01'));
   t.strictSame(errors(engine), []);
 });

@@ -417,7 +417,8 @@ t.test('entry.mbus: meters are read in turn, a silent one holds up nobody', asyn
   ]);
   t.strictSame(asked, [
     'snd_nke 1',
-    ...Array(3).fill('req_ud2 1 true'),
+    // With these its breaker has seen three failures: it is not asked a third time.
+    ...Array(2).fill('req_ud2 1 true'),
     'snd_nke 2',
     'req_ud2 2 true',
     'snd_nke 253',
@@ -425,5 +426,5 @@ t.test('entry.mbus: meters are read in turn, a silent one holds up nobody', asyn
     'req_ud2 253 true',
     'req_ud2 253 false',
   ]);
-  t.ok(engine.log.some(({ message }) => message === 'meter 1 does not answer'));
+  t.ok(engine.log.some(({ message }) => /^meter 1: timeout/.test(message)));
 });
