@@ -11,13 +11,12 @@ import { MoonwireError, messageOf } from '../errors.js';
 import { Failure, HostObject } from '../script/api.js';
 import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
-import type { Pushable } from '../script/values.js';
 import type { Connection, ConnectionHandler, MessageType } from '../transports/connection.js';
 import type { Port } from './bus/port.js';
 import { ClientContext } from './client-context.js';
+import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import { handshakeTables } from './handshake.js';
 import { DisconnectRequest } from './lua-framer.js';
-import type { HandlerName } from './program.js';
 import type { Decoded, ProtocolPeer } from './protocol.js';
 import type { Station } from './station.js';
 import type { TraceEvent, TraceListener } from './trace.js';
@@ -387,20 +386,20 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   /** `on_connect`, then `on_handshake` where the connection began with one. */
   private greet(): Promise<void> | undefined {
     const handshake = this.connection.takeHandshake?.();
-    const waits = this.handle('on_connect');
+    const waits = callHandler(this, 'on_connect');
     if (!handshake || this.station.program.handler('on_handshake') === undefined) return waits;
     const shake = () => {
       if (this.abandoned) return undefined;
       const { vm } = this.station.program;
       const facts = handshakeTables(vm, handshake, this.connection.remote);
-      return this.handle('on_handshake', ...facts);
+      return callHandler(this, 'on_handshake', ...facts);
     };
     return waits ? waits.then(shake) : shake();
   }
 
   private finish(): Promise<void> | undefined {
     const reason = this.cause ? messageOf(this.cause) : undefined;
-    const waits = this.handle('on_close', textValue(reason));
+    const waits = callHandler(this, 'on_close', textValue(reason));
     if (!waits) {
       this.station.remove(this);
       return undefined;
@@ -408,92 +407,10 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     return waits.then(() => this.station.remove(this));
   }
 
-  /** frame → decode → on_message… → reply */
   private process(received: Received): Promise<void> | undefined {
-    if (received instanceof Spontaneous) return this.receive(received.decoded);
-    const text = received instanceof TextMessage;
-    const frame = text ? received.bytes : received;
-    const { station } = this;
-    const { protocol } = station.program;
-    station.counters.frames++;
-    station.frames.add(this.id, false, frame, this.lastSeen);
-    let result: ReturnType<typeof protocol.decode>;
-    try {
-      result = protocol.decode(frame, this, text ? 'text' : 'binary');
-    } catch (error) {
-      station.scriptFailed('decode', this, error as Error);
-      return undefined;
-    }
-    if (result === undefined) return undefined;
-    if (result instanceof Failure) {
-      station.decodeFailed(this, frame, result.message);
-      return undefined;
-    }
-    return this.receive(result);
-  }
-
-  /** on_message… → reply */
-  private receive({ messages, decoded }: Decoded): Promise<void> | undefined {
-    const { station } = this;
-    const { protocol } = station.program;
-    station.counters.messages += messages.length;
-    this.messages += messages.length;
-    if (this.tracers) for (const message of messages) this.traceMessage(message);
-    if (protocol.replyFirst) this.acknowledge(decoded);
-    const ok = this.deliver(messages, 0);
-    if (ok instanceof Promise) {
-      return ok.then((done) => {
-        if (done && !protocol.replyFirst) this.acknowledge(decoded);
-      });
-    }
-    if (ok && !protocol.replyFirst) this.acknowledge(decoded);
-    return undefined;
-  }
-
-  private traceMessage(message: Pushable): void {
-    try {
-      this.trace({ event: 'message', message: this.station.program.protocol.toJs(message) });
-    } catch (error) {
-      // A message may hold what cannot leave the VM, such as a function.
-      this.trace({ event: 'message', reason: messageOf(error) });
-    }
-  }
-
-  /** Runs `on_message` once a message; stops at the first error, so that the frame is not acknowledged. */
-  private deliver(messages: readonly Pushable[], from: number): boolean | Promise<boolean> {
-    const handler = this.station.program.handler('on_message');
-    if (handler === undefined) return true;
-    const { messageTimes } = this.station;
-    for (let i = from; i < messages.length; i++) {
-      const began = performance.now();
-      const done = this.station.runHandler('on_message', this, handler, [messages[i], this.conn()]);
-      if (done instanceof Promise) {
-        return done.then((ok) => {
-          messageTimes.add((performance.now() - began) / 1000);
-          return ok && this.deliver(messages, i + 1);
-        });
-      }
-      messageTimes.add((performance.now() - began) / 1000);
-      if (!done) return false;
-    }
-    return true;
-  }
-
-  private acknowledge(decoded: Pushable): void {
-    try {
-      const reply = this.station.program.protocol.reply(decoded, this);
-      if (reply) this.send(reply);
-    } catch (error) {
-      this.station.scriptFailed('reply', this, error as Error);
-    }
-  }
-
-  /** Runs a handler, where the script has it, with this client's id, `args` and the client itself. */
-  private handle(name: HandlerName, ...args: LuaValue[]): Promise<void> | undefined {
-    const handler = this.station.program.handler(name);
-    if (handler === undefined) return undefined;
-    const done = this.station.runHandler(name, this, handler, [String(this.id), ...args, this.conn()]);
-    return done instanceof Promise ? done.then(() => undefined) : undefined;
+    if (received instanceof Spontaneous) return handleDecoded(this, received.decoded);
+    if (received instanceof TextMessage) return handleFrame(this, received.bytes, 'text');
+    return handleFrame(this, received, 'binary');
   }
 }
 
