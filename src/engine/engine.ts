@@ -182,6 +182,11 @@ export class Engine {
     this.tell((observer) => observer.clientClosed(client));
   }
 
+  /** Whether what only works inside still does: for a watchdog, which ends a process that is not alive. */
+  get alive(): boolean {
+    return [...this.buses.all.values()].every((bus) => !bus.stuck);
+  }
+
   /** This node's number has changed: scripts see it in `mix.node.id`. */
   nodeChanged(): void {
     for (const { station } of [...this.servers, ...this.links]) station.nodeChanged();

@@ -28,6 +28,8 @@ const REPLY_PAUSES = 1;
 const NETWORK_REPLY = 5;
 /** Largest reply on a line that states no other. */
 const MAX_REPLY_BYTES = 65_536;
+/** Milliseconds behind the last possible end of a transaction. */
+const STUCK_MS = 10_000;
 /** Milliseconds after which a timer that fires is late: then what came meanwhile is read first, for as long. */
 const STALL_MS = 20;
 const MAX_STALL_MS = 200;
@@ -110,6 +112,11 @@ export class Bus {
       this.kicked = false;
       this.next();
     });
+  }
+
+  /** Whether a transaction should have ended long ago: the arbiter does not work any more. */
+  get stuck(): boolean {
+    return this.current !== undefined && performance.now() > this.current.latest + STUCK_MS;
   }
 
   /** The request whose reply this port waits for. */
