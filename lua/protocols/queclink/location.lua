@@ -39,14 +39,11 @@ function location.find_blank(v, from, last)
   return nil
 end
 
---- Speed and azimuth may be left blank beside a position: servers take that for 0.
-local function number_or_zero(text) return text == "" and 0 or fields.number(text) end
-
 --- Reads the position at `at`; returns the index of what follows it.
 function location.read(message, v, at)
   local hdop, longitude, latitude = fields.number(v[at]), tonumber(v[at + 4]), tonumber(v[at + 5])
-  local course = number_or_zero(v[at + 2])
-  message.hdop, message.speed, message.altitude = hdop, number_or_zero(v[at + 1]), fields.number(v[at + 3])
+  local course = fields.number(v[at + 2])
+  message.hdop, message.speed, message.altitude = hdop, fields.number(v[at + 1]), fields.number(v[at + 3])
   if course and course >= 0 and course <= 360 then message.course = course end
   message.time = fields.time(v[at + 6])
   message.valid = math.abs(latitude) <= 90 and math.abs(longitude) <= 180
