@@ -111,16 +111,28 @@ export function startMoonwire(t: Test, args: readonly string[], options?: CliOpt
   return cli;
 }
 
-/** So many TCP ports of 127.0.0.1 that were free a moment ago, all different. */
+/**
+ * So many TCP ports of 127.0.0.1 that are free, all different. From below the range that the system gives out itself
+ * (32,768 and up on Linux), so that no connection or port 0 takes one before it is used.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const free = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!free) continue;
+    server.close();
+    await once(server, 'close');
+    ports.add(port);
+  }
+  return [...ports];
 }
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
+/** A free TCP port of 127.0.0.1; see {@link freePorts}. */
 export async function freePort(): Promise<number> {
   const [port] = await freePorts(1);
   return port!;
