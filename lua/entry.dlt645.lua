@@ -11,6 +11,8 @@
 -- 2007, four: 1997; default the imported energy) · `seconds`: how often · `patience`: seconds until a meter begins to
 -- answer, default 0.8 (2007: 5.3.2: 500 ms, and what an adapter adds).
 
+local rounds = require "utils.rounds"
+
 protocol = require "protocols.dlt645"
 
 local function option(name, default) return mix.server.option(name) or default end
@@ -51,36 +53,18 @@ end
 local function ask(conn, question)
   local meter = question.device_id
   local reply, err = read(conn, question)
-  if not reply and err:find("^closed") then return err end
+  if not reply and rounds.over(err) then return err end
   if not reply then
-    mix.log(err:find("^overloaded") and mix.DEBUG or mix.WARN, meter .. ": " .. err)
+    rounds.failed(meter, err)
   elseif reply.type == "error" then
     mix.log(mix.WARN, string.format("%s refuses %s: %s", meter, question.data_identifier, table.concat(reply.errors, ", ")))
   elseif reply.values and #reply.values > 0 then
-    local ok
-    ok, err = mix.report(meter, { values = reply.values })
-    if not ok then mix.log(mix.WARN, meter .. ": not reported: " .. err) end
+    rounds.report(meter, { values = reply.values })
   end
 end
 
--- The timer of each open connection.
-local rounds = {}
-
-function on_connect(client_id, conn)
-  local busy = false
-  local function round()
-    if busy then return end
-    busy = true
-    for _, question in ipairs(questions) do
-      if ask(conn, question) then break end
-    end
-    busy = false
+on_connect, on_close = rounds.handlers(SECONDS, function(conn)
+  for _, question in ipairs(questions) do
+    if ask(conn, question) then break end
   end
-  rounds[client_id] = mix.every(SECONDS, round)
-  round()
-end
-
-function on_close(client_id)
-  rounds[client_id]:cancel()
-  rounds[client_id] = nil
-end
+end)

@@ -14,6 +14,8 @@
 -- 300 Bd a long read-out takes a minute or two.
 -- `device`: names what is reported where the meter does not say its number, "meter" by default.
 
+local rounds = require "utils.rounds"
+
 protocol = require "protocols.iec62056_21"
 
 local function option(name, default) return tostring(mix.server.option(name) or default) end
@@ -37,8 +39,7 @@ end
 local function report(values, device_id)
   if #values == 0 then return end
   local device = device_id or UNIT
-  local ok, err = mix.report(device, { values = values })
-  if not ok then mix.log(mix.WARN, device .. ": not reported: " .. err) end
+  rounds.report(device, { values = values })
 end
 
 --- Reads one register, with all its parts, into `values`. Returns nil and an error where nothing came.
@@ -91,28 +92,12 @@ local function read(conn)
   return true
 end
 
--- The timer of each open connection.
-local rounds = {}
-
-function on_connect(client_id, conn)
-  local busy = false
-  local function round()
-    if busy then return end
-    busy = true
-    local ok, err = read(conn)
-    if not ok and not err:find("^closed") then mix.log(mix.WARN, err) end
-    busy = false
-  end
-  rounds[client_id] = mix.every(SECONDS, round)
-  round()
-end
+on_connect, on_close = rounds.handlers(SECONDS, function(conn)
+  local ok, err = read(conn)
+  if not ok and not rounds.over(err) then mix.log(mix.WARN, err) end
+end)
 
 --- What a meter sends by itself.
 function on_message(msg)
   if msg.type == "readout" then report(msg.values, msg.device_id) end
-end
-
-function on_close(client_id)
-  rounds[client_id]:cancel()
-  rounds[client_id] = nil
 end

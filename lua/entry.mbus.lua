@@ -12,6 +12,8 @@
 -- `patience`: seconds until a meter begins to answer, default 0.5.
 -- Each telegram is reported under the meter's identification number.
 
+local rounds = require "utils.rounds"
+
 protocol = require "protocols.mbus"
 
 local SELECTED = 253
@@ -53,8 +55,7 @@ end
 local function report(message)
   local time = message.time and message.time - UTC_OFFSET
   mix.log(mix.INFO, string.format("%s %s: %d values", message.manufacturer or "meter", message.device_id, #message.values))
-  local ok, err = mix.report(message.device_id, { values = message.values, status = message.status }, { time = time })
-  if not ok then mix.log(mix.WARN, message.device_id .. ": not reported: " .. err) end
+  rounds.report(message.device_id, { values = message.values, status = message.status }, { time = time })
 end
 
 --- Asks a meter. What only ends a selection is nobody's failure.
@@ -74,7 +75,7 @@ local function read(conn, meter)
     local telegrams = 0
     repeat
       local reply, err = ask(conn, meter, step)
-      if not reply and (not step.optional or err:find("^closed")) then return nil, err end
+      if not reply and (not step.optional or rounds.over(err)) then return nil, err end
       local more = false
       if step.type == "req_ud2" then
         if reply.type ~= "data" or not reply.device_id then return nil, reply.error or reply.type end
@@ -87,28 +88,10 @@ local function read(conn, meter)
   return true
 end
 
--- The timer of each open connection.
-local rounds = {}
-
-function on_connect(client_id, conn)
-  local busy = false
-  local function round()
-    if busy then return end
-    busy = true
-    for _, meter in ipairs(meters) do
-      local ok, err = read(conn, meter)
-      if not ok and err:find("^closed") then break end
-      if not ok then
-        mix.log(err:find("^overloaded") and mix.DEBUG or mix.WARN, string.format("meter %s: %s", meter.name, err))
-      end
-    end
-    busy = false
+on_connect, on_close = rounds.handlers(SECONDS, function(conn)
+  for _, meter in ipairs(meters) do
+    local ok, err = read(conn, meter)
+    if not ok and rounds.over(err) then break end
+    if not ok then rounds.failed("meter " .. meter.name, err) end
   end
-  rounds[client_id] = mix.every(SECONDS, round)
-  round()
-end
-
-function on_close(client_id)
-  rounds[client_id]:cancel()
-  rounds[client_id] = nil
-end
+end)

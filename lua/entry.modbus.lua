@@ -14,6 +14,7 @@
 -- Timeouts, retries and how a silent unit is left alone: `bus` of the link.
 
 local registers = require "utils.registers"
+local rounds = require "utils.rounds"
 
 local function option(name, default) return mix.server.option(name) or default end
 
@@ -53,8 +54,7 @@ local function report(device, list)
   local words = {}
   for i, reading in ipairs(list) do words[i] = reading.name .. " = " .. tostring(reading.value) end
   mix.log(mix.INFO, device .. ": " .. table.concat(words, ", "))
-  local ok, err = mix.report(device, { values = list })
-  if not ok then mix.log(mix.WARN, device .. ": not reported: " .. err) end
+  rounds.report(device, { values = list })
 end
 
 --- Asks one unit. Returns the error when the connection is over.
@@ -62,9 +62,9 @@ local function ask(conn, unit)
   local device = DEVICE:gsub("%%u", tostring(unit))
   local reply, err = conn:request(
     { unit = unit, function_code = FUNCTION, address = ADDRESS, quantity = QUANTITY }, { priority = "poll" })
-  if not reply and err:find("^closed") then return err end
+  if not reply and rounds.over(err) then return err end
   if not reply then
-    mix.log(err:find("^overloaded") and mix.DEBUG or mix.WARN, device .. ": " .. err)
+    rounds.failed(device, err)
   elseif reply.type == "exception" then
     mix.log(mix.WARN, string.format("%s: %s", device, reply.exception_name or "exception " .. reply.exception))
   else
@@ -72,24 +72,8 @@ local function ask(conn, unit)
   end
 end
 
--- The timer of each open connection, and whether a round is under way.
-local rounds = {}
-
-function on_connect(client_id, conn)
-  local busy = false
-  local function round()
-    if busy then return end
-    busy = true
-    for _, unit in ipairs(units) do
-      if ask(conn, unit) then break end
-    end
-    busy = false
+on_connect, on_close = rounds.handlers(SECONDS, function(conn)
+  for _, unit in ipairs(units) do
+    if ask(conn, unit) then break end
   end
-  rounds[client_id] = mix.every(SECONDS, round)
-  round()
-end
-
-function on_close(client_id)
-  rounds[client_id]:cancel()
-  rounds[client_id] = nil
-end
+end)
