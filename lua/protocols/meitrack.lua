@@ -9,6 +9,7 @@
 -- To command a device: conn:send { type = "command", name = "position_single" }, or
 -- { type = "command", text = "C01,0,12222" }.
 
+local commands = require "utils.commands"
 local binary = require "protocols.meitrack.binary"
 local events = require "protocols.meitrack.events"
 
@@ -72,12 +73,8 @@ local MAX_TEXT = 900
 
 --- `name`: one of the above, or "send_sms" with `phone` and `message`; or `text`: command and parameters.
 local function encode(message, session)
-  if type(message) ~= "table" or message.type ~= "command" then
-    return nil, "can encode { type = \"command\", name } or { type = \"command\", text }"
-  end
-  local id = message.device_id or session.device_id
-  if not id then return nil, "no device_id: the device has not said who it is" end
-  local text = message.text or COMMANDS[message.name]
+  local id, text = commands.addressed(message, session, COMMANDS)
+  if not id then return nil, text end
   if message.name == "send_sms" then
     text = string.format("C02,0,%s,%s", tostring(message.phone), tostring(message.message))
   end
