@@ -1,22 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Connection } from '../../src/transports/connection.js';
 import { openSerial } from '../../src/transports/serial.js';
 import { startTestEngine, type TestEngine, until } from '../support/engine.js';
+import { library } from '../support/library.js';
 import { type Behaviour, registers, rtu, serveLine } from '../support/modbus-line.js';
 import { missing } from '../support/need.js';
 import { type PtyPair, ptyPair } from '../support/pty.js';
 import { pymodbus, pymodbusMissing } from '../support/pymodbus.js';
-
-/** All of lua/ by path within it. */
-const scripts = Object.fromEntries(
-  (readdirSync('lua', { recursive: true }) as string[])
-    .filter((path) => path.endsWith('.lua'))
-    .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-);
 
 const PRELUDE = `
 protocol = require "protocols.modbus_rtu"
@@ -51,7 +44,7 @@ async function line(
   const device = await openSerial({ port: pair.b, baudRate: 115200 });
   const asked = serveLine(device, behave);
   const engine = await startTestEngine(
-    { ...scripts, 'main.lua': PRELUDE + script },
+    { ...library, 'main.lua': PRELUDE + script },
     `links: [{ name: line, serial: { port: ${pair.a}, baudRate: 115200 }, entry: main.lua, bus: { ${bus} },
       reconnect: { minSeconds: 0.05, maxSeconds: 0.1 } }]`,
   );
@@ -329,7 +322,7 @@ t.test(
     await pymodbus(t, pair.b, { 1: { holding: { 3: 1234 } }, 2: { holding: { 0: 7 } } });
     const engine = await startTestEngine(
       {
-        ...scripts,
+        ...library,
         'main.lua': `${PRELUDE}
         function on_connect(id, conn)
           ask(conn, 1, nil, 3) ask(conn, 9) ask(conn, 2, nil, 5, 6) ask(conn, 2, nil, 5) ask(conn, 1, nil, 5000)
@@ -352,7 +345,7 @@ t.test('two links that claim one port: one has it, the other says why not', { sk
   const link = (name: string) =>
     `{ name: ${name}, serial: { port: ${pair.a} }, entry: main.lua, bus: { name: shared } }`;
   const engine = await startTestEngine(
-    { ...scripts, 'main.lua': PRELUDE },
+    { ...library, 'main.lua': PRELUDE },
     `links: [${link('one')}, ${link('two')}]`,
   );
   t.teardown(() => engine.stop());
@@ -382,7 +375,7 @@ t.test('two links on one bus take turns', async (t) => {
   }
   const engine = await startTestEngine(
     {
-      ...scripts,
+      ...library,
       'main.lua': `${PRELUDE} function on_connect(id, conn) for i = 1, 5 do ask(conn, i, nil, i) end end`,
     },
     `links: [${ports.map(
@@ -406,7 +399,7 @@ t.test(
     t.teardown(() => pair.remove());
     const engine = await startTestEngine(
       {
-        ...scripts,
+        ...library,
         'main.lua': `${PRELUDE} function on_connect(id, conn) for i = 1, 3 do ask(conn, 1) end end`,
       },
       `links: [{ name: line, serial: { port: ${pair.a}, baudRate: 9600 }, entry: main.lua,
@@ -435,7 +428,7 @@ t.test(
 t.test('a client of a server is asked too; when it leaves, what waits fails at once', async (t) => {
   const engine = await startTestEngine(
     {
-      ...scripts,
+      ...library,
       'main.lua': `${PRELUDE}
         function on_connect(id, conn)
           ask(conn, 1, nil, 5)

@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import t from 'tap';
 import { sum8 } from '../../src/bytes/checksum.js';
 import { startTestEngine, until } from '../support/engine.js';
 import { unhex } from '../support/framing.js';
+import { library } from '../support/library.js';
 import { ProtocolUnderTest } from '../support/protocol.js';
 import { random } from '../support/random.js';
 import { cutAnyhow, goodAmongBad, neverRaises } from '../support/robustness.js';
@@ -315,13 +315,8 @@ t.test(
     server.listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     t.teardown(() => server.close());
-    const scripts = Object.fromEntries(
-      (readdirSync('lua', { recursive: true }) as string[])
-        .filter((path) => /^(entry\.dlt645|protocols\/dlt645|utils)/.test(path) && path.endsWith('.lua'))
-        .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-    );
     const engine = await startTestEngine(
-      scripts,
+      library,
       `links:
   - name: line
     tcp: { host: 127.0.0.1, port: ${(server.address() as { port: number }).port} }

@@ -1,15 +1,8 @@
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { startTestEngine, type TestEngine, until } from '../support/engine.js';
-
-/** All of lua/ by path within it. */
-const scripts = Object.fromEntries(
-  (readdirSync('lua', { recursive: true }) as string[])
-    .filter((path) => path.endsWith('.lua'))
-    .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-);
+import { library } from '../support/library.js';
 
 /** An engine with an entry whose line is a socket; `answer` says what comes back for what was sent. */
 async function meters(
@@ -32,7 +25,7 @@ async function meters(
   t.teardown(() => server.close());
   const { port } = server.address() as { port: number };
   const engine = await startTestEngine(
-    scripts,
+    library,
     `links: [{ name: l, tcp: { host: 127.0.0.1, port: ${port} }, entry: ${entry}, options: ${options},
       bus: { silence: 0.1 } }]`,
   );

@@ -1,21 +1,14 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import t, { type Test } from 'tap';
 import { Device, startTestEngine, type TestEngine, until } from '../support/engine.js';
 import { unhex } from '../support/framing.js';
+import { library } from '../support/library.js';
 import { ProtocolUnderTest } from '../support/protocol.js';
 
-/** All of lua/ by path within it. */
-const scripts = Object.fromEntries(
-  (readdirSync('lua', { recursive: true }) as string[])
-    .filter((path) => path.endsWith('.lua'))
-    .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-);
-
 async function start(t: Test, engineYaml: string): Promise<TestEngine> {
-  const running = await startTestEngine(scripts, engineYaml);
+  const running = await startTestEngine(library, engineYaml);
   t.teardown(() => running.stop());
   return running;
 }

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { startTestEngine, until } from '../support/engine.js';
 import { splits, unhex } from '../support/framing.js';
+import { library } from '../support/library.js';
 import { type Message, ProtocolUnderTest } from '../support/protocol.js';
 import { random } from '../support/random.js';
 import { mutate, vectors } from '../support/vectors.js';
@@ -395,13 +395,8 @@ t.test('entry.mbus: meters are read in turn, a silent one holds up nobody', asyn
   bus.listen(0, '127.0.0.1');
   await once(bus, 'listening');
   t.teardown(() => bus.close());
-  const scripts = Object.fromEntries(
-    (readdirSync('lua', { recursive: true }) as string[])
-      .filter((path) => path.endsWith('.lua'))
-      .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-  );
   const engine = await startTestEngine(
-    scripts,
+    library,
     `links:
   - name: meters
     tcp: { host: 127.0.0.1, port: ${(bus.address() as { port: number }).port} }

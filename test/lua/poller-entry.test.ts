@@ -1,17 +1,10 @@
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { startTestEngine, until } from '../support/engine.js';
 import { unhex } from '../support/framing.js';
+import { library } from '../support/library.js';
 import { ProtocolUnderTest } from '../support/protocol.js';
-
-/** All of lua/ by path within it, templates included. */
-const library = Object.fromEntries(
-  (readdirSync('lua', { recursive: true }) as string[])
-    .filter((path) => /\.(lua|yaml)$/.test(path))
-    .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-);
 
 type Request = Record<string, number>;
 

@@ -1,18 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { moonwire } from '../support/cli.js';
 import { startTestEngine, until } from '../support/engine.js';
+import { library } from '../support/library.js';
 import { missing } from '../support/need.js';
 import { ptyPair } from '../support/pty.js';
 import { pymodbus, pymodbusMissing } from '../support/pymodbus.js';
 
 const skip = missing('socat', 'socat') || pymodbusMissing();
-
-const library = Object.fromEntries(
-  (readdirSync('lua', { recursive: true }) as string[])
-    .filter((path) => /\.(lua|yaml)$/.test(path))
-    .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-);
 
 t.test('the units of pymodbus are found, polled by a template and written', { skip }, async (t) => {
   const line = await ptyPair();

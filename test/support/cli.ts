@@ -3,7 +3,6 @@
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
@@ -109,31 +108,4 @@ export function startMoonwire(t: Test, args: readonly string[], options?: CliOpt
     await cli.ended;
   });
   return cli;
-}
-
-/**
- * So many TCP ports of 127.0.0.1 that are free, all different. From below the range that the system gives out itself
- * (32,768 and up on Linux), so that no connection or port 0 takes one before it is used.
- */
-export async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = 10_000 + Math.floor(Math.random() * 22_000);
-    const server = createServer().listen(port, '127.0.0.1');
-    const free = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    );
-    if (!free) continue;
-    server.close();
-    await once(server, 'close');
-    ports.add(port);
-  }
-  return [...ports];
-}
-
-/** A free TCP port of 127.0.0.1; see {@link freePorts}. */
-export async function freePort(): Promise<number> {
-  const [port] = await freePorts(1);
-  return port!;
 }
