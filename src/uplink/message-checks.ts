@@ -2,7 +2,7 @@
 
 import { MoonwireError } from '../errors.js';
 import { NODES, SEQUENCES } from '../store/ids.js';
-import { CHANGES_PER_MESSAGE, type Message, PEERS_PER_MESSAGE } from './messages.js';
+import { CHANGES_PER_MESSAGE, type Message, OUTCOMES, PEERS_PER_MESSAGE } from './messages.js';
 
 /** What a value must be, in words, and whether it is. */
 interface Check {
@@ -105,6 +105,11 @@ const ADDRESS = matching(/^[A-Za-z0-9._:%[\]-]{0,256}:\d{1,5}$/, '"host:port"');
 const CHANNEL = text(0, 256);
 const DEVICE = text(1, 256);
 const CODE = text(1, 64);
+const COMMAND = matching(/^[\w-]{1,64}$/, 'an id of 1 to 64 letters, digits, _ or -');
+const OUTCOME: Check = {
+  expected: `one of ${OUTCOMES.join(', ')}`,
+  ok: (value) => OUTCOMES.some((outcome) => outcome === value),
+};
 const SENTENCE = text(0, 4096);
 const KEY = bytes(32);
 const NONCE = bytes(32);
@@ -261,6 +266,22 @@ const MESSAGES = new Map<string, Fields>(
     trace: [['c', CLIENT]],
     event: [['e', { expected: 'a map', ok: isMap }]],
     end: [['e', SENTENCE, 'optional']],
+    cmd: [
+      ['id', COMMAND],
+      ['device', DEVICE],
+      ['name', CODE],
+      ['params', ANYTHING, 'optional'],
+      ['expires', SECONDS],
+      ['idempotent', FLAG],
+    ],
+    state: [
+      ['id', COMMAND],
+      ['state', OUTCOME],
+      ['at', SECONDS],
+      ['result', ANYTHING, 'optional'],
+      ['error', SENTENCE, 'optional'],
+    ],
+    kept: [['id', COMMAND]],
     error: [['code', CODE]],
   } satisfies Record<Message['t'], Fields>),
 );

@@ -263,6 +263,44 @@ export interface EndMessage {
   readonly e?: string | undefined;
 }
 
+/** From the centre, on commands: do this, once. Sent again after a reconnection, until a `state` comes. */
+export interface CmdMessage {
+  readonly t: 'cmd';
+  /** Unique for ever. */
+  readonly id: string;
+  readonly device: string;
+  readonly name: string;
+  /** Plain values. */
+  readonly params?: unknown;
+  /** Unix seconds until which it was to be begun. */
+  readonly expires: number;
+  /** Whether it may be done twice. */
+  readonly idempotent: boolean;
+}
+
+/** What a command can come to on an engine: `queued` means that it was not begun, and is the centre's again. */
+export const OUTCOMES = ['queued', 'done', 'failed', 'unknown'] as const;
+export type OutcomeState = (typeof OUTCOMES)[number];
+
+/** From the engine, on commands: what became of one. Sent again after a reconnection, until `kept` comes. */
+export interface StateMessage {
+  readonly t: 'state';
+  readonly id: string;
+  readonly state: OutcomeState;
+  /** Unix seconds at the engine. */
+  readonly at: number;
+  /** Of a command that is done; plain values. */
+  readonly result?: unknown;
+  /** "code: text". */
+  readonly error?: string | undefined;
+}
+
+/** From the centre, on commands: a state is on its disk, the engine may forget the command. */
+export interface KeptMessage {
+  readonly t: 'kept';
+  readonly id: string;
+}
+
 /** Answer to a message that was not understood; never answered itself. */
 export interface ErrorMessage {
   readonly t: 'error';
@@ -289,6 +327,9 @@ export type Message =
   | TraceMessage
   | EventMessage
   | EndMessage
+  | CmdMessage
+  | StateMessage
+  | KeptMessage
   | ErrorMessage;
 
 /** Messages of a route stream. */
