@@ -6,7 +6,7 @@ import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { json } from '../codecs/json.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
-import type { Logger } from '../log.js';
+import { type Logger, LogThrottle } from '../log.js';
 import type { Caller, Gate } from './access.js';
 import { audited } from './audit.js';
 import { check } from './check.js';
@@ -69,9 +69,18 @@ export function createRouter(context: ApiContext, options: RouterOptions): Hono<
   app.notFound((c) =>
     answerProblem(c, { status: 404, code: 'not_found', detail: `there is no ${c.req.path}` }),
   );
+  const throttle = new LogThrottle();
+  const logInternal = (error: Error): void => {
+    const message = messageOf(error);
+    const suppressed = throttle.pass(message);
+    if (suppressed < 0) return;
+    // A failure that was expected, such as an engine's senseless answer, is no defect here and has no stack worth showing.
+    const stack = error instanceof MoonwireError ? undefined : error.stack;
+    log.error(`API: ${message}`, { ...(stack && { stack }), ...(suppressed > 0 && { suppressed }) });
+  };
   app.onError((error, c) => {
     const problem = problemOf(error);
-    if (problem.code === 'internal') log.error(`API: ${messageOf(error)}`, { stack: error.stack });
+    if (problem.code === 'internal') logInternal(error);
     if (problem.status === 401) c.header('www-authenticate', CHALLENGE);
     if (problem.status === 429) c.header('retry-after', String(gate.retryAfter(c.env.incoming)));
     // The rest of a body that is too large is not worth reading.
