@@ -3,6 +3,8 @@
  * CBOR map with its type under `t`; `message-checks.ts` holds their ranges. Unknown keys are ignored.
  */
 
+import { MAX_BATCH_BYTES, type Ranges, type ReportRecord } from '../store/reported.js';
+
 /** Types of the streams of a session between nodes (design §5). */
 export const STREAM = { control: 1, reports: 2, route: 3, commands: 4, log: 5 } as const;
 
@@ -244,6 +246,27 @@ export interface DoneMessage {
   readonly e?: string | undefined;
 }
 
+/** Reports, on a stream of type reports; answered by `ack`. At most {@link MAX_REC_BYTES}. */
+export interface RecMessage {
+  readonly t: 'rec';
+  readonly epoch: number;
+  /** Boot id of the sender's machine when these were taken. */
+  readonly boot: string;
+  readonly r: readonly ReportRecord[];
+}
+
+/** Longest `rec` in bytes: a batch, and what is around it. */
+export const MAX_REC_BYTES = MAX_BATCH_BYTES + 1024;
+/** Most reports in one `rec`. */
+export const REPORTS_PER_MESSAGE = 32_768;
+
+/** These reports are safe at the centre, be they new or repeated. */
+export interface AckMessage {
+  readonly t: 'ack';
+  readonly epoch: number;
+  readonly ranges: Ranges;
+}
+
 /** From the centre, first on a stream of type log: watch this client. */
 export interface TraceMessage {
   readonly t: 'trace';
@@ -324,6 +347,8 @@ export type Message =
   | CallMessage
   | PubMessage
   | DoneMessage
+  | RecMessage
+  | AckMessage
   | TraceMessage
   | EventMessage
   | EndMessage
