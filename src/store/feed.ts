@@ -73,7 +73,8 @@ export class Feed {
   private reports = 0;
   /** When the last record was appended. */
   private newest = 0;
-  private retained = Number.POSITIVE_INFINITY;
+  /** All is kept until the owner, who has seen what is there, says otherwise. */
+  private retained = 0;
   private released = 0;
   /** Settles when cursors that are new are on disk: until then a crash would forget whose the records are. */
   private established: Promise<unknown> = Promise.resolve();
@@ -161,7 +162,7 @@ export class Feed {
     });
   }
 
-  /** Keeps records from `position` on, whatever the readers have; the bounds go before it. */
+  /** Keeps records from `position` on, whatever the readers have; all of them until told. The bounds go before it. */
   retain(position: number): void {
     this.retained = position;
     this.release();
