@@ -8,7 +8,7 @@ import { Vm } from '../script/vm.js';
 import { Protocol } from './protocol.js';
 
 /** The handlers that may wait (design §3.1). */
-const HANDLERS = ['init', 'on_connect', 'on_handshake', 'on_message', 'on_close'] as const;
+const HANDLERS = ['init', 'on_connect', 'on_handshake', 'on_message', 'on_close', 'on_command'] as const;
 /** One of them. */
 export type HandlerName = (typeof HANDLERS)[number];
 
