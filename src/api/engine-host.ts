@@ -1,5 +1,6 @@
 /** An engine as the API sees it: lists tell of its own clients; sends reach those of all nodes. */
 
+import type { Leases } from '../engine/bus/leases.js';
 import type { Client } from '../engine/client.js';
 import type { Engine } from '../engine/engine.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
@@ -28,6 +29,7 @@ export class EngineHost implements ApiHost {
   readonly name: string;
   readonly version: string;
   readonly queues: Queues;
+  readonly leases: Leases;
 
   constructor(
     private readonly engine: Engine,
@@ -36,6 +38,7 @@ export class EngineHost implements ApiHost {
     this.name = engine.options.name;
     this.version = facts.version;
     this.queues = engine.queues;
+    this.leases = engine.leases;
   }
 
   get node(): number {

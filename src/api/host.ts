@@ -1,5 +1,6 @@
 /** The narrow interface through which the API sees its process: an engine, or the centre. */
 
+import type { Leases } from '../engine/bus/leases.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
 import type { TraceListener } from '../engine/trace.js';
@@ -68,6 +69,8 @@ export interface ApiHost {
   device(id: string): Promise<DeviceInfo | Failure>;
   /** Buses of links; engines only. */
   buses?(): BusInfo[];
+  /** Lends the line of links; engines only. */
+  readonly leases?: Pick<Leases, 'take' | 'giveBack'>;
   /** Channels with subscribers, by name. */
   channels(page: PageRequest<string>): Promise<Page<ChannelInfo>>;
   /**

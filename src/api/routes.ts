@@ -5,6 +5,7 @@ import { Failure } from '../errors.js';
 import { clientId, fields, queryNumber, text } from './check.js';
 import { CALLS, type Call } from './connmix.js';
 import type { Page } from './host.js';
+import { LEASE_ROUTES } from './lease-routes.js';
 import { METRICS_CONTENT_TYPE } from './metrics-text.js';
 import { PAGE_DEFAULT, PAGE_MAX } from './paging.js';
 import { type Answer, type ApiContext, type Route, route } from './route.js';
@@ -240,6 +241,7 @@ export const ROUTES: readonly Route[] = [
           new Failure(`not_found: no bus ${params.name}`),
       ),
   }),
+  ...LEASE_ROUTES,
   route({
     method: 'GET',
     path: '/v1/health',

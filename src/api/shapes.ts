@@ -141,6 +141,7 @@ export const busInfo = v.object({
   name: v.string(),
   links: v.array(v.string()),
   connected: v.boolean(),
+  lent: v.pipe(v.boolean(), v.description('Somebody outside has the line; requests wait.')),
   load_percent: v.pipe(v.number(), v.description('Of the last minute.')),
   waiting: v.object({ command: v.number(), request: v.number(), poll: v.number() }),
   ...busCounters,

@@ -97,7 +97,7 @@ function add(program: Command, name: string, description: string): Command {
     .description(description)
     .addOption(
       new Option('--api <host:port>', 'address of the API')
-        .argParser(address)
+        .argParser(apiAddress)
         .default({ host: '127.0.0.1', port: DEFAULT_PORT }, `127.0.0.1:${DEFAULT_PORT}`),
     )
     .option('--user <name>', 'who asks')
@@ -159,7 +159,8 @@ async function run(options: ApiOptions, command: (client: ApiClient) => Promise<
   }
 }
 
-function address(text: string): Address {
+/** Reads the address of an API; for options. */
+export function apiAddress(text: string): Address {
   const parsed = parseAddress(text, DEFAULT_PORT);
   if (parsed) return parsed;
   throw new InvalidArgumentError('It must be a host, or host:port, such as 127.0.0.1:6789.');

@@ -61,6 +61,10 @@ export class Bus {
   private lastGood: number | undefined;
   private timer: NodeJS.Timeout | undefined;
   private kicked = false;
+  /** The line is lent: nothing is sent. */
+  private held = false;
+  /** Told when the transaction under way is over. */
+  private idle: (() => void) | undefined;
 
   constructor(
     readonly name: string,
@@ -112,6 +116,21 @@ export class Bus {
       this.kicked = false;
       this.next();
     });
+  }
+
+  /** Sends nothing more; requests wait. Resolves when the transaction under way is over. */
+  hold(): Promise<void> {
+    this.held = true;
+    return new Promise((resolve) => {
+      if (this.current) this.idle = resolve;
+      else resolve();
+    });
+  }
+
+  /** Goes on. */
+  release(): void {
+    this.held = false;
+    this.kick();
   }
 
   /** Whether a transaction should have ended long ago: the arbiter does not work any more. */
@@ -200,6 +219,7 @@ export class Bus {
       name: this.name,
       links: ports.map(({ station }) => station.settings.name),
       connected: ports.some(({ ready }) => ready),
+      lent: this.held,
       load_percent: Math.round(this.load.share(now) * 1000) / 10,
       waiting: this.queue.counts(),
       ...(this.lastGood !== undefined && { last_good: this.lastGood }),
@@ -235,11 +255,11 @@ export class Bus {
     if (this.current) return;
     const now = performance.now();
     this.expire(now);
-    if (now < this.silentUntil) {
+    if (!this.held && now < this.silentUntil) {
       if (this.queue.length > 0) this.wake(this.silentUntil - now);
       return;
     }
-    const request = this.queue.take(({ port }) => port.ready);
+    const request = this.held ? undefined : this.queue.take(({ port }) => port.ready);
     if (request) this.begin(request, now);
     else if (this.queue.length > 0) this.wake(this.queue.earliest - now);
   }
@@ -278,8 +298,10 @@ export class Bus {
     for (const request of this.queue.remove(({ until }) => until <= now)) {
       this.count(request.unit, (counters) => counters.expired++);
       request.unit.breaker.abandonProbe();
-      const why = request.port.ready ? 'the bus is busy' : 'the line is not connected';
-      request.done(new Failure(`timeout: had no turn within ${this.settings.queueSeconds} s: ${why}`));
+      const why = this.held ? 'it is lent' : request.port.ready ? 'it is busy' : 'it is not connected';
+      request.done(
+        new Failure(`timeout: had no turn on the line within ${this.settings.queueSeconds} s: ${why}`),
+      );
     }
   }
 
@@ -324,6 +346,8 @@ export class Bus {
   private end(transaction: Transaction): number {
     const now = performance.now();
     this.current = undefined;
+    this.idle?.();
+    this.idle = undefined;
     clearTimeout(this.timer);
     this.load.add(transaction.began, now);
     this.silentUntil = Math.max(this.silentUntil, now + this.settings.gap * 1000);
