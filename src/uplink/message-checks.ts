@@ -2,7 +2,14 @@
 
 import { MoonwireError } from '../errors.js';
 import { NODES, SEQUENCES } from '../store/ids.js';
-import { CHANGES_PER_MESSAGE, type Message, OUTCOMES, PEERS_PER_MESSAGE } from './messages.js';
+import { MAX_REPORT_TEXT } from '../store/reported.js';
+import {
+  CHANGES_PER_MESSAGE,
+  type Message,
+  OUTCOMES,
+  PEERS_PER_MESSAGE,
+  REPORTS_PER_MESSAGE,
+} from './messages.js';
 
 /** What a value must be, in words, and whether it is. */
 interface Check {
