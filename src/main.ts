@@ -8,6 +8,7 @@ import type { Api } from './api/server.js';
 import type { Center } from './center/center.js';
 import { type CodecRegistry, defaultCodecs } from './codecs/registry.js';
 import type { Config } from './config/schema.js';
+import { Commands } from './engine/commands.js';
 import { Engine, type EngineOptions, type Report } from './engine/engine.js';
 import { MoonwireError, messageOf } from './errors.js';
 import type { Logger } from './log.js';
@@ -235,10 +236,12 @@ async function runEngine(
     monitor?.reported(id),
   );
   let api: Api | undefined;
+  const commands = addresses.length > 0 ? new Commands(engine, await store.map('started')) : undefined;
   const joined =
-    addresses.length > 0
+    commands !== undefined
       ? new (await import('./uplink/connect.js')).Membership(engine, {
           config: config.engine,
+          commands,
           addresses,
           identity: store.identity,
           version: version(),
@@ -264,6 +267,7 @@ async function runEngine(
         mesh_sends: joined.mesh.counters.sends,
         mesh_publishes: joined.mesh.counters.publishes,
         mesh_failures: joined.mesh.counters.failures,
+        commands: commands?.counters ?? {},
       }),
       ...apiCounters(api),
     }),
@@ -304,8 +308,20 @@ async function runCenter(
     { log: log.child({ at: 'registry' }), values: store.part('center') },
   );
   closing.add(() => center.stop());
+  const { Commands: CenterCommands } = await import('./center/commands.js');
+  const commands = new CenterCommands(
+    {
+      map: await store.map('commands'),
+      log: log.child({ at: 'commands' }),
+      nodeOf: (device) => center.registry.device(device)?.node,
+    },
+    { maxAge: config.store.maxAge },
+  );
+  closing.add(async () => commands.stop());
+  center.registry.onDevice = (device) => commands.deviceAttached(device);
   const { followTrace } = await import('./uplink/trace.js');
   const { STREAM } = await import('./uplink/messages.js');
+  center.onStream(STREAM.commands, (engine, stream) => commands.attach(engine, stream));
   const host = new CenterHost(center, version(), (engine, id, listener, ended) =>
     followTrace(engine.openStream(STREAM.log), id, listener, ended),
   );
@@ -322,6 +338,7 @@ async function runCenter(
       center: numbersOf(center.counters),
       center_messages: center.messages,
       relay: numbersOf(center.relay.counters),
+      commands: commands.counters,
       ...apiCounters(api),
     }),
   });

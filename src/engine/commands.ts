@@ -161,7 +161,10 @@ export class Commands {
       const handler = station.program.handler('on_command');
       const [result, error] = await vm.run(handler, [cmd, client.conn()], new CommandOf(client));
       if (result === undefined && error !== undefined) {
-        return failed(id, typeof error === 'object' ? `a ${vm.type(error)}` : textOf(error));
+        return failed(
+          id,
+          typeof error === 'string' ? textOf(error) : `internal: its error is a ${vm.type(error)}`,
+        );
       }
       return this.done(id, client, result);
     } catch (error) {
@@ -245,9 +248,9 @@ export class Commands {
   }
 }
 
-/** A Lua value that is no table as text. */
-function textOf(value: Exclude<LuaValue, object>): string {
-  return typeof value === 'string' ? Buffer.from(value, 'latin1').toString('utf8') : String(value);
+/** A Lua string as text. */
+function textOf(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
 function failed(id: string, error: string): Outcome {

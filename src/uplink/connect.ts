@@ -2,9 +2,11 @@
 
 import type { KeyObject } from 'node:crypto';
 import type { EngineConfig } from '../config/schema.js';
+import type { Commands } from '../engine/commands.js';
 import type { Engine, EngineObserver } from '../engine/engine.js';
 import type { Logger } from '../log.js';
 import { formatAddress } from '../transports/address.js';
+import { CommandChannel } from './commands.js';
 import { Mesh } from './mesh.js';
 import type { EngineStats, ServerInfo } from './messages.js';
 import { STREAM } from './messages.js';
@@ -26,6 +28,8 @@ export interface ConnectOptions {
   };
   readonly version: string;
   readonly log: Logger;
+  /** Does what the centre commands. */
+  readonly commands: Commands;
   /** Port of this engine's API; undefined while it is not open. */
   api(): number | undefined;
 }
@@ -72,6 +76,7 @@ export class Membership {
       took: (scenario, seconds) => engine.sendTimes[scenario].add(seconds),
     });
     engine.mesh.others = this.mesh;
+    const commands = new CommandChannel(options.commands, () => this.uplink.openStream(STREAM.commands), log);
     this.observer = observe(this.registration, this.mesh);
     engine.observers.add(this.observer);
     this.uplink = new Uplink(
@@ -97,8 +102,9 @@ export class Membership {
             engine.nodeChanged();
             this.leased();
             this.mesh.relay(this.uplink.openStream(STREAM.route));
+            commands.up();
           },
-          down: () => {},
+          down: () => commands.down(),
           peers: (list) => this.mesh.peers(list.filter(({ node }) => node !== identity.node)),
         },
       },
