@@ -254,9 +254,8 @@ t.test('a hostile engine: what is no report ends its stream, and nobody else is 
     [1, 'd', Number.NaN, ...good.slice(3)],
     [1, 'd', Number.POSITIVE_INFINITY, ...good.slice(3)],
     [1, 'd', null, null, ...good.slice(4)],
-    [1, 'd', null, 1, undefined, null, null],
     [1, 'd', null, 1, 1, 5, null],
-    [1, 'd', null, 1, 1, null, 'x'.repeat(257)],
+    [1, 'd', null, 1, 1, null, 'x'.repeat(513)],
     { 0: 1 },
     null,
   ];
