@@ -322,8 +322,11 @@ async function runCenter(
   const { followTrace } = await import('./uplink/trace.js');
   const { STREAM } = await import('./uplink/messages.js');
   center.onStream(STREAM.commands, (engine, stream) => commands.attach(engine, stream));
-  const host = new CenterHost(center, version(), (engine, id, listener, ended) =>
-    followTrace(engine.openStream(STREAM.log), id, listener, ended),
+  const host = new CenterHost(
+    center,
+    version(),
+    (engine, id, listener, ended) => followTrace(engine.openStream(STREAM.log), id, listener, ended),
+    commands,
   );
   let api: Api | undefined;
   const monitor = new Monitor({

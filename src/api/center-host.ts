@@ -2,6 +2,7 @@
 
 import * as v from 'valibot';
 import type { Center } from '../center/center.js';
+import type { Commands } from '../center/commands.js';
 import type { EngineSession } from '../center/engine-session.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { TraceListener } from '../engine/trace.js';
@@ -45,6 +46,7 @@ export class CenterHost implements ApiHost {
     private readonly center: Center,
     readonly version: string,
     private readonly remoteTrace: RemoteTrace,
+    readonly commands: Commands,
   ) {
     const { registry, counters } = center;
     this.figures = {
@@ -82,7 +84,10 @@ export class CenterHost implements ApiHost {
     const { pins, registry } = this.center;
     if (registry.list().some((engine) => engine.name === name))
       return new Failure(`conflict: engine ${name} is connected; stop it first`);
-    return (await pins.remove(name)) ? undefined : new Failure(`not_found: no engine ${name}`);
+    const node = pins.named(name)?.node;
+    if (node === undefined || !(await pins.remove(name))) return new Failure(`not_found: no engine ${name}`);
+    this.commands.engineForgotten(node);
+    return undefined;
   }
 
   /**

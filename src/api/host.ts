@@ -1,5 +1,6 @@
 /** The narrow interface through which the API sees its process: an engine, or the centre. */
 
+import type { Commands } from '../center/commands.js';
 import type { Leases } from '../engine/bus/leases.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
@@ -35,6 +36,9 @@ export interface Page<T> {
   readonly unanswered?: readonly string[] | undefined;
 }
 
+/** The centre's commands; these throw and reject with MoonwireError. */
+export type CommandHost = Pick<Commands, 'submit' | 'cancel' | 'get' | 'list' | 'watch' | 'detailOf'>;
+
 /** What the API needs. None of these rejects, except on defects. */
 export interface ApiHost {
   readonly role: 'engine' | 'center';
@@ -67,6 +71,8 @@ export interface ApiHost {
   /** Devices attached to clients, by id. */
   devices(page: PageRequest<string>): Promise<Page<DeviceInfo>>;
   device(id: string): Promise<DeviceInfo | Failure>;
+  /** Commands to devices; centres only. */
+  readonly commands?: CommandHost;
   /** Buses of links; engines only. */
   buses?(): BusInfo[];
   /** Lends the line of links; engines only. */

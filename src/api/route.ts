@@ -4,9 +4,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../errors.js';
 import type { Caller, Need } from './access.js';
 import type { Schema } from './check.js';
+import type { EventStreams } from './event-stream.js';
 import type { ApiHost } from './host.js';
 import type { HealthReport } from './shapes.js';
-import type { TraceStreams } from './trace-stream.js';
 
 /** What tells how the process fares; see monitor.ts. */
 export interface ApiMonitor {
@@ -19,7 +19,7 @@ export interface ApiMonitor {
 export interface ApiContext {
   readonly host: ApiHost;
   readonly monitor: ApiMonitor | undefined;
-  readonly traces: TraceStreams;
+  readonly streams: EventStreams;
   /** The API as OpenAPI. */
   describe(): Promise<object>;
 }
@@ -46,7 +46,13 @@ export interface TextAnswer {
 /** What became of a request. */
 export type Answer =
   /** Plain values, answered as JSON. */
-  | { readonly json: unknown /** 200 when undefined. */; readonly status?: number }
+  | {
+      readonly json: unknown;
+      /** That of the row when undefined. */
+      readonly status?: number;
+      /** Where what was made is found. */
+      readonly location?: string;
+    }
   | TextAnswer
   /** Nothing to say: 204. */
   | 'done'
@@ -67,6 +73,8 @@ export interface Route<P = unknown, Q = unknown, B = unknown> {
   readonly body?: Schema<B>;
   /** The JSON it answers, or the type of another content. */
   readonly answer: Schema | string;
+  /** Status of a good answer, when it is not 200. */
+  readonly status?: 202;
   /** CONNMIX's: answers and errors are `{"E", "r"}`, with status 200. */
   readonly envelope?: true;
   /** How the log names a change, and what it is made to. */

@@ -7,12 +7,12 @@ import type { Config } from '../config/schema.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { Gate } from './access.js';
+import { EventStreams } from './event-stream.js';
 import type { ApiHost } from './host.js';
 import { mayComeFrom, namesThisMachine } from './peer-address.js';
 import type { ApiMonitor } from './route.js';
 import { createRouter } from './router.js';
 import { ROUTES } from './routes.js';
-import { TraceStreams } from './trace-stream.js';
 import type { WorkerSocketCounters } from './worker-socket.js';
 import { WorkerSockets } from './worker-sockets.js';
 
@@ -43,7 +43,7 @@ export interface Api {
   /** The real port when 0 was asked for. */
   readonly port: number;
   readonly counters: ApiCounters;
-  /** Says good-bye to WebSockets and traces, and closes; ends within two seconds. */
+  /** Says good-bye to WebSockets and event streams, and closes; ends within two seconds. */
   close(): Promise<void>;
 }
 
@@ -58,7 +58,7 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
   const { bodyBytes, sendBufferBytes } = config.limits;
   const [idleMs, stallMs] = [config.readTimeout * 1000, config.writeTimeout * 1000];
   const gate = new Gate(options.access, log);
-  const traces = new TraceStreams(stallMs);
+  const streams = new EventStreams(stallMs);
 
   const guard = (request: IncomingMessage): void => {
     if (gate.localOnly && !namesThisMachine(request))
@@ -89,7 +89,7 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
     return description;
   };
   const router = createRouter(
-    { host, monitor: options.monitor, traces, describe },
+    { host, monitor: options.monitor, streams, describe },
     { gate, guard, origins: config.cors, bodyBytes, log },
   );
   const server = createServer(
@@ -123,7 +123,7 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       sockets.close();
-      traces.close();
+      streams.close();
       server.closeIdleConnections();
       const timer = setTimeout(() => {
         sockets.terminate();
