@@ -5,12 +5,14 @@ import type { EngineConfig } from '../config/schema.js';
 import type { Commands } from '../engine/commands.js';
 import type { Engine, EngineObserver } from '../engine/engine.js';
 import type { Logger } from '../log.js';
+import type { ReportSource } from '../store/reported.js';
 import { formatAddress } from '../transports/address.js';
 import { CommandChannel } from './commands.js';
 import { Mesh } from './mesh.js';
 import type { EngineStats, ServerInfo } from './messages.js';
 import { STREAM } from './messages.js';
 import { Registration } from './registration.js';
+import { UplinkReports } from './reports.js';
 import type { RequestHandler } from './requests.js';
 import { serveTrace, type Watch } from './trace.js';
 import { Uplink } from './uplink.js';
@@ -30,6 +32,8 @@ export interface ConnectOptions {
   readonly log: Logger;
   /** Does what the centre commands. */
   readonly commands: Commands;
+  /** What devices report; left out, it does not go to the centre. */
+  readonly reports?: ReportSource | undefined;
   /** Port of this engine's API; undefined while it is not open. */
   api(): number | undefined;
 }
@@ -38,6 +42,7 @@ export interface ConnectOptions {
 export class Membership {
   readonly uplink: Uplink;
   readonly mesh: Mesh;
+  readonly reports: UplinkReports | undefined;
   private readonly registration: Registration;
   private readonly observer: EngineObserver;
   private leased = (): void => {};
@@ -103,12 +108,17 @@ export class Membership {
             this.leased();
             this.mesh.relay(this.uplink.openStream(STREAM.route));
             commands.up();
+            this.reports?.up(() => this.uplink.openStream(STREAM.reports));
           },
-          down: () => commands.down(),
+          down: () => {
+            commands.down();
+            this.reports?.down();
+          },
           peers: (list) => this.mesh.peers(list.filter(({ node }) => node !== identity.node)),
         },
       },
     );
+    if (options.reports) this.reports = new UplinkReports(options.reports, log, this.uplink.messages);
   }
 
   /** Opens the mesh point and begins to look for the centre. Rejects with `conflict` when the port is taken. */

@@ -4,20 +4,10 @@ import { messageOf } from '../errors.js';
 import { type Logger, LogThrottle } from '../log.js';
 import type { MuxStream } from '../mux/index.js';
 import { RangeSet } from '../store/ranges.js';
-import type { Lane, Ranges, ReportBatch, ReportTaker } from '../store/reported.js';
+import type { Lane, ReportBatch, ReportSource, ReportTaker } from '../store/reported.js';
 import { type RetryOptions, retryDelay } from '../transports/keepopen.js';
 import type { MessageCounters } from './message-stream.js';
 import { type LaneCounters, ReportLane } from './report-lane.js';
-
-/** What holds the reports: the outbox. */
-export interface ReportSource {
-  /** Offers to `taker` from now on; undefined: to nobody, and what was not acknowledged waits. */
-  connect(taker: ReportTaker | undefined): void;
-  /** The taker may have room on a lane again. */
-  ready(lane: Lane): void;
-  /** The centre has these. Anything may come here: what was never sent too. */
-  acknowledged(epoch: number, ranges: Ranges): void;
-}
 
 /** Rising for ever; names are metric labels. */
 export interface ReportsCounters extends LaneCounters {

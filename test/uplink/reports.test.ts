@@ -5,10 +5,17 @@ import { MoonwireError } from '../../src/errors.js';
 import { silentLogger } from '../../src/log.js';
 import type { MuxStream } from '../../src/mux/index.js';
 import { RangeSet } from '../../src/store/ranges.js';
-import type { Lane, Ranges, ReportBatch, ReportRecord, ReportTaker } from '../../src/store/reported.js';
+import type {
+  Lane,
+  Ranges,
+  ReportBatch,
+  ReportRecord,
+  ReportSource,
+  ReportTaker,
+} from '../../src/store/reported.js';
 import { newMessageCounters } from '../../src/uplink/message-stream.js';
 import { MAX_REC_BYTES, STREAM } from '../../src/uplink/messages.js';
-import { type ReportSource, UplinkReports } from '../../src/uplink/reports.js';
+import { UplinkReports } from '../../src/uplink/reports.js';
 import { sessionPair, until } from './support.js';
 
 const RETRY = { minSeconds: 0.01, maxSeconds: 0.05, stableSeconds: 0 };
