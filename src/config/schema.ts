@@ -42,6 +42,10 @@ export type Config = Frozen<v.InferOutput<typeof configSchema>>;
 export type EngineConfig = Config['engine'];
 /** One of `engine.servers`. */
 export type ServerConfig = EngineConfig['servers'][number];
+/** `tls` of a server, the registry or an API. */
+export type ServerTls = NonNullable<ServerConfig['tls']>;
+/** `tls` of a link, and `engine.centerTls`. */
+export type ClientTls = NonNullable<EngineConfig['centerTls']>;
 /** One of `engine.links`; `kind` tells which of `serial`, `tcp`, `udp` it has. */
 export type LinkConfig = EngineConfig['links'][number];
 /** One of `dev.simulate`. */
