@@ -46,7 +46,7 @@ const MAX_UNSAVED = 5000;
 /** Longest wait a sink may ask for, in seconds. */
 const MAX_BUSY = 3600;
 /** How long a delivery under way may take when the process stops, and then to give up, in milliseconds. */
-const GRACE_MS = 2000;
+const GRACE_MS = 1000;
 
 export class SinkDelivery {
   private readonly counters = { delivered: 0, retried: 0, dead: 0 };

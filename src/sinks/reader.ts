@@ -121,9 +121,9 @@ export class FeedReader {
 
   private add(entry: FeedEntry): void {
     const { position, payload, reports } = entry;
-    let record: Partial<FeedRecord>;
+    let deliveries: Delivery[];
     try {
-      record = CBOR.decode(payload) as Partial<FeedRecord>;
+      deliveries = deliveriesOf(CBOR.decode(payload) as Partial<FeedRecord>);
     } catch (error) {
       this.counters.unreadable += reports;
       this.items.push({ delivery: undefined, reports, position, index: 0, bytes: 0 });
@@ -132,7 +132,6 @@ export class FeedReader {
       }
       return;
     }
-    const deliveries = deliveriesOf(record);
     const skip = position === this.cursor.position ? this.cursor.skip : 0;
     const bytes = payload.length / Math.max(1, deliveries.length);
     for (let index = skip; index < deliveries.length; index++) {

@@ -53,13 +53,21 @@ const credentials = {
   password: optional(text(1024), 'Password, best taken from the environment.'),
 };
 
+const TEMPLATE = /^(?:[^{}+#\0]|\{(?:engine|node|device|topic)\})+$/;
+
+const topicTemplate = reader(
+  'a topic of 1 to 1024 characters without + and #, with {engine} {node} {device} {topic} as placeholders',
+  (value) => (typeof value === 'string' && value.length <= 1024 && TEMPLATE.test(value) ? value : undefined),
+  { type: 'string', maxLength: 1024 },
+);
+
 const mqtt = section({
   url: required(url(['mqtt', 'mqtts'], false), 'The broker: mqtt://host:1883, or mqtts:// for TLS.'),
   ...credentials,
   version: setting(numberOf([4, 5]), 5, 'Protocol version: 5, or 4 for MQTT 3.1.1.'),
   clientId: optional(text(128), 'Client identifier; a random one when left out.'),
   topic: setting(
-    text(1024),
+    topicTemplate,
     'moonwire/{engine}/{device}',
     'Topic: {engine} {node} {device} {topic} stand for what the report has; / + # in them become %-codes, but / in {topic} stays.',
   ),
