@@ -6,6 +6,7 @@ import type { ApiHost } from './api/host.js';
 import { Monitor } from './api/monitor.js';
 import type { Api } from './api/server.js';
 import type { Center } from './center/center.js';
+import type { Intake } from './center/reports.js';
 import { type CodecRegistry, defaultCodecs } from './codecs/registry.js';
 import type { Config } from './config/schema.js';
 import { Commands } from './engine/commands.js';
@@ -13,6 +14,7 @@ import { Engine, type EngineOptions, type Report } from './engine/engine.js';
 import { MoonwireError, messageOf } from './errors.js';
 import type { Logger } from './log.js';
 import { LIBRARY_ROOT, version } from './package.js';
+import type { Feed } from './store/feed.js';
 import { clientId, nodeOf } from './store/ids.js';
 import { MemoryKeyValue } from './store/keyvalue.js';
 import { openStore, type Store } from './store/store.js';
@@ -303,6 +305,7 @@ async function runCenter(
   const { Center } = await import('./center/center.js');
   const { CenterHost } = await import('./api/center-host.js');
   const { registry, joinToken, apiServer } = config.center;
+  const taking = await openReports(config, log, store, closing);
   const center = new Center(
     { registry, joinToken: joinToken ?? config.engine.joinToken, trustedKeys },
     { log: log.child({ at: 'registry' }), values: store.part('center') },
@@ -322,6 +325,9 @@ async function runCenter(
   const { followTrace } = await import('./uplink/trace.js');
   const { STREAM } = await import('./uplink/messages.js');
   center.onStream(STREAM.commands, (engine, stream) => commands.attach(engine, stream));
+  const { ReportStreams } = await import('./center/reports-streams.js');
+  const reports = taking && new ReportStreams(taking.intake.take.bind(taking.intake), log, center.messages);
+  if (reports) center.onStream(STREAM.reports, (engine, stream) => reports.serve(engine, stream));
   const host = new CenterHost(
     center,
     version(),
@@ -342,6 +348,12 @@ async function runCenter(
       center_messages: center.messages,
       relay: numbersOf(center.relay.counters),
       commands: commands.counters,
+      ...(taking &&
+        reports && {
+          intake: taking.intake.counters,
+          received: taking.intake.received.counters,
+          report_streams: reports.counters,
+        }),
       ...apiCounters(api),
     }),
   });
@@ -349,6 +361,29 @@ async function runCenter(
   await center.start();
   api = await serveApi(host, apiServer, config, log, options, monitor, closing);
   return { center, store, api };
+}
+
+/**
+ * Opens what takes reports in and keeps them for the sinks. Undefined when the disk allows nothing of the kind: then
+ * reports stay where they come from.
+ */
+async function openReports(
+  config: Config,
+  log: Logger,
+  store: Store,
+  closing: Closing,
+): Promise<{ intake: Intake; feed: Feed } | undefined> {
+  const { openIntake } = await import('./center/reports-open.js');
+  const readers = config.sinks.map(({ name }) => name);
+  const own = log.child({ at: 'reports' });
+  try {
+    const opened = await openIntake({ store: config.store, values: store.part('feed'), readers, log: own });
+    closing.add(() => opened.feed.close());
+    return opened;
+  } catch (error) {
+    own.error('no reports can be taken in', { reason: messageOf(error) });
+    return undefined;
+  }
 }
 
 /** What an API counts, once it is there. */
@@ -372,7 +407,10 @@ async function serveApi(
 ): Promise<Api> {
   const { startApi } = await import('./api/server.js');
   const access = options.access ?? (() => config.access);
-  const api = await startApi(host, { config: settings, access, log: log.child({ at: 'api' }), monitor });
+  const own = log.child({ at: 'api' });
+  const tls =
+    settings.tls && new (await import('./transports/tlscredentials.js')).TlsCredentials(settings.tls, own);
+  const api = await startApi(host, { config: settings, access, log: own, monitor, tls });
   closing.add(() => api.close());
   return api;
 }
