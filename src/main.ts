@@ -14,9 +14,11 @@ import { Engine, type EngineOptions, type Report } from './engine/engine.js';
 import { MoonwireError, messageOf } from './errors.js';
 import type { Logger } from './log.js';
 import { LIBRARY_ROOT, version } from './package.js';
+import type { Clock } from './store/clock.js';
 import type { Feed } from './store/feed.js';
 import { clientId, nodeOf } from './store/ids.js';
 import { MemoryKeyValue } from './store/keyvalue.js';
+import type { Outbox } from './store/outbox.js';
 import { openStore, type Store } from './store/store.js';
 import type { Uplink } from './uplink/uplink.js';
 
@@ -47,7 +49,7 @@ export interface CenterProcess extends Process {
 export interface GatewayOptions {
   /** Codecs for `mix.codec`; default: those Moonwire brings. */
   codecs?: CodecRegistry;
-  /** Takes what scripts report; default: a line of the log. Of a durable report the promise is waited for. */
+  /** Takes what scripts report, in place of the outbox. Of a durable report the promise is waited for. */
   report?(report: Report): void | Promise<void>;
   /** `access` as it is now, a new object when it changed; default: that of the configuration. */
   access?(): Config['access'];
@@ -72,19 +74,15 @@ function buildEngine(
   store: Store,
   log: Logger,
   own: GatewayOptions,
-  reported: (deviceId: string) => void,
+  report: (report: Report) => void | Promise<void>,
 ): Engine {
   const { identity, ids } = store;
-  const take = own.report ?? ((report: Report) => logReport(log, report));
   return new Engine(options, {
     log,
     node: () => identity.node,
     isOwn: (id) => nodeOf(id) === identity.node || nodeOf(id) === 0,
     nextClientId: () => clientId(identity.node, ids.nextSequence()),
-    report: (report) => {
-      reported(report.deviceId);
-      return take(report);
-    },
+    report,
     values: store.kv,
     codecs: own.codecs ?? defaultCodecs(options.script.roots),
   });
@@ -121,7 +119,7 @@ export function checkEngine(config: Config, log: Logger): string[] {
   });
 }
 
-/** Reports go to the log as long as there is no centre to take them. */
+/** Reports are shown in the log where nobody else shows them. */
 function logReport(log: Logger, { deviceId, values, time, quality, topic }: Report): void {
   log.info(`report from ${deviceId}`, {
     ...(values !== null && typeof values === 'object' && !Array.isArray(values) ? values : { values }),
@@ -234,9 +232,19 @@ async function runEngine(
   addresses: Config['engine']['centerRegistry'],
 ): Promise<Omit<Gateway, 'stop'>> {
   let monitor: Monitor | undefined;
-  const engine = buildEngine(engineOptions(await withPorts(config, log)), store, log, options, (id) =>
-    monitor?.reported(id),
-  );
+  const alone = addresses.length === 0;
+  // Where neither a centre nor a sink takes reports, they would only fill the disk.
+  const keeping =
+    options.report || (alone && config.sinks.length === 0)
+      ? undefined
+      : await outboxOf(config, store, closing, log);
+  const outbox = keeping?.outbox;
+  const shown = !options.report && config.sinks.length === 0 && config.engine.centerRegistry.length === 0;
+  const engine = buildEngine(engineOptions(await withPorts(config, log)), store, log, options, (report) => {
+    monitor?.reported(report.deviceId);
+    if (shown) logReport(log, report);
+    return options.report ? options.report(report) : outbox?.report(report);
+  });
   let api: Api | undefined;
   const commands = addresses.length > 0 ? new Commands(engine, await store.map('started')) : undefined;
   const joined =
@@ -248,6 +256,8 @@ async function runEngine(
           identity: store.identity,
           version: version(),
           log: log.child({ at: 'uplink' }),
+          reports: outbox,
+          heard: (time) => keeping?.clock.heard(time),
           api: () => api?.port,
         })
       : undefined;
@@ -343,6 +353,7 @@ async function runCenter(
     log,
     store: store.health,
     center: host.figures,
+    intake: taking?.intake.engines,
     counters: () => ({
       center: numbersOf(center.counters),
       center_messages: center.messages,
@@ -384,6 +395,20 @@ async function openReports(
     own.error('no reports can be taken in', { reason: messageOf(error) });
     return undefined;
   }
+}
+
+/** The engine's outbox; it closes after all that reports and all that takes from it. */
+async function outboxOf(
+  config: Config,
+  store: Store,
+  closing: Closing,
+  log: Logger,
+): Promise<{ outbox: Outbox; clock: Clock }> {
+  const { openOutbox } = await import('./store/outbox-open.js');
+  const shared = config.engine.centerRegistry.length === 0;
+  const opened = await openOutbox(config, store, shared, log.child({ at: 'outbox' }));
+  closing.add(() => opened.outbox.close());
+  return opened;
 }
 
 /** What an API counts, once it is there. */

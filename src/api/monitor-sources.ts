@@ -47,6 +47,9 @@ export interface CenterSource {
   readonly refusals: Readonly<Record<string, number>>;
 }
 
+/** Reports taken in since the start, by the name of the engine: new ones, and those that had come before. */
+export type IntakeSource = ReadonlyMap<string, { readonly received: number; readonly repeats: number }>;
+
 /**
  * Counters of parts, by the name of the part: objects of numbers that only rise, whose names become values of the
  * label `event`. What else an object holds is left out.

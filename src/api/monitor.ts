@@ -14,6 +14,7 @@ import { writeEngineMetrics } from './metrics-engine.js';
 import {
   serviceCounters,
   writeCenterMetrics,
+  writeIntakeMetrics,
   writePartCounters,
   writeScriptMetrics,
   writeStoreMetrics,
@@ -21,7 +22,13 @@ import {
 } from './metrics-parts.js';
 import { ProcessWatch } from './metrics-process.js';
 import { MetricsText } from './metrics-text.js';
-import type { CenterSource, PartCounters, StoreSource, UplinkSource } from './monitor-sources.js';
+import type {
+  CenterSource,
+  IntakeSource,
+  PartCounters,
+  StoreSource,
+  UplinkSource,
+} from './monitor-sources.js';
 import type { HealthReport } from './shapes.js';
 
 /** What a process runs; what it has not is left out. */
@@ -36,6 +43,7 @@ export interface MonitorOptions {
   readonly uplink?: UplinkSource;
   readonly store?: StoreSource;
   readonly center?: CenterSource;
+  readonly intake?: IntakeSource | undefined;
   /** Counters of parts that have no metrics of their own. */
   readonly counters?: () => PartCounters;
   /** Milliseconds between two looks for what is wrong. */
@@ -70,7 +78,7 @@ export class Monitor {
 
   /** The answer to a scrape, of type `METRICS_CONTENT_TYPE`. */
   readonly metrics = (): string => {
-    const { role, name, version, engine, uplink, store, center, counters } = this.options;
+    const { role, name, version, engine, uplink, store, center, intake, counters } = this.options;
     const text = new MetricsText();
     text.gauge('moonwire_info', 'What runs here.', [[{ role, name, version }, 1]]);
     if (engine) {
@@ -79,6 +87,7 @@ export class Monitor {
       writeScriptMetrics(text, engine.services.metrics);
     }
     if (center) writeCenterMetrics(text, center);
+    if (intake) writeIntakeMetrics(text, intake);
     if (uplink) writeUplinkMetrics(text, uplink());
     if (store) writeStoreMetrics(text, store());
     writePartCounters(text, { ...(engine && serviceCounters(engine)), ...counters?.() });

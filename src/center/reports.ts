@@ -52,8 +52,8 @@ export interface IntakeCounters {
   unreadable: number;
 }
 
-/** What one node has sent, since this process began. */
-export interface NodeCounters {
+/** What one engine has sent, since this process began. */
+export interface EngineCounters {
   received: number;
   repeats: number;
 }
@@ -64,16 +64,16 @@ interface NoteRecord {
 }
 
 const CBOR = cborCodec();
-/** Nodes that are counted apart. */
-const MAX_NODES = 10_000;
+/** Engines that are counted apart; beyond them the counters begin anew. */
+const MAX_ENGINES = 10_000;
 /** Ranges in one record of a note: some hundred KiB at most. */
 const NOTE_NUMBERS = 16_384;
 
 /** The intake of one process; the only writer of its feed. */
 export class Intake {
   readonly counters: IntakeCounters = { received: 0, repeats: 0, deferred: 0, unreadable: 0 };
-  /** By node number. */
-  readonly nodes = new Map<number, NodeCounters>();
+  /** By the name of the engine. */
+  readonly engines = new Map<string, EngineCounters>();
   readonly received: Received;
 
   private feed!: IntakeFeed;
@@ -124,7 +124,7 @@ export class Intake {
       const fresh = this.freshOf(node, batch);
       try {
         if (fresh.length > 0) this.keep(node, engine, batch, fresh);
-        const counted = this.countersOf(node);
+        const counted = this.countersOf(engine);
         const repeats = batch.records.length - fresh.length;
         this.counters.repeats += repeats;
         counted.repeats += repeats;
@@ -153,7 +153,7 @@ export class Intake {
     this.feed.append(CBOR.encode(record), fresh.length);
     this.remember(record);
     this.counters.received += fresh.length;
-    this.countersOf(node).received += fresh.length;
+    this.countersOf(engine).received += fresh.length;
   }
 
   private remember({ n, e, ep, at, r }: FeedRecord): void {
@@ -168,12 +168,12 @@ export class Intake {
     for (const report of r) observe(from, report);
   }
 
-  private countersOf(node: number): NodeCounters {
-    let counters = this.nodes.get(node);
+  private countersOf(engine: string): EngineCounters {
+    let counters = this.engines.get(engine);
     if (!counters) {
-      if (this.nodes.size >= MAX_NODES) this.nodes.clear();
+      if (this.engines.size >= MAX_ENGINES) this.engines.clear();
       counters = { received: 0, repeats: 0 };
-      this.nodes.set(node, counters);
+      this.engines.set(engine, counters);
     }
     return counters;
   }

@@ -99,7 +99,7 @@ t.test('what is new goes into the feed once; all of it is acknowledged', async (
   t.equal(seen.length, 7);
   t.equal(seen[0], '7 barn meter-1 1');
   t.match(intake.counters, { received: 7, repeats: 2, deferred: 0 });
-  t.same(intake.nodes.get(7), { received: 6, repeats: 2 });
+  t.same(intake.engines.get('barn'), { received: 6, repeats: 2 });
   t.same(
     CBOR.decode(feed.durable[0]!),
     {
