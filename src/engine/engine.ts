@@ -88,6 +88,8 @@ export class Engine {
   readonly clients = new Map<number, Client>();
   /** The client that attached a device last. */
   readonly devices = new Map<string, Client>();
+  /** Clients of which a durable report, made for the frame at hand, is not safe. */
+  readonly unsafe = new WeakSet<Client>();
   /** Told of clients, channels and devices that come and go. */
   readonly observers = new Set<EngineObserver>();
   readonly channels = new Channels({

@@ -34,6 +34,8 @@ export interface ConnectOptions {
   readonly commands: Commands;
   /** What devices report; left out, it does not go to the centre. */
   readonly reports?: ReportSource | undefined;
+  /** Takes the centre's time, Unix seconds, as it is now. */
+  heard?(time: number): void;
   /** Port of this engine's API; undefined while it is not open. */
   api(): number | undefined;
 }
@@ -103,7 +105,8 @@ export class Membership {
         identity,
         registration: this.registration,
         owner: {
-          up: () => {
+          up: ({ time }) => {
+            options.heard?.(time);
             engine.nodeChanged();
             this.leased();
             this.mesh.relay(this.uplink.openStream(STREAM.route));
