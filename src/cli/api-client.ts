@@ -82,6 +82,11 @@ export class ApiClient {
     return isMap(result) ? result : this.notMoonwire();
   }
 
+  /** Makes something of ours; returns what it is. Throws as {@link get}. */
+  async create(path: string, params: object): Promise<Record<string, unknown>> {
+    return this.parse(await this.post(path, JSON.stringify(params)));
+  }
+
   private async post(path: string, body: string): Promise<string> {
     try {
       return await this.bodyOf(await this.open('POST', path, body));
@@ -155,7 +160,7 @@ export class ApiClient {
       call.on('response', () => clearTimeout(late));
       call.end(body);
     });
-    if (response.statusCode === 200 || response.statusCode === 204) return response;
+    if ([200, 202, 204].includes(response.statusCode!)) return response;
     throw await this.refusalOf(response);
   }
 
