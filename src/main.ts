@@ -6,7 +6,7 @@ import type { ApiHost } from './api/host.js';
 import { Monitor } from './api/monitor.js';
 import type { Api } from './api/server.js';
 import type { Center } from './center/center.js';
-import type { Intake } from './center/reports.js';
+import type { Intake, ReportObserver } from './center/reports.js';
 import { type CodecRegistry, defaultCodecs } from './codecs/registry.js';
 import type { Config } from './config/schema.js';
 import { Commands } from './engine/commands.js';
@@ -271,6 +271,7 @@ async function runEngine(
     log,
     engine,
     store: store.health,
+    outbox: outbox && (() => outbox.status()),
     ...(uplink && { uplink: () => ({ ...uplink.state, flaps: uplink.counters.flaps }) }),
     counters: () => ({
       ...(joined && {
@@ -288,6 +289,7 @@ async function runEngine(
   const host = new EngineHost(engine, {
     version: version(),
     api: () => api?.address,
+    outbox: () => outbox?.status(),
     ...(uplink && { uplink: () => uplink.state }),
   });
   api = await serveApi(host, config.engine.apiServer, config, log, options, monitor, closing);
@@ -315,7 +317,10 @@ async function runCenter(
   const { Center } = await import('./center/center.js');
   const { CenterHost } = await import('./api/center-host.js');
   const { registry, joinToken, apiServer } = config.center;
-  const taking = await openReports(config, log, store, closing);
+  const { Devices } = await import('./center/devices.js');
+  const devices = new Devices(await store.map('devices'), log.child({ at: 'devices' }));
+  closing.add(async () => devices.stop());
+  const taking = await openReports(config, log, store, closing, devices.observe);
   const center = new Center(
     { registry, joinToken: joinToken ?? config.engine.joinToken, trustedKeys },
     { log: log.child({ at: 'registry' }), values: store.part('center') },
@@ -331,7 +336,10 @@ async function runCenter(
     { maxAge: config.store.maxAge },
   );
   closing.add(async () => commands.stop());
-  center.registry.onDevice = (device) => commands.deviceAttached(device);
+  center.registry.onDevice = (device, node) => {
+    devices.attached(device, center.registry.engineOfNode(node)?.name ?? '');
+    commands.deviceAttached(device);
+  };
   const { followTrace } = await import('./uplink/trace.js');
   const { STREAM } = await import('./uplink/messages.js');
   center.onStream(STREAM.commands, (engine, stream) => commands.attach(engine, stream));
@@ -343,6 +351,7 @@ async function runCenter(
     version(),
     (engine, id, listener, ended) => followTrace(engine.openStream(STREAM.log), id, listener, ended),
     commands,
+    devices,
   );
   let api: Api | undefined;
   const monitor = new Monitor({
@@ -359,6 +368,7 @@ async function runCenter(
       center_messages: center.messages,
       relay: numbersOf(center.relay.counters),
       commands: commands.counters,
+      devices: devices.counters,
       ...(taking &&
         reports && {
           intake: taking.intake.counters,
@@ -383,12 +393,19 @@ async function openReports(
   log: Logger,
   store: Store,
   closing: Closing,
+  observe?: ReportObserver,
 ): Promise<{ intake: Intake; feed: Feed } | undefined> {
   const { openIntake } = await import('./center/reports-open.js');
   const readers = config.sinks.map(({ name }) => name);
   const own = log.child({ at: 'reports' });
   try {
-    const opened = await openIntake({ store: config.store, values: store.part('feed'), readers, log: own });
+    const opened = await openIntake({
+      store: config.store,
+      values: store.part('feed'),
+      readers,
+      log: own,
+      ...(observe && { observe }),
+    });
     closing.add(() => opened.feed.close());
     return opened;
   } catch (error) {

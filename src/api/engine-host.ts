@@ -7,7 +7,8 @@ import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
 import type { TraceListener } from '../engine/trace.js';
 import { Failure } from '../errors.js';
-import type { ApiHost, ClientFilter, Page, PageRequest } from './host.js';
+import type { OutboxStatus } from '../store/outbox-status.js';
+import type { ApiHost, ClientFilter, DeviceFilter, Page, PageRequest } from './host.js';
 import { describedPage } from './paging.js';
 import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
 
@@ -20,6 +21,8 @@ export interface EngineHostFacts {
   readonly version: string;
   /** Where the API is reached, "host:port"; undefined while it is not. */
   api(): string | undefined;
+  /** The outbox, where there is one. */
+  outbox?(): OutboxStatus | undefined;
   /** The link to the centre: whether it is up, and since when in Unix seconds. Undefined for an engine alone. */
   uplink?(): { readonly connected: boolean; readonly since?: number | undefined };
 }
@@ -107,8 +110,13 @@ export class EngineHost implements ApiHost {
     return undefined;
   }
 
-  async devices(page: PageRequest<string>): Promise<Page<DeviceInfo>> {
+  async devices(
+    { engine = this.name, attached = true, label }: DeviceFilter,
+    page: PageRequest<string>,
+  ): Promise<Page<DeviceInfo>> {
     const { devices } = this.engine;
+    // An engine knows of no labels, nor of devices that have left.
+    if (engine !== this.name || !attached || label !== undefined) return { items: [] };
     return describedPage(devices.keys(), page, (id) => this.describeDevice(id, devices.get(id)!));
   }
 
@@ -117,6 +125,10 @@ export class EngineHost implements ApiHost {
     return client
       ? this.describeDevice(id, client)
       : new Failure('not_found: no such device is attached here');
+  }
+
+  outbox(): OutboxStatus | undefined {
+    return this.facts.outbox?.();
   }
 
   buses(): BusInfo[] {
@@ -173,7 +185,7 @@ export class EngineHost implements ApiHost {
   }
 
   private describeDevice(id: string, client: Client): DeviceInfo {
-    return { id, client: String(client.id), engine: this.name };
+    return { id, attached: true, client: String(client.id), engine: this.name };
   }
 
   private find(id: number): Client | Failure {

@@ -1,7 +1,7 @@
 /** A route of the HTTP API as data: the router, access control and `/openapi.json` all come from it. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Failure } from '../errors.js';
+import { Failure } from '../errors.js';
 import type { Caller, Need } from './access.js';
 import type { Schema } from './check.js';
 import type { EventStreams } from './event-stream.js';
@@ -86,4 +86,9 @@ export interface Route<P = unknown, Q = unknown, B = unknown> {
 export function route<P, Q, B>(row: Route<P, Q, B>): Route {
   // Each request is checked by the row's own schemas before its functions see it.
   return row as unknown as Route;
+}
+
+/** A result as JSON; a failure as it is. */
+export function jsonOr<T extends object>(result: T | Failure): Answer {
+  return result instanceof Failure ? result : { json: result };
 }

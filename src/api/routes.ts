@@ -5,18 +5,19 @@ import { Failure } from '../errors.js';
 import { clientId, fields, text } from './check.js';
 import { COMMAND_ROUTES } from './command-routes.js';
 import { CALLS, type Call } from './connmix.js';
+import { DEVICE_ROUTES } from './device-routes.js';
 import type { Watch } from './event-stream.js';
 import { LEASE_ROUTES } from './lease-routes.js';
 import { METRICS_CONTENT_TYPE } from './metrics-text.js';
+import { OUTBOX_ROUTES } from './outbox-routes.js';
 import { pageLimit as limit, pageAnswer, pageSchema } from './paging.js';
-import { type Answer, type ApiContext, type Route, route } from './route.js';
+import { type ApiContext, jsonOr, type Route, route } from './route.js';
 import type { EngineInfo } from './shapes.js';
 import {
   busInfo,
   channelInfo,
   clientDetail,
   clientInfo,
-  deviceInfo,
   engineInfo,
   type HealthReport,
   healthReport,
@@ -176,24 +177,7 @@ export const ROUTES: readonly Route[] = [
       return (await streams.stream(watch, outgoing, caller)) ?? 'answered';
     },
   }),
-  route({
-    method: 'GET',
-    path: '/v1/devices',
-    needs: 'read',
-    summary: 'Devices attached to clients, by id.',
-    query: page,
-    answer: pageSchema('devices', deviceInfo),
-    run: async ({ host }, { query }) => pageAnswer('devices', await host.devices(query)),
-  }),
-  route({
-    method: 'GET',
-    path: '/v1/devices/{id}',
-    needs: 'read',
-    summary: 'One device, and the client it is reached through.',
-    params: fields({ id: name }),
-    answer: deviceInfo,
-    run: async ({ host }, { params }) => jsonOr(await host.device(params.id)),
-  }),
+  ...DEVICE_ROUTES,
   ...COMMAND_ROUTES,
   route({
     method: 'GET',
@@ -226,6 +210,7 @@ export const ROUTES: readonly Route[] = [
       ),
   }),
   ...LEASE_ROUTES,
+  ...OUTBOX_ROUTES,
   route({
     method: 'GET',
     path: '/v1/health',
@@ -273,10 +258,6 @@ export const ROUTES: readonly Route[] = [
     run: async ({ describe }) => ({ json: await describe() }),
   }),
 ];
-
-function jsonOr<T extends object>(result: T | Failure): Answer {
-  return result instanceof Failure ? result : { json: result };
-}
 
 /** Engines with a known API. One that listens on every address is reached where this request arrived. */
 function nodesOf(engines: readonly EngineInfo[], here: string | undefined): object[] {

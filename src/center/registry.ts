@@ -3,7 +3,6 @@
 import { nodeOf } from '../store/ids.js';
 import { EngineRecord, type RecordIndex, type RecordLimits } from './engine-record.js';
 import type { EngineSession } from './engine-session.js';
-import { pageAfter } from './page.js';
 
 /** A client as the registry knows it. */
 export interface ClientEntry {
@@ -42,7 +41,7 @@ export class Registry {
   /** Where a device is attached; several engines may say so, as long as one has not noticed that it left: the newest is last. */
   private readonly devices = new Map<string, Place | Place[]>();
   /** Told of devices that are attached, or are reached elsewhere. */
-  onDevice: (device: string) => void = () => {};
+  onDevice: (device: string, node: number) => void = () => {};
   private readonly index: RecordIndex = {
     channelOpened: (name, node) => this.addChannel(name, node),
     channelClosed: (name, node) => this.removeChannel(name, node),
@@ -51,12 +50,13 @@ export class Registry {
       const place = { client, node };
       // What is told once more may be older than what others have told.
       this.setPlaces(device, again ? [place, ...others] : [...others, place]);
-      this.onDevice(device);
+      this.onDevice(device, node);
     },
     deviceDetached: (device, node) => {
       const others = this.placesOf(device).filter((place) => place.node !== node);
       this.setPlaces(device, others);
-      if (others.length > 0) this.onDevice(device);
+      const last = others.at(-1);
+      if (last) this.onDevice(device, last.node);
     },
   };
 
@@ -143,10 +143,9 @@ export class Registry {
     return place && { device, ...place };
   }
 
-  /** Attached devices in the order of their names. `after`: the last name of the page before. */
-  devicesAfter(after = '', limit = 100): DeviceEntry[] {
-    const most = Math.min(Math.max(1, limit), MAX_PAGE);
-    return pageAfter(this.devices.keys(), after, most).map((device) => this.device(device)!);
+  /** Ids of the attached devices, in no order. */
+  deviceIds(): Iterable<string> {
+    return this.devices.keys();
   }
 
   private placesOf(device: string): readonly Place[] {
