@@ -1,5 +1,7 @@
 /** What monitoring needs to know of parts it may not import; `main.ts` gives it. All are fast and never fail. */
 
+import type { OutboxStatus } from '../store/outbox-status.js';
+
 /** The engine's uplink as it stands. */
 export interface UplinkFigures {
   readonly connected: boolean;
@@ -35,6 +37,9 @@ export interface StoreFigures {
     | undefined;
 }
 export type StoreSource = () => StoreFigures;
+
+/** The engine's outbox. */
+export type OutboxSource = () => OutboxStatus;
 
 /** What the centre knows of its engines. */
 export interface CenterSource {

@@ -9,8 +9,10 @@ import { DeviceWatch } from './alerts-devices.js';
 import { Webhook } from './alerts-webhook.js';
 import { Health, type HealthCheck } from './health.js';
 import { centerCheck, engineChecks, lagCheck, storeCheck, uplinkCheck } from './health-checks.js';
+import { outboxCheck } from './health-outbox.js';
 import { writeBusMetrics } from './metrics-buses.js';
 import { writeEngineMetrics } from './metrics-engine.js';
+import { writeOutboxMetrics } from './metrics-outbox.js';
 import {
   serviceCounters,
   writeCenterMetrics,
@@ -25,6 +27,7 @@ import { MetricsText } from './metrics-text.js';
 import type {
   CenterSource,
   IntakeSource,
+  OutboxSource,
   PartCounters,
   StoreSource,
   UplinkSource,
@@ -42,6 +45,7 @@ export interface MonitorOptions {
   readonly engine?: Engine;
   readonly uplink?: UplinkSource;
   readonly store?: StoreSource;
+  readonly outbox?: OutboxSource | undefined;
   readonly center?: CenterSource;
   readonly intake?: IntakeSource | undefined;
   /** Counters of parts that have no metrics of their own. */
@@ -78,7 +82,7 @@ export class Monitor {
 
   /** The answer to a scrape, of type `METRICS_CONTENT_TYPE`. */
   readonly metrics = (): string => {
-    const { role, name, version, engine, uplink, store, center, intake, counters } = this.options;
+    const { role, name, version, engine, uplink, store, outbox, center, intake, counters } = this.options;
     const text = new MetricsText();
     text.gauge('moonwire_info', 'What runs here.', [[{ role, name, version }, 1]]);
     if (engine) {
@@ -90,6 +94,7 @@ export class Monitor {
     if (intake) writeIntakeMetrics(text, intake);
     if (uplink) writeUplinkMetrics(text, uplink());
     if (store) writeStoreMetrics(text, store());
+    if (outbox) writeOutboxMetrics(text, outbox());
     writePartCounters(text, { ...(engine && serviceCounters(engine)), ...counters?.() });
     this.writeOwn(text);
     this.process.write(text);
@@ -116,12 +121,13 @@ export class Monitor {
   }
 
   private healthChecks(): HealthCheck[] {
-    const { engine, uplink, store, center } = this.options;
+    const { engine, uplink, store, outbox, center } = this.options;
     return [
       ...(engine ? engineChecks(engine) : []),
       ...(center ? [centerCheck(center)] : []),
       ...(uplink ? [uplinkCheck(uplink)] : []),
       ...(store ? [storeCheck(store)] : []),
+      ...(outbox ? [outboxCheck(outbox)] : []),
       lagCheck(this.process),
     ];
   }

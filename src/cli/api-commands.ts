@@ -80,6 +80,13 @@ export function addApiCommands(program: Command): void {
       await run(options, (client) => command(client, device, name, params, options));
     });
 
+  add(program, 'outbox', 'the reports an engine keeps, how long it can, and what was dropped').action(
+    async (options: ApiOptions) => {
+      const { outbox } = await import('./outbox.js');
+      await run(options, (client) => outbox(client, options));
+    },
+  );
+
   add(program, 'bus', 'how the buses of an engine fare, or the units of one')
     .argument('[link]', 'name of the bus: that of its link, unless the configuration names it')
     .action(async (name: string | undefined, options: ApiOptions) => {
