@@ -81,14 +81,12 @@ t.test('a link that carries nothing any more, and tells nobody', async (t) => {
   for (const meter of meters) await meter.take(3);
   const stops = meters.map((meter) => meter.start(20));
   await pause(100);
-  for (let i = 0; i < 2; i++) {
-    const accepted = proxy.accepted;
-    proxy.drop();
-    // The heartbeat notices; reports go on meanwhile.
-    while (proxy.accepted === accepted) await pause(20);
-    await engine.until<Outbox>('/v1/outbox', ({ connected }) => connected);
-    await pause(100);
-  }
+  const { accepted } = proxy;
+  proxy.drop();
+  // The heartbeat notices; reports go on meanwhile.
+  while (proxy.accepted === accepted) await pause(20);
+  await engine.until<Outbox>('/v1/outbox', ({ connected }) => connected);
+  await pause(100);
   for (const stop of stops) stop();
   for (const meter of meters) await meter.take(1);
   const found = await arrivals.all(meters.flatMap(({ taken }) => [...taken]));
@@ -105,7 +103,7 @@ t.test('the clock jumps a day ahead and two days back', { skip }, async (t) => {
   const { center } = cluster;
   const engine = cluster.engines[0]!;
   const meters = [new Reporter(t, engine, 'eco'), new Reporter(t, engine, 'durable', 10_000)];
-  for (const offset of ['+0', '+1d', '-1d']) {
+  for (const offset of ['+1d', '-1d']) {
     jump(offset);
     const stops = meters.map((meter) => meter.start(20));
     for (const meter of meters) await meter.take(2);
