@@ -47,11 +47,8 @@ export function handleFrame(client: Client, frame: Uint8Array, type: MessageType
 export function handleDecoded(client: Client, { messages, decoded }: Decoded): Promise<void> | undefined {
   const { station } = client;
   const { protocol } = station.program;
-  station.counters.messages += messages.length;
-  client.messages += messages.length;
-  if (client.tracers) for (const message of messages) traceMessage(client, message);
   if (protocol.replyFirst) acknowledge(client, decoded);
-  const ok = deliver(client, messages, 0);
+  const ok = handOver(client, messages);
   if (ok instanceof Promise) {
     return ok.then((done) => {
       if (done && !protocol.replyFirst) acknowledge(client, decoded);
@@ -59,6 +56,14 @@ export function handleDecoded(client: Client, { messages, decoded }: Decoded): P
   }
   if (ok && !protocol.replyFirst) acknowledge(client, decoded);
   return undefined;
+}
+
+/** Hands messages to the script; false when it failed at one of them. */
+export function handOver(client: Client, messages: readonly Pushable[]): boolean | Promise<boolean> {
+  client.station.counters.messages += messages.length;
+  client.messages += messages.length;
+  if (client.tracers) for (const message of messages) traceMessage(client, message);
+  return deliver(client, messages, 0);
 }
 
 /** Runs `on_message` once a message; stops at the first error, so that the frame is not acknowledged. */
