@@ -275,7 +275,9 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     const { limits, native } = this.station;
     const reached = this.paused ? undefined : native?.check(this, now);
     if (reached) {
-      this.closeFor('closedIdle', reached.limit, reached.message);
+      this.station.counters.closedIdle++;
+      this.station.limitReached(this, reached.limit, reached.message);
+      this.endFor(new MoonwireError('timeout', reached.message));
       return;
     }
     // A peer that was slowed down cannot be blamed for its silence.

@@ -28,15 +28,16 @@ export const REASON = {
 /** One of them. */
 export type Reason = (typeof REASON)[keyof typeof REASON];
 
-/** Return codes of CONNACK in MQTT 3.1.1 (3.2.2.3); what has none there is "server unavailable". */
+/** Return codes of CONNACK in MQTT 3.1.1 (3.2.2.3). */
 const RETURN_CODES: Partial<Record<Reason, number>> = {
   [REASON.unsupportedVersion]: 1,
   [REASON.clientIdInvalid]: 2,
   [REASON.badCredentials]: 4,
   [REASON.notAuthorized]: 5,
+  [REASON.serverBusy]: 3,
 };
 
-/** The return code of a CONNACK that refuses, for MQTT 3.1 and 3.1.1. */
-export function returnCode(reason: Reason): number {
-  return RETURN_CODES[reason] ?? 3;
+/** The return code of a CONNACK that refuses, for MQTT 3.1 and 3.1.1; where there is none, none is sent (3.2.2.3). */
+export function returnCode(reason: Reason): number | undefined {
+  return RETURN_CODES[reason];
 }

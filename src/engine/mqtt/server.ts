@@ -184,8 +184,10 @@ export class MqttServer implements NativeProtocol {
   }
 
   private refuse(client: Client, version: MqttVersion, reason: Reason): void {
-    const code = version === 5 ? { reasonCode: reason } : { returnCode: returnCode(reason) };
-    this.write(client, version, { cmd: 'connack', sessionPresent: false, ...code });
+    const code = returnCode(reason);
+    if (version === 5) this.write(client, 5, { cmd: 'connack', sessionPresent: false, reasonCode: reason });
+    else if (code !== undefined)
+      this.write(client, version, { cmd: 'connack', sessionPresent: false, returnCode: code });
   }
 
   // -- What a client that has logged in sends -------------------------------------------------------------------

@@ -215,7 +215,7 @@ export class Session implements Subscriber {
     const packet: IPublishPacket = {
       cmd: 'publish',
       topic: publication.topic,
-      payload: publication.payload as Buffer,
+      payload: bufferOf(publication.payload),
       qos,
       retain,
       dup: again,
@@ -268,4 +268,9 @@ function sizeOf({ publication }: Copy): number {
 /** Whether the send buffer has no room for a message. */
 function isFull(client: Client, copy: Copy): boolean {
   return client.connection.pendingBytes + sizeOf(copy) > client.station.limits.sendBufferBytes;
+}
+
+/** The same bytes as mqtt-packet wants them. */
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
