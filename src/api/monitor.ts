@@ -11,6 +11,7 @@ import { Health, type HealthCheck } from './health.js';
 import { centerCheck, engineChecks, lagCheck, storeCheck, uplinkCheck } from './health-checks.js';
 import { writeBusMetrics } from './metrics-buses.js';
 import { writeEngineMetrics } from './metrics-engine.js';
+import { writeMqttMetrics } from './metrics-mqtt.js';
 import {
   serviceCounters,
   writeCenterMetrics,
@@ -76,6 +77,7 @@ export class Monitor {
     if (engine) {
       writeEngineMetrics(text, engine);
       writeBusMetrics(text, engine);
+      writeMqttMetrics(text, engine);
       writeScriptMetrics(text, engine.services.metrics);
     }
     if (center) writeCenterMetrics(text, center);
