@@ -101,7 +101,7 @@ async function serve(c: Context<Env>, row: Route, context: ApiContext, log: Logg
       incoming,
       outgoing,
     };
-    return respond(c, await run(row, context, request, log));
+    return respond(c, await run(row, context, request, log), row.status);
   } catch (error) {
     if (!row.envelope) throw error;
     return respond(c, { json: { E: envelopeOf(error) } });
@@ -124,13 +124,17 @@ async function run(
   return audit ? audited(log, request.caller, audit.action, audit.target(request), perform) : perform();
 }
 
-function respond(c: Context<Env>, answer: Exclude<Answer, Failure>): Response {
+function respond(c: Context<Env>, answer: Exclude<Answer, Failure>, status?: number): Response {
   if (answer === 'answered') return RESPONSE_ALREADY_SENT;
   if (answer === 'done') return c.body(null, 204);
   c.header('cache-control', 'no-store');
   if ('text' in answer) return c.body(answer.text, 200, { 'content-type': answer.contentType });
+  if (answer.location !== undefined) c.header('location', answer.location);
   c.header('content-type', 'application/json');
-  return c.newResponse(json.encode(answer.json) as Uint8Array<ArrayBuffer>, (answer.status ?? 200) as 200);
+  return c.newResponse(
+    json.encode(answer.json) as Uint8Array<ArrayBuffer>,
+    (answer.status ?? status ?? 200) as 200,
+  );
 }
 
 function answerProblem(c: Context<Env>, problem: { status: number; code: string; detail: string }): Response {

@@ -43,7 +43,7 @@ export function handleFrame(client: Client, frame: Uint8Array, type: MessageType
   return handleDecoded(client, result);
 }
 
-/** Hands the messages of a frame to the script, and acknowledges the frame unless that failed. */
+/** Hands the messages of a frame to the script, and acknowledges it unless that failed or a durable report did. */
 export function handleDecoded(client: Client, { messages, decoded }: Decoded): Promise<void> | undefined {
   const { station } = client;
   const { protocol } = station.program;
@@ -58,12 +58,20 @@ export function handleDecoded(client: Client, { messages, decoded }: Decoded): P
   return undefined;
 }
 
-/** Hands messages to the script; false when it failed at one of them. */
+/**
+ * Hands messages to the script; false when it failed at one of them, or a durable report did. A device deletes what
+ * was acknowledged; it sends the frame once more otherwise.
+ */
 export function handOver(client: Client, messages: readonly Pushable[]): boolean | Promise<boolean> {
-  client.station.counters.messages += messages.length;
+  const { station } = client;
+  const { unsafe } = station.engine;
+  station.counters.messages += messages.length;
   client.messages += messages.length;
   if (client.tracers) for (const message of messages) traceMessage(client, message);
-  return deliver(client, messages, 0);
+  unsafe.delete(client);
+  const done = deliver(client, messages, 0);
+  if (done instanceof Promise) return done.then((ok) => ok && !unsafe.has(client));
+  return done && !unsafe.has(client);
 }
 
 /** Runs `on_message` once a message; stops at the first error, so that the frame is not acknowledged. */

@@ -16,6 +16,7 @@ const HANDLERS = [
   'on_authorize',
   'on_message',
   'on_close',
+  'on_command',
 ] as const;
 /** One of them. */
 export type HandlerName = (typeof HANDLERS)[number];

@@ -135,6 +135,16 @@ export class Journal {
     return this.segments[0]?.base ?? this.durableEnd;
   }
 
+  /** Position after the first segment, which may be released as a whole; undefined when it is the only one. */
+  get firstEnd(): number | undefined {
+    return this.segments.length > 1 ? this.segments[0]!.end : undefined;
+  }
+
+  /** Bytes of all segments, and those waiting in memory. */
+  get bytes(): number {
+    return this.diskBytes + this.pending;
+  }
+
   /** Bytes at which a new segment begins. */
   get segmentBytes(): number {
     return this.settings.segmentBytes;
@@ -330,14 +340,15 @@ export class Journal {
   private async writeAll(): Promise<void> {
     while (this.pending > 0) {
       this.batch ??= this.takeBuffer();
+      const part = this.fitting(this.batch);
       try {
-        await this.writeBatch(this.batch);
+        await this.writePart(part);
       } catch (error) {
         await this.fail(error);
         return;
       }
-      this.durableEnd += this.batch.length;
-      this.batch = undefined;
+      this.durableEnd += part.length;
+      this.batch = part.length < this.batch.length ? this.batch.subarray(part.length) : undefined;
       if (this.failure)
         this.settings.log.info('the disk takes records again', { folder: this.settings.folder });
       this.failure = undefined;
@@ -355,7 +366,24 @@ export class Journal {
     return batch;
   }
 
-  private async writeBatch(batch: Buffer): Promise<void> {
+  /** The records of a batch that fit into a segment, one at least. */
+  private fitting(batch: Buffer): Buffer {
+    const { segmentBytes } = this.settings;
+    const last = this.segments.at(-1);
+    const left = last && (this.writer || this.resumable) ? segmentBytes - last.bytes : 0;
+    if (batch.length <= left) return batch;
+    // What does not fit into the one that is written begins a new one, unless it was to be split anyway.
+    const room = Math.max(left, 0) > segmentBytes / 2 ? left : segmentBytes - SEGMENT_HEADER_BYTES;
+    if (batch.length <= room) return batch;
+    let end = 0;
+    for (let next = 0; next < batch.length; end = next) {
+      next += RECORD_HEADER_BYTES + payloadAt(batch, next).length;
+      if (next > room && end > 0) break;
+    }
+    return batch.subarray(0, end);
+  }
+
+  private async writePart(batch: Buffer): Promise<void> {
     if (this.diskBytes + batch.length > this.settings.maxBytes) {
       throw new Error(`the journal has reached its ${this.settings.maxBytes} bytes`);
     }

@@ -42,6 +42,16 @@ export interface ReportTaker {
   offer(lane: Lane, batch: ReportBatch): boolean;
 }
 
+/** Gives what it holds to whoever takes it: an outbox. */
+export interface ReportSource {
+  /** Offers to `taker` from now on; undefined: to nobody, and what was not acknowledged waits. */
+  connect(taker: ReportTaker | undefined): void;
+  /** The taker may have room on a lane again. */
+  ready(lane: Lane): void;
+  /** These are safe elsewhere. Anything may come here: what was never offered too. */
+  acknowledged(epoch: number, ranges: Ranges): void;
+}
+
 /**
  * A record of the feed, which is CBOR: new reports of one batch. Records without `r` are notes of the intake, which
  * other readers pass over.

@@ -2,7 +2,14 @@
 
 import { MoonwireError } from '../errors.js';
 import { NODES, SEQUENCES } from '../store/ids.js';
-import { CHANGES_PER_MESSAGE, type Message, OUTCOMES, PEERS_PER_MESSAGE } from './messages.js';
+import { MAX_REPORT_TEXT } from '../store/reported.js';
+import {
+  CHANGES_PER_MESSAGE,
+  type Message,
+  OUTCOMES,
+  PEERS_PER_MESSAGE,
+  REPORTS_PER_MESSAGE,
+} from './messages.js';
 
 /** What a value must be, in words, and whether it is. */
 interface Check {
@@ -133,7 +140,8 @@ const ATTACHMENT: Check = {
 
 const EPOCH = whole(0, 2 ** 48 - 1);
 const SEQUENCE = whole(1, Number.MAX_SAFE_INTEGER);
-const REPORT_TEXT = text(0, MAX_REPORT_TEXT);
+/** What an outbox adds to a quality has room too. */
+const REPORT_TEXT = text(0, 2 * MAX_REPORT_TEXT);
 const REPORT: Check = {
   expected: '[seq, device, time or null, mono, values, topic or null, quality or null]',
   ok: (value) =>
@@ -143,7 +151,6 @@ const REPORT: Check = {
     DEVICE.ok(value[1]) &&
     (value[2] === null || SECONDS.ok(value[2])) &&
     SECONDS.ok(value[3]) &&
-    value[4] !== undefined &&
     (value[5] === null || REPORT_TEXT.ok(value[5])) &&
     (value[6] === null || REPORT_TEXT.ok(value[6])),
 };

@@ -313,6 +313,77 @@ t.test('spontaneous messages reach on_message while a handler waits', { skip }, 
   t.match(l.results(), [{ values: [8] }, { unit: 77, values: [1] }]);
 });
 
+t.test('what is sent without a request takes its turn', { skip }, async (t) => {
+  const seen: string[] = [];
+  const held: (() => void)[] = [];
+  const l = await line(
+    t,
+    `function on_connect(id, conn)
+      mix.after(0.01, function()
+        conn:send({ unit = 8, function_code = 6, address = 1, value = 2 })
+        conn:send("12345678")
+      end)
+      ask(conn, 1, nil, 5)
+      ask(conn, 2, nil, 6)
+    end`,
+    (request, answer) => {
+      const [unit, code] = request;
+      seen.push(code === 0x32 ? 'bytes' : `${code === 6 ? 'write' : 'ask'} ${unit}`);
+      if (unit === 9) answer(request);
+      if (unit === 2) answer(registers(request));
+      if (unit === 1)
+        held.push(() => {
+          seen.push('answer 1');
+          answer(registers(request));
+        });
+    },
+    'timeout: 5, retries: 0',
+  );
+  await until(() => held.length === 1);
+  const { mesh, clients } = l.engine.engine;
+  const [client] = clients.keys();
+  const write = { unit: 9, function_code: 6, address: 1, value: 2 };
+  const sent = [write, { unit: 9 }].map((data) => mesh.send(client!, { data }));
+  await until(() => (l.bus().waiting as { command: number }).command === 4);
+  held[0]!();
+  t.match(await Promise.all(sent), [undefined, { message: /^function_code must be/ }]);
+  await until(() => l.results().length === 3);
+  t.same(seen.slice(0, 2), ['ask 1', 'answer 1'], 'nothing during the transaction');
+  t.equal(seen[5], 'ask 2', 'before what was asked later');
+  t.same(seen.sort(), ['answer 1', 'ask 1', 'ask 2', 'bytes', 'write 8', 'write 9']);
+  t.match(l.results(), [{ values: [5] }, { values: [6] }, { unit: 9, function_code: 6 }]);
+  t.match(l.bus(), { requests: 5, replies: 2, broadcasts: 3, timeouts: 0 });
+});
+
+t.test(
+  'clear_buffer drops what the bus holds; what waits to be sent ends with its line',
+  { skip },
+  async (t) => {
+    const l = await line(
+      t,
+      `function on_connect(id, conn)
+      if started then return end
+      started = true
+      mix.after(0, function() ask(conn, 1) end)
+      mix.after(0.1, function()
+        while conn:clear_buffer() == 0 do mix.sleep(0.01) end
+        mix.report("cleared", {})
+        mix.report("queued", { err = conn:send("12345678") })
+        conn:close()
+      end)
+    end`,
+      (_request, answer) => answer(rtu(1, 3, 2, 0, 1).subarray(0, 4)),
+      'timeout: 5, silence: 5, retries: 0',
+    );
+    await until(() => l.results().length === 3);
+    const failed = /^was not sent: closed: the connection ended$/;
+    await until(() => l.engine.log.some(({ message }) => failed.test(message)));
+    t.match(l.results(), [{}, {}, { err: /^closed/ }]);
+    t.equal(l.asked.length, 1);
+    t.equal(l.bus().interrupted, 2);
+  },
+);
+
 t.test(
   'pymodbus answers reads, a write, and what it does not have',
   { skip: skip || pymodbusMissing() },

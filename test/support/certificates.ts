@@ -6,17 +6,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 
-/** PEM files of an authority and of two certificates it signed. */
+/** PEM files of a certificate. */
+export interface Issued {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** PEM files of an authority and of certificates it signed. */
 export interface Certificates {
+  readonly folder: string;
   readonly ca: string;
   /** For 127.0.0.1 and localhost. */
-  readonly server: { readonly cert: string; readonly key: string };
-  readonly client: { readonly cert: string; readonly key: string };
+  readonly server: Issued;
+  readonly client: Issued;
+  /** Signs another one; `name`: of its files, and its common name. */
+  issue(name: string, extension: string): Issued;
+  /** Runs openssl in the folder, where the authority is ca.pem and ca.key. */
+  openssl(...args: string[]): void;
 }
 
 export function makeCertificates(t: Test): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-tls-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const file = (name: string): string => join(folder, name);
   const openssl = (...args: string[]): void => {
     execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
@@ -33,7 +44,7 @@ export function makeCertificates(t: Test): Certificates {
     '-out',
     'ca.pem',
   );
-  const issue = (name: string, extension: string) => {
+  const issue = (name: string, extension: string): Issued => {
     const [cert, key] = [file(`${name}.pem`), file(`${name}.key`)];
     const signer = ['-CA', 'ca.pem', '-CAkey', 'ca.key'];
     openssl(
@@ -52,6 +63,9 @@ export function makeCertificates(t: Test): Certificates {
     return { cert, key };
   };
   return {
+    folder,
+    issue,
+    openssl,
     ca: file('ca.pem'),
     server: issue('server', 'subjectAltName=IP:127.0.0.1,DNS:localhost'),
     client: issue('client', 'extendedKeyUsage=clientAuth'),

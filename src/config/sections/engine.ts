@@ -19,6 +19,7 @@ import { REGISTRY_PORT } from './center.js';
 import { link } from './links.js';
 import { luavm } from './luavm.js';
 import { mqtt } from './mqtt.js';
+import { outbox } from './outbox.js';
 import { server } from './servers.js';
 import { clientTls } from './tls.js';
 
@@ -52,6 +53,7 @@ export const engine = section({
   heartbeat: setting(heartbeat, {}, 'How soon a dead uplink is noticed.'),
   meshPoint: setting(section(endpoint(6788, 'the mesh point')), {}, 'Where other engines arrive.'),
   apiServer: setting(apiServer(6789), {}, 'The API of the engine.'),
+  outbox: setting(outbox, {}, 'Reports that wait to be taken.'),
   luavm: setting(luavm, {}, 'What all scripts share.'),
   mqtt: setting(mqtt, {}, 'What MQTT servers keep for their devices.'),
   servers: setting(list(server, 256), [], 'What devices connect to.'),
