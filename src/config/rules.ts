@@ -92,10 +92,11 @@ function isEveryAddress(bind: unknown): boolean {
   return bind === '0.0.0.0' || bind === '::';
 }
 
-/** Servers and links share one space of names: they are labels in logs and metrics. */
+/** Servers and links share one space of names: they are labels in logs and metrics. Sinks have their own. */
 function checkNames(read: unknown, report: Report): void {
   const everything = [...items(read, 'engine', 'servers'), ...items(read, 'engine', 'links')];
   reportRepeated(everything, report);
+  reportRepeated(items(read, 'sinks'), report);
 }
 
 function reportRepeated(entries: readonly [Step[], unknown][], report: Report): void {

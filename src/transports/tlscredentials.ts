@@ -21,8 +21,9 @@ import { dayOf, ticketKeys } from './tlstickets.js';
 const LOOK_MS = 1000;
 /** Seconds for which a session can be resumed, at most until its day is over and with it the key of its ticket. */
 const SESSION_SECONDS = 43_200;
-/** How long before its end a certificate is worth a warning, in milliseconds: renewals come at 30 days. */
-const EXPIRY_WARNING_MS = 14 * 86_400_000;
+/** A certificate with less than this left, in milliseconds and as a share of its life, should have been renewed. */
+const RENEWAL_MS = 14 * 86_400_000;
+const RENEWAL_SHARE = 1 / 6;
 
 interface Contexts {
   /** For the first certificate. */
@@ -173,7 +174,9 @@ export class TlsCredentials {
 
   private warnOfExpiry(): void {
     for (const { leaf, file } of this.files.credentials) {
-      if (Date.parse(leaf.validTo) > Date.now() + EXPIRY_WARNING_MS) continue;
+      const end = Date.parse(leaf.validTo);
+      const share = (end - Date.parse(leaf.validFrom)) * RENEWAL_SHARE;
+      if (end - Date.now() > Math.min(RENEWAL_MS, share)) continue;
       this.log.warn(`TLS: a certificate ends soon or has ended: ${leaf.validTo}`, { file });
     }
   }

@@ -9,9 +9,11 @@ import { type Logger, silentLogger } from '../../src/log.js';
 import { SinkDelivery } from '../../src/sinks/delivery.js';
 import { openSink } from '../../src/sinks/registry.js';
 import type { Delivery, Sink } from '../../src/sinks/sink.js';
+import { Sinks } from '../../src/sinks/sinks.js';
 import { Feed } from '../../src/store/feed.js';
 import { type KeyValue, MemoryKeyValue } from '../../src/store/keyvalue.js';
 import type { FeedRecord, ReportRecord } from '../../src/store/reported.js';
+import { openStore, type Store } from '../../src/store/store.js';
 
 const CBOR = cborCodec();
 export const EPOCH = 281_474_976_710_655;
@@ -135,4 +137,15 @@ export class TestSink implements Sink {
   get ids(): string[] {
     return this.batches.flat().map(({ id }) => id);
   }
+}
+
+/** Begins to deliver from a feed in a store of its own, in the folder `path`, to `out.jsonl` there. */
+export async function openFileDelivery(path: string): Promise<{ store: Store; feed: Feed; sinks: Sinks }> {
+  const log = silentLogger;
+  const store = await openStore({ path, log });
+  const config = sinkConfig({ file: { path: join(path, 'out.jsonl') }, batch: { records: 20 } });
+  const values = store.part('feed');
+  const limits = { maxBytes: 2 ** 24, maxAge: 86_400 };
+  const feed = await Feed.open({ folder: join(path, 'feed'), values, readers: ['file'], log, ...limits });
+  return { store, feed, sinks: await Sinks.start([config], feed, join(path, 'dead'), log) };
 }

@@ -21,17 +21,16 @@ export interface Certificates {
   readonly client: Issued;
   /** Signs another one; `name`: of its files, and its common name. */
   issue(name: string, extension: string): Issued;
-  /** Runs openssl in the folder, where the authority is ca.pem and ca.key. */
-  openssl(...args: string[]): void;
+  /** Runs openssl in the folder, where the authority is ca.pem and ca.key; returns what it prints. */
+  openssl(...args: string[]): string;
 }
 
 export function makeCertificates(t: Test): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-tls-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const file = (name: string): string => join(folder, name);
-  const openssl = (...args: string[]): void => {
-    execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-  };
+  const openssl = (...args: string[]): string =>
+    execFileSync('openssl', args, { cwd: folder, stdio: 'pipe', encoding: 'utf8' });
   const keyOptions = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
   openssl(
     'req',
