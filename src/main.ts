@@ -67,6 +67,7 @@ export function engineOptions(config: Config): EngineOptions {
     servers: engine.servers,
     links: engine.links,
     luavm: engine.luavm,
+    mqtt: engine.mqtt,
   };
 }
 

@@ -167,7 +167,8 @@ export class EngineHost implements ApiHost {
       const client = devices.get(device);
       return client ? [client] : [];
     }
-    return channel === undefined ? clients.values() : channels.of(channel);
+    if (channel === undefined) return clients.values();
+    return [...channels.of(channel)].flatMap((subscriber) => subscriber.client ?? []);
   }
 
   private describe(client: Client): ClientInfo {

@@ -13,6 +13,7 @@ import { outboxCheck } from './health-outbox.js';
 import { feedCheck, sinkCheck } from './health-sinks.js';
 import { writeBusMetrics } from './metrics-buses.js';
 import { writeEngineMetrics } from './metrics-engine.js';
+import { writeMqttMetrics } from './metrics-mqtt.js';
 import { writeOutboxMetrics } from './metrics-outbox.js';
 import {
   serviceCounters,
@@ -95,6 +96,7 @@ export class Monitor {
     if (engine) {
       writeEngineMetrics(text, engine);
       writeBusMetrics(text, engine);
+      writeMqttMetrics(text, engine);
       writeScriptMetrics(text, engine.services.metrics);
     }
     if (center) writeCenterMetrics(text, center);

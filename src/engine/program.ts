@@ -8,7 +8,16 @@ import { Vm } from '../script/vm.js';
 import { Protocol } from './protocol.js';
 
 /** The handlers that may wait (design §3.1). */
-const HANDLERS = ['init', 'on_connect', 'on_handshake', 'on_message', 'on_close', 'on_command'] as const;
+const HANDLERS = [
+  'init',
+  'on_connect',
+  'on_handshake',
+  'on_authenticate',
+  'on_authorize',
+  'on_message',
+  'on_close',
+  'on_command',
+] as const;
 /** One of them. */
 export type HandlerName = (typeof HANDLERS)[number];
 
@@ -30,13 +39,13 @@ export class Program {
   readonly protocol: Protocol;
 
   /**
-   * Loads `entry` into `vm`. `webSocket`: its messages are those of a WebSocket, not frames of a protocol of its own.
+   * Loads `entry` into `vm`. `ready`: its messages come as they are (WebSocket, MQTT), not as frames of a protocol of its own.
    * Throws ScriptError when it does not compile, does not run or is no valid entry.
    */
   constructor(
     readonly vm: Vm,
     readonly entry: string,
-    webSocket = false,
+    ready = false,
   ) {
     const { source } = vm.load(entry);
     for (const name of HANDLERS) {
@@ -48,7 +57,7 @@ export class Program {
       this.handlers.set(name, handler);
     }
     try {
-      this.protocol = webSocket ? Protocol.forWebSocket(vm) : Protocol.fromScript(vm);
+      this.protocol = ready ? Protocol.forWebSocket(vm) : Protocol.fromScript(vm);
     } catch (error) {
       throw new ScriptError(`${source.name}: ${(error as Error).message}`);
     }
