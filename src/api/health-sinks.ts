@@ -9,10 +9,11 @@ const TOLD_SECONDS = 300;
 /** What is kept for the sinks is on disk, and sound. */
 export function feedCheck(feed: FeedSource): HealthCheck {
   return function* check() {
-    const { error, damagedParts, damagedBytes } = feed();
+    const { error, damagedParts, damagedBytes, unreadableParts, unreadableBytes } = feed();
     if (error !== undefined) yield { code: 'feed_failing', text: `no reports can be taken in: ${error}` };
-    if (damagedParts === 0) return;
-    const text = `${damagedParts} damaged parts of the feed (${damagedBytes} bytes) were passed over`;
+    const [parts, bytes] = [damagedParts + unreadableParts, damagedBytes + unreadableBytes];
+    if (parts === 0) return;
+    const text = `${parts} damaged parts of the feed (${bytes} bytes) were passed over`;
     yield { code: 'feed_damaged', text };
   };
 }

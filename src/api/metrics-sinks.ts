@@ -8,7 +8,11 @@ export function writeFeedMetrics(text: MetricsText, feed: JournalHealth): void {
   text.gauge('moonwire_feed_bytes', 'Bytes on disk of what is kept for the sinks.', feed.diskBytes);
   text.gauge('moonwire_feed_pending_bytes', 'Bytes in memory that are not on disk yet.', feed.pendingBytes);
   text.counter('moonwire_feed_failures_total', 'Writes that the disk refused.', feed.failures);
-  text.gauge('moonwire_feed_damaged_bytes', 'Bytes on disk that could not be read.', feed.damagedBytes);
+  text.gauge(
+    'moonwire_feed_damaged_bytes',
+    'Bytes on disk that could not be read.',
+    feed.damagedBytes + feed.unreadableBytes,
+  );
 }
 
 export function writeSinkMetrics(text: MetricsText, sinks: readonly SinkFigures[]): void {

@@ -17,6 +17,9 @@ const FEED: JournalHealth = {
   damagedParts: 0,
   damagedBytes: 0,
   tornBytes: 0,
+  writtenBytes: 4096,
+  unreadableParts: 0,
+  unreadableBytes: 0,
 };
 
 t.test('the API tells how sinks fare', async (t) => {
@@ -67,7 +70,7 @@ t.test(
     sink = sinkFigures({ dropped: 1, dead: 1 });
     t.same(codes(320), [['reports_undelivered', 'broker']]);
 
-    const bad = { ...FEED, error: 'ENOSPC', damagedParts: 1, damagedBytes: 9 };
+    const bad = { ...FEED, error: 'ENOSPC', damagedParts: 1, damagedBytes: 9, unreadableParts: 1, unreadableBytes: 3 };
     t.same([...feedCheck(() => FEED)(0)], []);
     t.same(
       [...feedCheck(() => bad)(0)].map(({ code }) => code),
@@ -75,3 +78,8 @@ t.test(
     );
   },
 );
+  t.match(
+    [...feedCheck(() => bad)(0)],
+    [{ code: 'feed_failing' }, { code: 'feed_damaged', text: /^2 damaged parts of the feed \(12 bytes\)/ }],
+  );
+});
