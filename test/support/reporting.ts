@@ -1,10 +1,20 @@
 /** A cluster whose engines report what they are told to, and whose centre writes what arrives to a file. */
 
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import type { Cluster, Node } from './cluster.js';
+import { type Cluster, Node } from './cluster.js';
+import { freePorts } from './ports.js';
 
 /** Answers `eco N` and `durable N` with `ok N` once the report is taken, or with the error. */
 const SCRIPT = `
@@ -42,6 +52,45 @@ export function reporting(cluster: Cluster, outbox = '{}'): Arrivals {
     writeFileSync(path, text.replace('  servers:\n', `  outbox: ${outbox}\n  servers:\n`));
   }
   return new Arrivals(file);
+}
+
+/** One process that reports and delivers what it reports itself; started, and stopped with the test. */
+export async function reportingAlone(
+  t: Test,
+  command: 'engine' | 'single',
+): Promise<{ node: Node; arrivals: Arrivals }> {
+  const folder = mkdtempSync(join(tmpdir(), 'moonwire-alone-'));
+  const [api, mesh, port, registry, centerApi] = (await freePorts(5)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  mkdirSync(join(folder, 'lua'));
+  writeFileSync(join(folder, 'lua/lines.lua'), SCRIPT);
+  const [file, arrived] = [join(folder, 'node.yaml'), join(folder, 'arrived.jsonl')];
+  writeFileSync(
+    file,
+    `engine:
+  name: alone
+  outbox: { spillDelay: 0.3 }
+  apiServer: { port: ${api} }
+  meshPoint: { port: ${mesh} }
+  servers: [{ name: lines, port: ${port}, bind: 127.0.0.1, entry: lua/lines.lua }]
+center: { registry: { port: ${registry} }, apiServer: { port: ${centerApi} } }
+script: { roots: [${join(folder, 'lua')}] }
+store: { path: ${join(folder, 'data')} }
+sinks: [{ file: { path: ${arrived}, rotateAge: 0 } }]
+`,
+  );
+  const node = new Node('alone', command, file, api, port);
+  t.teardown(async () => {
+    await node.stop('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
+  await node.start();
+  return { node, arrivals: new Arrivals(arrived) };
 }
 
 /** What the file has. */
