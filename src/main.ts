@@ -27,6 +27,9 @@ import type { Uplink } from './uplink/uplink.js';
 /** How long an engine that never had a node number waits for its first before devices may connect. */
 const FIRST_LEASE_MS = 2000;
 
+/** How long the note of how far a sink has come waits for others: what was delivered meanwhile may come again. */
+const CURSOR_DELAY_MS = 1000;
+
 /** What every process of Moonwire runs. */
 export interface Process {
   readonly store: Store;
@@ -192,6 +195,8 @@ export function startEngine(config: Config, log: Logger, options: GatewayOptions
   return opening(log, async (closing) => {
     const store = await openStoreOf(config, log, closing);
     const addresses = config.engine.centerRegistry;
+    if (addresses.length > 0 && config.sinks.length > 0)
+      log.warn('sinks are not used here: reports go to the centre, which delivers them');
     return { ...(await runEngine(config, log, options, store, closing, addresses)), stop: closing.run };
   });
 }
@@ -426,7 +431,7 @@ async function openReports(
   try {
     const opened = await openIntake({
       store: config.store,
-      values: store.part('feed'),
+      values: await store.map('cursors', CURSOR_DELAY_MS),
       readers,
       log: own,
       ...(observe && { observe }),
