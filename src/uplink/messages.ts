@@ -257,8 +257,8 @@ export interface RecMessage {
 
 /** Longest `rec` in bytes: a batch, and what is around it. */
 export const MAX_REC_BYTES = MAX_BATCH_BYTES + 1024;
-/** Most reports in one `rec`. */
-export const REPORTS_PER_MESSAGE = 32_768;
+/** Most reports in one `rec`, and ranges in one `ack`. */
+export const REPORTS_PER_MESSAGE = 4096;
 
 /** These reports are safe at the centre, be they new or repeated. */
 export interface AckMessage {
