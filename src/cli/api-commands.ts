@@ -204,10 +204,10 @@ export function apiAddress(text: string): ApiAddress {
 
 function addressAt(text: string, port: number): ApiAddress {
   const tls = text.startsWith('https://');
-  const parsed = parseAddress(tls ? text.slice('https://'.length) : text, port);
+  const parsed = parseAddress(text.replace(/^https?:\/\//, ''), port);
   if (parsed) return { ...parsed, tls };
   throw new InvalidArgumentError(
-    `It must be a host, host:port or https://host:port, such as 127.0.0.1:${port}.`,
+    `It must be a host, host:port, http://host:port or https://host:port, such as 127.0.0.1:${port}.`,
   );
 }
 
