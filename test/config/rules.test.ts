@@ -63,6 +63,10 @@ t.test('a link has exactly one target, and says so beside its other problems', a
   t.match(problemsOf(links('serial: { port: a, rtscts: true, rts: false }')), [
     /serial: needs rts or rtscts, not both/,
   ]);
+  t.match(problemsOf(links('serial: { port: a }, bus: { baudRate: 9600 }')), [
+    /bus.baudRate is for converters/,
+  ]);
+  t.same(problemsOf(links('tcp: { host: a, port: 1 }, bus: { baudRate: 9600 }')), []);
   const { config } = load(links('serial: { port: rs485-1, baudRate: 9600, parity: even }'));
   const link = config.engine.links[0];
   t.equal(link?.kind === 'serial' && link.serial.parity, 'even');
