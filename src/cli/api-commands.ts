@@ -89,7 +89,7 @@ export function addApiCommands(program: Command): void {
   );
 
   add(program, 'bus', 'how the buses of an engine fare, or the units of one')
-    .argument('[link]', 'name of the bus: that of its link, unless the configuration names it')
+    .argument('[link]', 'name of the bus, or of a link on it')
     .action(async (name: string | undefined, options: ApiOptions) => {
       const { bus } = await import('./bus.js');
       await run(options, (client) => bus(client, name, options));
