@@ -299,6 +299,8 @@ export interface CmdMessage {
   readonly expires: number;
   /** Whether it may be done twice. */
   readonly idempotent: boolean;
+  /** It has expired since it was sent first: what became of it is to be told, but it must not be begun any more. */
+  readonly late?: boolean | undefined;
 }
 
 /** What a command can come to on an engine: `queued` means that it was not begun, and is the centre's again. */
