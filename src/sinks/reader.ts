@@ -83,7 +83,7 @@ export class FeedReader {
   private async fill(limits: BatchLimits): Promise<void> {
     const { position } = this.cursor;
     // What the feed has given up meanwhile is not delivered any more.
-    if (this.items.some((item) => item.position < position)) {
+    if (this.items.length > 0 && this.items[0]!.position < position) {
       this.items = this.items.filter((item) => item.position >= position);
     }
     this.next = Math.max(this.next, position);
@@ -146,7 +146,9 @@ export class FeedReader {
   private pass(taken: readonly Item[]): void {
     this.items.splice(0, taken.length);
     const [head] = this.items;
-    const reports = taken.reduce((sum, item) => sum + item.reports, 0);
+    // What the feed has given up while it was being delivered is not among what it counts any more.
+    const counted = taken.filter(({ position }) => position >= this.cursor.position);
+    const reports = counted.reduce((sum, item) => sum + item.reports, 0);
     void this.cursor.advance(head?.position ?? this.next, head?.index ?? 0, reports);
   }
 }
