@@ -5,10 +5,10 @@
 
 import type { Framer, FramerSpec, OnDiscard } from '../bytes/framer.js';
 import { Failure } from '../script/api.js';
-import { toJs } from '../script/convert.js';
 import { HostObject, type LuaValue } from '../script/executor.js';
 import { bytesOf } from '../script/fengari.js';
 import { FRAME_KIND } from '../script/mix/frame.js';
+import type { ProtocolHost } from '../script/protocol-host.js';
 import type { Pushable } from '../script/values.js';
 import type { Vm } from '../script/vm.js';
 import type { MessageType } from '../transports/connection.js';
@@ -33,7 +33,7 @@ type Call = (fn: LuaValue, args: LuaValue[]) => LuaValue[];
 
 export class Protocol {
   private constructor(
-    private readonly vm: Vm,
+    private readonly vm: ProtocolHost,
     /** The module's name, or the script's own functions. */
     readonly name: string,
     private readonly isModule: boolean,
@@ -51,7 +51,7 @@ export class Protocol {
   ) {}
 
   /** From a module's table. Throws when a field has the wrong type. */
-  static fromModule(vm: Vm, module: LuaValue): Protocol {
+  static fromModule(vm: ProtocolHost, module: LuaValue): Protocol {
     const name = vm.field(module, 'name');
     const label = typeof name === 'string' ? name : 'protocol';
     const fn = (key: string): LuaValue => {
@@ -127,7 +127,7 @@ export class Protocol {
 
   /** A decoded message as plain JavaScript. */
   toJs(message: Pushable): unknown {
-    return toJs(this.vm.values.slot(message));
+    return this.vm.toJs(message);
   }
 
   /** Whether a silence of `partial` seconds ends a frame, counted from its last byte and not from its first. */

@@ -5,7 +5,7 @@
 
 import { Arguments } from './arguments.js';
 import { coroutineFunctions } from './coroutines.js';
-import { type Executor, LuaError, type LuaValue, type Native } from './executor.js';
+import { LuaError, type LuaValue, type Native } from './executor.js';
 import {
   api,
   bytesOf,
@@ -30,6 +30,7 @@ import { mathLibrary } from './stdlib/math.js';
 import { osLibrary } from './stdlib/os.js';
 import { stringLibrary } from './stdlib/string.js';
 import { tableLibrary, unpack } from './stdlib/table.js';
+import { toNumber } from './stdlib/tonumber.js';
 import { utf8Library } from './stdlib/utf8.js';
 import type { Vm } from './vm.js';
 
@@ -118,35 +119,6 @@ export function buildSandbox(vm: Vm): void {
   set(globals, 'load', load);
   set(globals, 'loadstring', load);
   set(globals, 'require', functionSlot(vm.guard((L) => requireModule(vm, L, loaded))));
-}
-
-const SPACE = '[ \\t\\n\\v\\f\\r]*';
-const WITH_BASE = new RegExp(`^${SPACE}(-?)([0-9a-z]+)${SPACE}$`, 'i');
-
-const toNumber: Native = (ex, args) => {
-  const a = new Arguments(ex, 'tonumber', args);
-  if (a.value(2) === undefined) {
-    const value = a.any(1);
-    return typeof value === 'number' || typeof value === 'string' ? numeral(ex, value) : undefined;
-  }
-  const base = a.integer(2);
-  if (base < 2 || base > 36) a.fail(2, 'base out of range');
-  const [, sign, digits = ''] = WITH_BASE.exec(a.string(1)) ?? [];
-  let n = 0;
-  for (const digit of digits) {
-    const d = Number.parseInt(digit, 36);
-    if (d >= base) return undefined;
-    n = n * base + d;
-  }
-  return digits === '' ? undefined : sign === '-' ? -n : n;
-};
-
-function numeral(ex: Executor, value: string | number): number | undefined {
-  try {
-    return new Arguments(ex, 'tonumber', [value]).number(1);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Memory is JavaScript's to collect: "count" answers the heap in KiB, everything else does nothing. */

@@ -6,6 +6,7 @@
 import type { Logger } from '../log.js';
 import type { ApiFunction } from './api.js';
 import { Budget, type BudgetLimits, DEFAULT_BUDGET } from './budget.js';
+import { toJs } from './convert.js';
 import { type Executor, HostObject, LuaError, type LuaRef, type LuaValue, MAX_STRING } from './executor.js';
 import {
   ALL,
@@ -42,6 +43,7 @@ import {
 import { Loader, type Source } from './loader.js';
 import { guard, wrapApi, wrapNative } from './natives.js';
 import { numberToString } from './numbers.js';
+import type { ProtocolHost } from './protocol-host.js';
 import { buildSandbox } from './sandbox.js';
 import { ScriptError } from './script-error.js';
 import { type Pushable, Values } from './values.js';
@@ -66,7 +68,7 @@ const BYTES_PER_STEP = 16;
 /** What a suspended call waits for, and how its result is pushed. */
 type Finish = (L: LuaThread, value: unknown) => number;
 
-export class Vm implements Executor {
+export class Vm implements Executor, ProtocolHost {
   readonly main: LuaThread = api.newState();
   /** The thread that runs right now. */
   thread = this.main;
@@ -215,6 +217,11 @@ export class Vm implements Executor {
     const slot = this.values.slot(table);
     if (typeOf(slot) !== TABLE) return undefined;
     return this.values.read(rawGet(this.main, tableOf(slot), this.values.slot(key)));
+  }
+
+  /** A value as plain JavaScript. */
+  toJs(value: Pushable): unknown {
+    return toJs(this.values.slot(value));
   }
 
   /** Calls a function that must not wait, on a budget of its own. Throws {@link ScriptError}. */

@@ -1,0 +1,69 @@
+/** What can be told of an expression before it runs. */
+
+import type { Expression, Local } from '../syntax/ast.js';
+
+const ARITHMETIC: Record<string, string> = {
+  '+': 'add',
+  '-': 'sub',
+  '*': 'mul',
+  '/': 'div',
+  '%': 'mod',
+  '^': 'pow',
+  '//': 'idiv',
+};
+const BITS: Record<string, string> = { '&': 'band', '|': 'bor', '~': 'bxor', '<<': 'shl', '>>': 'shr' };
+
+export function isBitOperator(op: string): boolean {
+  return op in BITS;
+}
+
+/** The name of an operator's metamethod when it computes; undefined for other operators. */
+export function arithmeticEvent(op: string): string | undefined {
+  return ARITHMETIC[op] ?? BITS[op];
+}
+
+/** Whether it may stand for several values. */
+export function isOpen(e: Expression): boolean {
+  return e.kind === 'call' || e.kind === 'vararg';
+}
+
+export function isComparison(op: string): boolean {
+  return ['==', '~=', '<', '<=', '>', '>='].includes(op);
+}
+
+/** Whether it always gives a boolean. */
+export function isCondition(e: Expression): boolean {
+  if (e.kind === 'paren') return isCondition(e.inner);
+  if (e.kind === 'true' || e.kind === 'false') return true;
+  if (e.kind === 'unary') return e.op === 'not';
+  if (e.kind !== 'binary') return false;
+  if (e.op === 'and' || e.op === 'or') return isCondition(e.left) && isCondition(e.right);
+  return isComparison(e.op);
+}
+
+export function isNeverNil(e: Expression): boolean {
+  return ['true', 'false', 'number', 'string', 'function', 'table'].includes(e.kind);
+}
+
+/** Whether a number always comes out. */
+export function isNumber(e: Expression): boolean {
+  switch (e.kind) {
+    case 'number':
+      return true;
+    case 'local':
+      return e.local.numeric;
+    case 'paren':
+      return isNumber(e.inner);
+    case 'unary':
+      return (e.op === '-' || e.op === '~') && isNumber(e.operand);
+    case 'binary':
+      return arithmeticEvent(e.op) !== undefined && isNumber(e.left) && isNumber(e.right);
+    default:
+      return false;
+  }
+}
+
+/** A local that is a function for sure: declared as one and never assigned to. */
+export function isKnown(local: Local): boolean {
+  return local.isFunction && !local.assigned;
+}

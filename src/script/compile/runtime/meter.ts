@@ -1,0 +1,53 @@
+/** Counts what compiled code executes against the callback's budget, in slices that cost little to count. */
+
+import type { Budget } from '../../budget.js';
+
+/** Steps between two looks at the budget. */
+const SLICE = 20_000;
+
+export class Meter {
+  /** What is left of the slice. Compiled code takes from it and calls {@link refill} below zero. */
+  fuel = 0;
+  private depth = 0;
+
+  constructor(readonly budget: Budget) {}
+
+  /** Begins a callback, or a part of the one that runs. */
+  enter(factor: number): void {
+    this.budget.enter(factor);
+    if (this.depth++ === 0) this.fuel = SLICE;
+  }
+
+  /** Ends it; what was used of the slice is counted. Never throws. */
+  leave(): void {
+    if (--this.depth === 0) this.budget.count(SLICE - this.fuel);
+    this.budget.leave();
+  }
+
+  /** Takes `steps`. Throws when the budget is spent. */
+  charge(steps: number): void {
+    this.fuel -= steps;
+    if (this.fuel < 0) this.refill();
+  }
+
+  /** Counts the used slice, and begins another. Throws when the budget is spent, from then on every time. */
+  refill(): void {
+    if (this.depth === 0) {
+      this.fuel = SLICE;
+      return;
+    }
+    const used = SLICE - this.fuel;
+    this.fuel = SLICE;
+    try {
+      this.budget.look(used);
+    } catch (error) {
+      this.fuel = 0;
+      throw error;
+    }
+  }
+
+  /** Why everything must stop; undefined while it may go on. */
+  get exceeded(): string | undefined {
+    return this.budget.exceeded;
+  }
+}
