@@ -176,6 +176,7 @@ class StatementGenerator {
     if (targets.length === 1 && values.length === 1) {
       return `${this.store(targets[0]!, () => this.expressions.value(values[0]!))};`;
     }
+    // Lua assigns the last first, which the order of a table's keys shows.
     const places = targets.map((target) => {
       if (target.kind !== 'index')
         return { setup: '', store: (value: string) => this.store(target, () => value) };
@@ -198,14 +199,24 @@ class StatementGenerator {
         temporaries.push(t);
         evaluated += `${t}=${text};`;
       }
-      return setup + evaluated + places.map((place, i) => `${place.store(temporaries[i]!)};`).join('');
+      return (
+        setup +
+        evaluated +
+        places
+          .map((place, i) => `${place.store(temporaries[i]!)};`)
+          .reverse()
+          .join('')
+      );
     }
     const list =
       values.length === 1
         ? `$many(${this.expressions.results(values[0]!)})`
         : `[${this.expressions.list(values)}]`;
     const t = this.state.temporary();
-    return `${setup}${t}=${list};${places.map((place, i) => `${place.store(`${t}[${i}]`)};`).join('')}`;
+    return `${setup}${t}=${list};${places
+      .map((place, i) => `${place.store(`${t}[${i}]`)};`)
+      .reverse()
+      .join('')}`;
   }
 
   private store(target: Expression, value: () => string): string {

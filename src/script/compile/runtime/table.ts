@@ -103,13 +103,14 @@ export class LuaTable implements LuaRef {
 
   private setEntry(key: LuaValue, value: LuaValue): void {
     const place = this.place(key);
-    if (place >= 0) {
-      if ((this.values[place] === undefined) !== (value === undefined))
-        this.removed += value === undefined ? 1 : -1;
+    if (place >= 0 && this.values[place] !== undefined) {
       this.values[place] = value;
+      if (value === undefined) this.removed++;
       return;
     }
     if (value === undefined) return;
+    // A key that comes back is a new one.
+    if (place >= 0) this.keys[place] = undefined;
     if (this.removed > FEW && this.removed > this.keys.length / 2) this.compact();
     if (this.keys.length >= MAX_ENTRIES) throw new LuaError('table overflow');
     this.places?.set(key, this.keys.length);
