@@ -33,6 +33,10 @@ t.test('what Lua 5.3 prints, compiled code prints', { skip }, async (t) => {
   for (const program of CASES) t.equal(compiled(program), inLua(program), program.slice(0, 100));
 });
 
+/** Which variable was at fault depends on Lua's registers; the cases above look at that. */
+const withoutNames = (text: string) =>
+  text.replace(/ \((?:local|upvalue|global|field|method|constant) '[^']*'\)/g, '');
+
 t.test('random programs', { skip }, async (t) => {
   const rng = random(t);
   const until = Date.now() + Number(process.env.FUZZ_MS ?? 2000);
@@ -49,8 +53,10 @@ t.test('random programs', { skip }, async (t) => {
         .join('\n'),
     ).split('--\n');
     programs.forEach((program, i) => {
-      const ours = outputs[i]!.replace(/^E\tstdin:\d+: /m, 'E\t');
-      if (ours !== judged[i]) t.equal(ours, judged[i], program);
+      const [ours, wanted] = [outputs[i]!, judged[i]!].map((text) =>
+        withoutNames(text).replace(/stdin:\d+: /g, ''),
+      );
+      if (ours !== wanted) t.equal(ours, wanted, program);
     });
   }
   t.ok(tried > 0, `${tried * 20} programs`);

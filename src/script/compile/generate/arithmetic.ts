@@ -19,8 +19,6 @@ export function binary(
   right: Expression,
   line: number,
 ): string {
-  if (op === '>') return binary(g, '<', right, left, line);
-  if (op === '>=') return binary(g, '<=', right, left, line);
   if (op === '~=') return `!(${binary(g, '==', left, right, line)})`;
   const state = g.state();
   const { mark } = state;
@@ -41,7 +39,11 @@ export function binary(
     if (x === undefined && y === undefined) return '';
     return `,${x === undefined ? 'undefined' : JSON.stringify(x)}${y === undefined ? '' : `,${JSON.stringify(y)}`}`;
   };
-  const text = operation(op, a, b, left, right, names);
+  // Operands are evaluated in their order, whichever way they are compared.
+  const text =
+    op === '>' || op === '>='
+      ? operation(op === '>' ? '<' : '<=', b, a, right, left, names)
+      : operation(op, a, b, left, right, names);
   return `(${setup.map((s) => `${s},`).join('')}${atLine(line)}${text})`;
 }
 
@@ -102,7 +104,7 @@ export function unary(g: ExpressionGenerator, op: UnaryOperator, operand: Expres
   const { mark } = state;
   const text = g.value(operand);
   const names = g.named(operand);
-  const isStable = isSimple(operand);
+  const isStable = isSimple(operand) && operand.kind !== 'number';
   const a = isStable ? text : state.temporary();
   state.release(mark);
   const setup = isStable ? '' : `${a}=${text},`;

@@ -188,10 +188,8 @@ export class ExpressionGenerator {
         return `global '${e.name}'`;
       case 'index':
         return `field '${e.key.kind === 'string' ? e.key.value : '?'}'`;
-      case 'call':
-        return undefined;
-      case 'string':
-        return undefined;
+      case 'paren':
+        return isOpen(e.inner) ? undefined : this.nameOf(e.inner);
       default:
         return undefined;
     }

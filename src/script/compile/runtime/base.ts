@@ -59,7 +59,7 @@ export function baseFunctions(
       return [false, errorValue(thrown)];
     }
   }
-  function luaXpcall(...args: LuaValue[]): LuaValue[] {
+  function luaXPcall(...args: LuaValue[]): LuaValue[] {
     if (args.length < 2) badArgument(2, 'xpcall', 'value expected');
     try {
       return [true, ...many(calls.callable(args[0], undefined)(...args.slice(2)))];
@@ -72,7 +72,7 @@ export function baseFunctions(
   const functions: Record<string, LuaFunction> = {
     next,
     pcall: luaPcall,
-    xpcall: luaXpcall,
+    xpcall: luaXPcall,
     assert(...args) {
       if (isTrue(any(args, 'assert'))) return args;
       if (args.length === 1) throw new Raised('assertion failed!', 'assertion failed!');

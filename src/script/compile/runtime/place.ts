@@ -16,7 +16,9 @@ export const STACK_FRAMES = 100;
 
 const FRAME = /^\s+at (?:(?:new )?([^\s(]+) (?:\[as [^\]]+\] )?\()?lua:([^\s)]*):(\d+):\d+\)?$/;
 /** The runtime's functions that Lua knows as C functions: they are levels of their own. */
-const NATIVE = /^\s+at (?:\w+\.)?(?:luaNative|luaPcall|luaXpcall)\b/;
+const NATIVE = /^\s+at (?:\w+\.)?(?:luaNative|luaPcall|luaXPcall)\b/;
+
+const NATIVE_PCALL = /luaX?Pcall/;
 
 export interface Frame {
   /** `file:line`; undefined for a native function. */
@@ -35,7 +37,8 @@ export function frames(error: Error): Frame[] {
         place: `${decodeURI(chunk!)}:${Number(at) - HEADER_LINES}`,
         name: name.replace(/^\$/, ''),
       });
-    } else if (NATIVE.test(line)) found.push({ place: undefined, name: 'native' });
+    } else if (NATIVE.test(line))
+      found.push({ place: undefined, name: NATIVE_PCALL.test(line) ? 'pcall' : 'native' });
   }
   return found;
 }
@@ -44,7 +47,7 @@ export function frames(error: Error): Frame[] {
 export function where(error: Error, level: number): string {
   const all = frames(error);
   // A native function that made the error itself is level 0.
-  const first = all[0]?.place === undefined ? 1 : 0;
+  const first = all[0]?.name === 'native' && all[0].place === undefined ? 1 : 0;
   const place = all[first + level - 1]?.place;
   return place === undefined ? '' : `${place}: `;
 }
