@@ -3,6 +3,7 @@ import { generate } from '../../../src/script/compile/generate/statements.js';
 import { LuaTable } from '../../../src/script/compile/runtime/table.js';
 import { parse } from '../../../src/script/compile/syntax/parser.js';
 import { compiledVm } from '../../support/compiled.js';
+import { random } from '../../support/random.js';
 
 const NAMES = [
   '__proto__',
@@ -157,10 +158,11 @@ t.test('what only a full VM has is refused with its place', async (t) => {
 });
 
 t.test('a table keeps what a plain twin keeps', async (t) => {
+  const rng = random(t);
   const table = new LuaTable([], [], []);
   const twin = new Map<number, number>();
   for (let i = 0; i < 20_000; i++) {
-    const key = Math.floor(Math.random() * 40) - 5;
+    const key = rng.below(40) - 5;
     if (i % 3 === 0) {
       table.set(key, undefined);
       twin.delete(key);
