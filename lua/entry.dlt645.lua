@@ -8,8 +8,10 @@
 --         options: { meters: "161,162", identifiers: "00010000,0201ff00", seconds: 60 }
 --
 -- Options: `meters`: their addresses as printed on them, up to 12 digits · `identifiers`: what is read (eight digits:
--- 2007, four: 1997; default the imported energy) · `seconds`: how often · `patience`: seconds a meter may take to answer,
--- default 2: 500 ms before its first byte (2007: 5.3.2) and 1.2 s for a long answer at 2400 Bd.
+-- 2007, four: 1997; default the imported energy) · `seconds`: how often · `patience`: seconds until a meter begins to
+-- answer, default 0.8 (2007: 5.3.2: 500 ms, and what an adapter adds).
+
+local rounds = require "utils.rounds"
 
 protocol = require "protocols.dlt645"
 
@@ -22,9 +24,9 @@ local function list(text, pattern)
 end
 
 local SECONDS = tonumber(option("seconds", 60))
-local PATIENCE = tonumber(option("patience", 2))
--- The silence before the next is asked, and the parts that one answer may have.
-local GAP, MAX_PARTS = 0.1, 100
+local OPTIONS = { priority = "poll", timeout = tonumber(option("patience", 0.8)) }
+-- Parts that one answer may have.
+local MAX_PARTS = 100
 
 -- Each meter and identifier in turn.
 local questions = {}
@@ -35,61 +37,34 @@ for _, meter in ipairs(list(tostring(option("meters", "")), "%d+")) do
   end
 end
 
--- Each open connection: its `conn`, its timers, and which of `questions` is being asked.
-local lines = {}
-
-local ask
-
---- Sends a request; whoever does not answer in time is passed over.
-local function send(line, request)
-  local err = line.conn:send(request)
-  if err then mix.log(mix.WARN, request.device_id .. " was not asked: " .. err) end
-  line.patience = mix.after(PATIENCE, function()
-    mix.log(mix.WARN, request.device_id .. " does not answer")
-    ask(line, line.turn + 1)
-  end)
-end
-
-function ask(line, turn)
-  local question = questions[turn]
-  line.turn, line.part = question and turn, 0
-  if question then send(line, question) end
-end
-
-function on_connect(client_id, conn)
-  local line = { conn = conn }
-  lines[client_id] = line
-  line.round = mix.every(SECONDS, function()
-    if not line.turn then ask(line, 1) end
-  end)
-  ask(line, 1)
-end
-
-function on_message(msg, conn)
-  local line = lines[conn:client_id()]
-  local question = line and questions[line.turn]
-  if not question or msg.type == "request" or msg.device_id ~= question.device_id then return end
-  line.patience:cancel()
-  if msg.type == "error" then
-    mix.log(mix.WARN, string.format("%s refuses %s: %s", msg.device_id, question.data_identifier,
-      table.concat(msg.errors, ", ")))
-  elseif msg.more and line.part < MAX_PARTS then
-    line.part = line.part + 1
-    send(line, {
-      command = "read_next", device_id = msg.device_id, data_identifier = msg.data_identifier, sequence = line.part,
-    })
-    return
-  elseif msg.values and #msg.values > 0 then
-    local ok, err = mix.report(msg.device_id, { values = msg.values })
-    if not ok then mix.log(mix.WARN, msg.device_id .. ": not reported: " .. err) end
+--- Reads an identifier with all its parts. Returns the last part, which has the values of all.
+local function read(conn, question)
+  local reply, err = conn:request(question, OPTIONS)
+  for part = 1, MAX_PARTS do
+    if not reply or not reply.more then break end
+    reply, err = conn:request({
+      command = "read_next", device_id = question.device_id, data_identifier = question.data_identifier, sequence = part,
+    }, OPTIONS)
   end
-  line.patience = mix.after(GAP, function() ask(line, line.turn + 1) end)
+  return reply, err
 end
 
-function on_close(client_id)
-  local line = lines[client_id]
-  if not line then return end
-  lines[client_id] = nil
-  line.round:cancel()
-  if line.patience then line.patience:cancel() end
+--- Asks one question. Returns the error when the connection is over.
+local function ask(conn, question)
+  local meter = question.device_id
+  local reply, err = read(conn, question)
+  if not reply and rounds.over(err) then return err end
+  if not reply then
+    rounds.failed(meter, err)
+  elseif reply.type == "error" then
+    mix.log(mix.WARN, string.format("%s refuses %s: %s", meter, question.data_identifier, table.concat(reply.errors, ", ")))
+  elseif reply.values and #reply.values > 0 then
+    rounds.report(meter, { values = reply.values })
+  end
 end
+
+on_connect, on_close = rounds.handlers(SECONDS, function(conn)
+  for _, question in ipairs(questions) do
+    if ask(conn, question) then break end
+  end
+end)

@@ -14,6 +14,8 @@
 -- 300 Bd a long read-out takes a minute or two.
 -- `device`: names what is reported where the meter does not say its number, "meter" by default.
 
+local rounds = require "utils.rounds"
+
 protocol = require "protocols.iec62056_21"
 
 local function option(name, default) return tostring(mix.server.option(name) or default) end
@@ -24,134 +26,78 @@ local SECONDS, DEVICE = tonumber(option("seconds", 900)), option("device", "mete
 local registers = {}
 for register in option("registers", ""):gmatch("[^,%s]+") do registers[#registers + 1] = register end
 
--- Seconds: for an answer, for a read-out, for the acknowledgement of a password, and the least silence before we answer
--- (6.3.14: 200 ms).
-local PATIENCE, READOUT_PATIENCE, ACK_PATIENCE, GAP = 5, 600, 1.5, 0.25
+local UNIT = ADDRESS ~= "" and ADDRESS or DEVICE
+-- Seconds: until an answer begins (6.3.14: 1.5 s), and the least silence before we answer (200 ms).
+local PATIENCE, GAP = 2, 0.25
 
--- Each open connection: its `conn`, its timers, and `reading`, what is under way: { values, device_id, register }.
-local lines = {}
-
-local function finish(line)
-  if line.patience then line.patience:cancel() end
-  line.reading = nil
+--- Sends a message after the silence and waits for the answer.
+local function ask(conn, message, retries)
+  mix.sleep(GAP)
+  return conn:request(message, { unit = UNIT, timeout = PATIENCE, retries = retries or 0, priority = "poll" })
 end
 
---- Sends a message after the silence; when nothing follows in `seconds`, does `otherwise`: gives the reading up.
-local function send(line, message, seconds, otherwise)
-  if line.patience then line.patience:cancel() end
-  line.patience = mix.after(GAP, function()
-    local err = line.conn:send(message)
-    if err then mix.log(mix.WARN, "not sent: " .. err) end
-    line.patience = mix.after(seconds or PATIENCE, function()
-      if otherwise then return otherwise(line) end
-      mix.log(mix.WARN, "the meter does not answer to " .. message.type)
-      finish(line)
-    end)
-  end)
+local function report(values, device_id)
+  if #values == 0 then return end
+  local device = device_id or UNIT
+  rounds.report(device, { values = values })
 end
 
-local function report(line)
-  local reading = line.reading
-  if #reading.values > 0 then
-    local device = reading.device_id or ADDRESS ~= "" and ADDRESS or DEVICE
-    local ok, err = mix.report(device, { values = reading.values })
-    if not ok then mix.log(mix.WARN, device .. ": not reported: " .. err) end
+--- Reads one register, with all its parts, into `values`. Returns nil and an error where nothing came.
+local function read_register(conn, address, values)
+  local reply, err = ask(conn, { type = "command", command = "R", command_type = "1", address = address }, 1)
+  while reply and reply.type == "data" do
+    for _, value in ipairs(reply.values) do values[#values + 1] = value end
+    if not reply.partial then return true end
+    reply, err = ask(conn, { type = "ack" })
   end
-  finish(line)
+  if not reply then return nil, err end
+  mix.log(mix.WARN, string.format("the meter refuses %s: %s", address, reply.error or reply.type))
+  return true
 end
 
---- Asks for the next register; after the last the meter is released and what it said is reported.
-local function next_register(line)
-  local reading = line.reading
-  reading.register = reading.register + 1
-  local address = registers[reading.register]
-  if address then
-    send(line, { type = "command", command = "R", command_type = "1", address = address })
-    return
+--- Reads the registers in programming mode, which the meter has begun; then it is released.
+local function read_registers(conn)
+  if PASSWORD ~= "" then
+    -- Some meters acknowledge it, some do not.
+    ask(conn, { type = "command", command = "P", command_type = "1", value = PASSWORD })
   end
-  line.conn:send { type = "command", command = "B", command_type = "0" }
-  report(line)
+  local values, ok, err = {}, true, nil
+  for _, address in ipairs(registers) do
+    ok, err = read_register(conn, address, values)
+    if not ok then break end
+  end
+  conn:request({ type = "command", command = "B", command_type = "0" }, { unit = UNIT, broadcast = true })
+  report(values)
+  return ok, err
 end
 
-local function start(line)
-  if line.reading then return end
-  line.reading = { values = {}, register = 0 }
-  send(line, { type = "request", device_address = ADDRESS })
-end
-
--- By the type of what the meter sends; echoes of our own messages have other types.
-local steps = {}
-
-function steps.identification(line, msg)
-  mix.log(mix.INFO, string.format("%s %s, mode %s", msg.manufacturer, msg.identification, msg.mode))
-  if msg.mode == "A" then return end
-  if msg.mode == "B" then
-    mix.log(mix.WARN, string.format("this meter goes on at %d Bd, which the port does not follow", msg.baud_rate))
-    finish(line)
-    return
+--- Reads the meter. Returns nil and an error, or true.
+local function read(conn)
+  local id, err = ask(conn, { type = "request", device_address = ADDRESS }, 1)
+  if not id then return nil, err end
+  if id.type ~= "identification" then return nil, "no identification but " .. id.type end
+  mix.log(mix.INFO, string.format("%s %s, mode %s", id.manufacturer, id.identification, id.mode))
+  -- In mode A the read-out follows by itself.
+  if id.mode == "A" then return true end
+  if id.mode == "B" then
+    return nil, string.format("this meter goes on at %d Bd, which the port does not follow", id.baud_rate)
   end
   local programming = #registers > 0
-  send(line, { type = "option_select", baud_char = BAUD, mode_char = programming and "1" or "0" },
-    not programming and READOUT_PATIENCE or nil)
+  local reply
+  reply, err = ask(conn, { type = "option_select", baud_char = BAUD, mode_char = programming and "1" or "0" })
+  if not reply then return nil, err end
+  if programming and reply.type == "command" and reply.command == "P" then return read_registers(conn) end
+  if reply.type ~= "readout" and reply.type ~= "data" then return nil, "no read-out but " .. reply.type end
+  report(reply.values, reply.device_id)
+  return true
 end
 
-function steps.command(line, msg)
-  if msg.command ~= "P" or msg.command_type ~= "0" or line.reading.register > 0 then return end
-  if PASSWORD == "" then
-    next_register(line)
-  else
-    -- A lone ACK is not told from the begin of an option select until more follows: so we go on.
-    send(line, { type = "command", command = "P", command_type = "1", value = PASSWORD }, ACK_PATIENCE, next_register)
-  end
-end
+on_connect, on_close = rounds.handlers(SECONDS, function(conn)
+  local ok, err = read(conn)
+  if not ok and not rounds.over(err) then mix.log(mix.WARN, err) end
+end)
 
-function steps.ack(line)
-  if line.reading.register == 0 then next_register(line) end
-end
-
-local function keep(line, msg)
-  local reading = line.reading
-  for _, value in ipairs(msg.values) do reading.values[#reading.values + 1] = value end
-  reading.device_id = reading.device_id or msg.device_id
-end
-
-function steps.data(line, msg)
-  keep(line, msg)
-  if msg.partial then send(line, { type = "ack" })
-  elseif line.reading.register > 0 then next_register(line) end
-end
-
-function steps.readout(line, msg)
-  keep(line, msg)
-  report(line)
-end
-
-function steps.error(line, msg)
-  mix.log(mix.WARN, "the meter refuses: " .. msg.error)
-  if line.reading.register > 0 then next_register(line) else finish(line) end
-end
-
-function steps.nak(line)
-  mix.log(mix.WARN, "the meter did not understand")
-  finish(line)
-end
-
-function on_connect(client_id, conn)
-  local line = { conn = conn }
-  lines[client_id] = line
-  line.round = mix.every(SECONDS, function() start(line) end)
-  start(line)
-end
-
-function on_message(msg, conn)
-  local line = lines[conn:client_id()]
-  if line and line.reading and steps[msg.type] then steps[msg.type](line, msg) end
-end
-
-function on_close(client_id)
-  local line = lines[client_id]
-  if not line then return end
-  lines[client_id] = nil
-  line.round:cancel()
-  finish(line)
+--- What a meter sends by itself.
+function on_message(msg)
+  if msg.type == "readout" then report(msg.values, msg.device_id) end
 end

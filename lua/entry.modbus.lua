@@ -7,12 +7,14 @@
 --         entry: lua/entry.modbus.lua
 --         options: { framing: rtu, units: "1,2", address: 107, quantity: 4, type: float32, order: CDAB, seconds: 10 }
 --
--- Options: `framing`: rtu or tcp · `units`: whom to ask, in turn · `table`: holding (default) or input registers ·
+-- Options: `framing`: rtu, ascii or tcp · `units`: whom to ask, in turn · `table`: holding (default) or input registers ·
 -- `address`: the first register, from 0 · `quantity`: how many · `type`, `order`, `scale`: what they hold (see
 -- utils/registers.lua; unsigned 16-bit numbers by default) · `seconds`: how often · `device`: names the devices
 -- reported, default "modbus-<unit>", with the unit in place of %u.
+-- Timeouts, retries and how a silent unit is left alone: `bus` of the link.
 
 local registers = require "utils.registers"
+local rounds = require "utils.rounds"
 
 local function option(name, default) return mix.server.option(name) or default end
 
@@ -29,38 +31,12 @@ local FUNCTION = option("table", "holding") == "input" and 4 or 3
 local DEVICE = option("device", "modbus-%u")
 local KIND = { type = option("type", "uint16"), order = option("order"), scale = tonumber(option("scale", 1)) }
 local WIDTH = registers.count(KIND.type)
--- Seconds a device may take to answer, and the silence before the next is asked.
-local PATIENCE, GAP = 1, 0.02
 
 local units = {}
-for unit in option("units", "1"):gmatch("%d+") do units[#units + 1] = tonumber(unit) end
+for unit in tostring(option("units", "1")):gmatch("%d+") do units[#units + 1] = tonumber(unit) end
 
-protocol = require(option("framing", "rtu") == "tcp" and "protocols.modbus_tcp" or "protocols.modbus_rtu")
-
--- Each open connection: its `conn`, its timers, and which of `units` is being asked.
-local lines = {}
-
---- Asks unit number `turn` of the list; whoever does not answer in time is passed over.
-local function ask(line, turn)
-  local unit = units[turn]
-  line.turn = unit and turn
-  if not unit then return end
-  local err = line.conn:send { unit = unit, function_code = FUNCTION, address = ADDRESS, quantity = QUANTITY }
-  if err then mix.log(mix.WARN, string.format("unit %d was not asked: %s", unit, err)) end
-  line.patience = mix.after(PATIENCE, function()
-    mix.log(mix.WARN, string.format("unit %d does not answer", unit))
-    ask(line, turn + 1)
-  end)
-end
-
-function on_connect(client_id, conn)
-  local line = { conn = conn }
-  lines[client_id] = line
-  line.round = mix.every(SECONDS, function()
-    if not line.turn then ask(line, 1) end
-  end)
-  ask(line, 1)
-end
+local PROTOCOLS = { rtu = "protocols.modbus_rtu", ascii = "protocols.modbus_ascii", tcp = "protocols.modbus_tcp" }
+protocol = require(PROTOCOLS[option("framing", "rtu")] or error("option framing must be rtu, ascii or tcp", 0))
 
 --- What the registers hold, as a list of { name, value }; the name is the address of the first register.
 local function readings(values)
@@ -74,29 +50,30 @@ local function readings(values)
   return list
 end
 
-function on_message(msg, conn)
-  local line = lines[conn:client_id()]
-  local turn = line and line.turn
-  if not turn or msg.unit ~= units[turn] then return end
-  line.patience:cancel()
-  local device = DEVICE:gsub("%%u", tostring(msg.unit))
-  if msg.type == "response" then
-    local list = readings(msg.values)
-    local words = {}
-    for i, reading in ipairs(list) do words[i] = reading.name .. " = " .. tostring(reading.value) end
-    mix.log(mix.INFO, device .. ": " .. table.concat(words, ", "))
-    local ok, err = mix.report(device, { values = list })
-    if not ok then mix.log(mix.WARN, device .. ": not reported: " .. err) end
-  else
-    mix.log(mix.WARN, string.format("%s: %s", device, msg.exception_name or "exception " .. tostring(msg.exception)))
-  end
-  line.patience = mix.after(GAP, function() ask(line, turn + 1) end)
+local function report(device, list)
+  local words = {}
+  for i, reading in ipairs(list) do words[i] = reading.name .. " = " .. tostring(reading.value) end
+  mix.log(mix.INFO, device .. ": " .. table.concat(words, ", "))
+  rounds.report(device, { values = list })
 end
 
-function on_close(client_id)
-  local line = lines[client_id]
-  if not line then return end
-  lines[client_id] = nil
-  line.round:cancel()
-  if line.patience then line.patience:cancel() end
+--- Asks one unit. Returns the error when the connection is over.
+local function ask(conn, unit)
+  local device = DEVICE:gsub("%%u", tostring(unit))
+  local reply, err = conn:request(
+    { unit = unit, function_code = FUNCTION, address = ADDRESS, quantity = QUANTITY }, { priority = "poll" })
+  if not reply and rounds.over(err) then return err end
+  if not reply then
+    rounds.failed(device, err)
+  elseif reply.type == "exception" then
+    mix.log(mix.WARN, string.format("%s: %s", device, reply.exception_name or "exception " .. reply.exception))
+  else
+    report(device, readings(reply.values))
+  end
 end
+
+on_connect, on_close = rounds.handlers(SECONDS, function(conn)
+  for _, unit in ipairs(units) do
+    if ask(conn, unit) then break end
+  end
+end)

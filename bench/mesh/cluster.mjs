@@ -13,13 +13,21 @@ const CLI = join(BENCH, '../dist/cli.js');
 const MS_PER_TICK = 10;
 const PATIENCE_MS = 30_000;
 
-/** So many TCP ports of 127.0.0.1 that were free a moment ago, all different. */
+/** So many free TCP ports of 127.0.0.1, from below the range that the system gives out itself. */
 async function freePorts(count) {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
+  const ports = new Set();
+  while (ports.size < count) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const free = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!free) continue;
+    await once(server.close(), 'close');
+    ports.add(port);
+  }
+  return [...ports];
 }
 
 /** A process and what Linux tells about it. */

@@ -10,7 +10,8 @@
 --   time? }, … }, version, control, more?, sequence? } or { type = "error", error_code, errors = { … } }.
 -- `more`: conn:send { command = "read_next", device_id, data_identifier, sequence = 1 … } gets the next part; the last
 -- part's values are those of all parts. Requests of others are { type = "request" }; our own, which many converters
--- echo, are passed over. Times are those of China.
+-- echo, are passed over. Some meters answer a request to any address (aaaaaaaaaaaa) without telling theirs: no
+-- `device_id`. Times are those of China.
 --
 -- Commands: read (default; `count`, `since` for load records), read_next, write (`password`, `operator`, `value` or
 -- `data_hex`), broadcast_time (`time`), and with `data_hex` read_address, write_address, freeze, change_baud_rate,
@@ -39,8 +40,9 @@ local ERRORS = {
 local function read_error(message, bytes)
   if #bytes < 1 then return nil, "an error without its code" end
   message.type, message.error_code, message.errors = "error", bytes:byte(1), {}
+  local texts = message.command == "unknown" and {} or ERRORS[message.version]
   for bit = 0, 6 do
-    local text = ERRORS[message.version][bit + 1]
+    local text = texts[bit + 1]
     if text and message.error_code >> bit & 1 ~= 0 then message.errors[#message.errors + 1] = text end
   end
   return message
@@ -49,7 +51,7 @@ end
 --- Joins the parts of an answer that came in several frames: returns what is to be read.
 local function join(message, bytes, session)
   local parts = session.parts
-  local key = message.device_id .. message.data_identifier
+  local key = message.address .. message.data_identifier
   local following = message.command == "read_next"
   local before = following and parts and parts.key == key and parts.bytes or ""
   local joined = #before + #bytes <= MAX_PARTS_BYTES and before .. bytes or bytes
@@ -92,7 +94,6 @@ local function read(frame, session)
   local command = message.command
   if message.type == "response" and control & ERROR ~= 0 then return read_error(message, bytes) end
   if command == "read" or command == "read_next" or command == "write" and message.type == "request" then
-    if message.type == "response" and not message.device_id then return nil, "an answer from no address" end
     return read_data(message, bytes, session)
   end
   if #bytes > 0 then message.data_hex = mix.hex(bytes) end
@@ -136,9 +137,26 @@ local function encode(message, session)
   return PREAMBLE .. frame
 end
 
+--- Whether an answer is that of a request, a message; of bytes only the address is known (behind the preamble).
+local function matches(request, message)
+  if message.type == "request" then return false end
+  local address, command = request.device_id or request.address, request.command or "read"
+  if type(request) == "string" then
+    address, command = mix.hex(request:match("\x68(......)\x68"):reverse()), nil
+  end
+  if address and not address:find("a") and ("0"):rep(12 - #address) .. address ~= message.address then
+    return false, "wrong_unit"
+  end
+  if command and message.command ~= command then return false, "wrong_function" end
+  if type(request) == "table" and message.type == "response" and request.data_identifier and message.data_identifier
+    and request.data_identifier:lower() ~= message.data_identifier then return false, "wrong_function" end
+  return true
+end
+
 return {
   name = "dlt645",
   frame = mix.frame.dlt645 { partial = PARTIAL },
   decode = decode,
   encode = encode,
+  matches = matches,
 }

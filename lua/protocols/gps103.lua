@@ -10,6 +10,7 @@
 -- by how much the first is off. An SOS is confirmed, or the device repeats it.
 -- To command a device: conn:send { type = "command", name = "engine_stop" }, or { type = "command", text = "J" }.
 
+local commands = require "utils.commands"
 local sentences = require "protocols.gps103.sentences"
 
 -- The longest sentence that says no more than who the device is.
@@ -83,12 +84,8 @@ end
 
 --- `name`: one of the above or "position_periodic" with `interval` in seconds; or `text`: what follows the IMEI.
 local function encode(message, session)
-  if type(message) ~= "table" or message.type ~= "command" then
-    return nil, "can encode { type = \"command\", name } or { type = \"command\", text }"
-  end
-  local id = message.device_id or session.device_id
-  if not id then return nil, "no device_id: the device has not said who it is" end
-  local text = message.text or COMMANDS[message.name]
+  local id, text = commands.addressed(message, session, COMMANDS)
+  if not id then return nil, text end
   if message.name == "position_periodic" then
     local interval = math.tointeger(message.interval)
     if not interval or interval < 1 or interval > 359999 then return nil, "interval must be 1 to 359999 seconds" end

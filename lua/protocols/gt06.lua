@@ -38,9 +38,10 @@ local function read_zone(word)
   return word & 8 ~= 0 and 0 - seconds or seconds
 end
 
---- IMEI, then in newer devices their type and the time zone.
+--- IMEI, then in newer devices their type and the time zone. The digit before the IMEI is 0 in the specification,
+-- which not all devices keep to.
 local function login(body, session)
-  local imei = fields.imei(body, 1)
+  local imei = #body >= 8 and (mix.bcd(body:sub(1, 8)) or ""):match("^%d(%d+)$")
   if not imei then return nil, "no IMEI" end
   session.device_id = imei
   session.timezone = #body >= 12 and read_zone(string.unpack(">I2", body, 11)) or nil

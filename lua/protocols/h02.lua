@@ -10,6 +10,7 @@
 -- A device expects V1 and NBR (its cells) acknowledged by V4 with the time, heartbeats by their echo.
 -- To command a device: conn:send { type = "command", name = "engine_stop" }, or { type = "command", text = "S20,1,1" }.
 
+local commands = require "utils.commands"
 local binary = require "protocols.h02.binary"
 local sentences = require "protocols.h02.sentences"
 
@@ -46,12 +47,8 @@ local COMMANDS = {
 --- `text`: the command and its parameters, without time; or `name`: one of the above or "position_periodic" with
 -- `interval` in seconds. `time` (Unix seconds, now by default) is the time of the command.
 local function encode(message, session)
-  if type(message) ~= "table" or message.type ~= "command" then
-    return nil, "can encode { type = \"command\", name } or { type = \"command\", text }"
-  end
-  local id = message.device_id or session.device_id
-  if not id then return nil, "no device_id: the device has not said who it is" end
-  local text = message.text or COMMANDS[message.name]
+  local id, text = commands.addressed(message, session, COMMANDS)
+  if not id then return nil, text end
   if message.name == "position_periodic" then
     local interval = math.tointeger(message.interval)
     if not interval or interval < 1 or interval > 86400 then return nil, "interval must be 1 to 86400 seconds" end

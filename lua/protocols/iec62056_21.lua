@@ -175,9 +175,18 @@ local function encode(message, session)
   return nil, bytes
 end
 
+--- Whether a message answers a request: what we sent comes back from optical heads and two-wire adapters.
+local function matches(request, message)
+  if type(request) ~= "table" then return true end
+  return message.type ~= request.type
+    or message.command ~= request.command
+    or message.command_type ~= request.command_type
+end
+
 return {
   name = "iec62056_21",
   frame = mix.frame.iec62056_21 { max = MAX_READOUT, partial = PARTIAL },
   decode = decode,
   encode = encode,
+  matches = matches,
 }

@@ -26,6 +26,9 @@ local ACKNOWLEDGEMENT, SHORT, LONG = 0xe5, 0x10, 0x68
 
 local REQUESTS = { [0x40] = "snd_nke", [0x4a] = "req_ud1", [0x4b] = "req_ud2", [0x49] = "request_status" }
 
+local REQUEST_TYPES = {}
+for _, name in pairs(REQUESTS) do REQUEST_TYPES[name] = true end
+
 local function read_short(frame)
   local control, address = frame:byte(2, 3)
   local name = REQUESTS[control & 0xcf]
@@ -54,9 +57,27 @@ local function decode(frame, session)
   return nil, "no frame"
 end
 
+-- Addresses by which others than the one of that address answer: whoever was selected, whoever is there.
+local SELECTED, ANY = 253, 254
+
+--- Whether an answer is that of a request: acknowledgements carry no address.
+local function matches(request, message)
+  if type(request) == "string" then return message.type == "ack" or message.type == "data" end
+  local asks = request.type == "req_ud1" or request.type == "req_ud2"
+  if not asks then return message.type == "ack", "wrong_function" end
+  -- "Nothing to tell" is an acknowledgement, of requests for alarms only.
+  if message.type == "ack" then return request.type == "req_ud1", "wrong_function" end
+  if REQUEST_TYPES[message.type] then return false end
+  if request.address ~= SELECTED and request.address ~= ANY and message.address ~= request.address then
+    return false, "wrong_unit"
+  end
+  return true
+end
+
 return {
   name = "mbus",
   frame = mix.frame.mbus {},
   decode = decode,
   encode = requests.encode,
+  matches = matches,
 }

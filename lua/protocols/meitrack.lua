@@ -4,11 +4,12 @@
 --
 -- The length counts from the comma behind it to the line end, the checksum is the sum of all up to the asterisk. AAA
 -- (and AFF, stored) is an event with its position in text; CCC and CCE hold binary records of several; D00 is a part
--- of a photograph; all others answer commands. CCC and AAC are answered, and each eighth part of a photograph asks
+-- of a photograph; all others answer commands, some with an event like AAA's. CCC and AAC are answered, and each eighth part of a photograph asks
 -- for the next ones.
 -- To command a device: conn:send { type = "command", name = "position_single" }, or
 -- { type = "command", text = "C01,0,12222" }.
 
+local commands = require "utils.commands"
 local binary = require "protocols.meitrack.binary"
 local events = require "protocols.meitrack.events"
 
@@ -43,7 +44,7 @@ local function decode(frame, session)
   local message = { device_id = id, command = command, identifier = identifier }
   local read = readers[command]
   if read then return read(message, content) end
-  message.type, message.result = "command_response", content
+  if not events(message, content) then message.type, message.result = "command_response", content end
   return message
 end
 
@@ -72,12 +73,8 @@ local MAX_TEXT = 900
 
 --- `name`: one of the above, or "send_sms" with `phone` and `message`; or `text`: command and parameters.
 local function encode(message, session)
-  if type(message) ~= "table" or message.type ~= "command" then
-    return nil, "can encode { type = \"command\", name } or { type = \"command\", text }"
-  end
-  local id = message.device_id or session.device_id
-  if not id then return nil, "no device_id: the device has not said who it is" end
-  local text = message.text or COMMANDS[message.name]
+  local id, text = commands.addressed(message, session, COMMANDS)
+  if not id then return nil, text end
   if message.name == "send_sms" then
     text = string.format("C02,0,%s,%s", tostring(message.phone), tostring(message.message))
   end

@@ -38,6 +38,7 @@ return {
   frame = frame,
   decode = decode,
   encode = encode,
+  matches = exchange.matcher(function(bytes) return tonumber(bytes:sub(2, 3), 16), tonumber(bytes:sub(4, 5), 16) end),
 
   server = { name = "modbus_ascii server", frame = frame, decode = server_decode, encode = server_encode },
 

@@ -38,6 +38,7 @@ return {
   frame = mix.frame.modbus_rtu { side = "client" },
   decode = decode,
   encode = encode,
+  matches = exchange.matcher(function(bytes) return bytes:byte(1, 2) end),
 
   server = {
     name = "modbus_rtu server",

@@ -38,5 +38,6 @@ return {
   frame = frame,
   decode = decode,
   encode = encode,
+  matches = exchange.matcher(function(bytes) return bytes:byte(7, 8) end),
   server = { name = "modbus_tcp server", frame = frame, decode = server_decode, encode = server_encode },
 }

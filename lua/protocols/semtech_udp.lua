@@ -46,7 +46,7 @@ local function read_time(text)
   return seconds and seconds + (tonumber("0" .. fraction) or 0)
 end
 
-local function within(value, limit) return type(value) == "number" and value >= -limit and value <= limit end
+local function within(value, limit) return value and value >= -limit and value <= limit end
 
 --- A received or sent packet with its payload beside its base64.
 local function add_payload(packet)
@@ -62,14 +62,13 @@ local function add_packets(message, list)
   message.rxpk = list
 end
 
---- Position and time of the gateway; 0, 0 is what one without a position says.
+--- Position and time of the gateway, some write numbers as text; 0, 0 is what one without a position says.
 local function add_status(message, stat)
   if type(stat) ~= "table" then return end
   message.stat, message.time = stat, read_time(stat.time)
-  local known = stat.lati ~= 0 or stat.long ~= 0
-  if known and within(stat.lati, 90) and within(stat.long, 180) then
-    message.latitude, message.longitude = stat.lati, stat.long
-    if type(stat.alti) == "number" then message.altitude = stat.alti end
+  local latitude, longitude = tonumber(stat.lati), tonumber(stat.long)
+  if (latitude ~= 0 or longitude ~= 0) and within(latitude, 90) and within(longitude, 180) then
+    message.latitude, message.longitude, message.altitude = latitude, longitude, tonumber(stat.alti)
   end
 end
 

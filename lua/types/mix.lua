@@ -391,6 +391,12 @@ function mix.frame.varint(options) end
 ---@return string? error
 function mix.frame.any(options) end
 
+---The registers of a device: templates/devices/NAME.yaml of the first script root that has it, checked, with its defaults applied. A table as written in the file (see templates/devices/README.md); each of its `points` has also `count`, its registers. Call it once, when the script loads. Raises, with the file and line of each problem, when there is no such template or something in it is wrong.
+---@param name string as "eastron_sdm120"
+---@return any? template
+---@return string? error
+function mix.template(name) end
+
 ---All bytes that wait, as a string; the read position does not matter.
 ---@return string? bytes
 ---@return string? error
@@ -506,6 +512,14 @@ function conn:detach(device_id) end
 ---@return string? device_id
 ---@return string? error
 function conn:device_id() end
+
+---Asks one unit on the bus of this client and waits for its reply: requests of all scripts and links on the bus take turns, commands before requests before polls, units in turn. A string goes out as these bytes; a table is encoded by the protocol. Returns the reply as the protocol decodes it (an exception of the device is a reply too); true for a broadcast; nil and an error: `timeout`, `decode_error` (replies that are spoiled), `closed`, `queue_full`, `overloaded` (the unit does not answer and is left alone for a while), `invalid_argument`. Options: `timeout` (seconds from the end of the request to the begin of the reply), `unit` (default: `unit` or `device_id` of the table), `priority` ("command", "request" (default) or "poll"), `retries`, `broadcast` (true: nobody answers). Defaults: `bus` of the link.
+---@async
+---@param data any string or table
+---@param options? table
+---@return any? reply
+---@return string? error
+function conn:request(data, options) end
 
 ---A value of `options` of this server or link, as a string; nil when it is not set.
 ---@param name string

@@ -23,6 +23,9 @@ import {
 
 const clientPage = v.object({ items: v.array(clientInfo), next: v.optional(v.string()) });
 
+/** Engines asked for their clients at a time. */
+const ASKED_AT_ONCE = 8;
+
 /** Follows a client of an engine over its uplink, until the returned function is called. */
 export type RemoteTrace = (
   engine: EngineSession,
@@ -83,28 +86,37 @@ export class CenterHost implements ApiHost {
   }
 
   /**
-   * Engines are asked in the order of their nodes until the page is full; one that does not answer is left out.
-   * Clients from before an engine's first lease carry no node number: only the engine itself lists them.
+   * Engines are asked in the order of their nodes, some at a time, until the page is full; those that do not answer
+   * are named. Clients from before an engine's first lease carry no node number: only the engine itself lists them.
    */
   async clients(filter: ClientFilter, { limit, after }: PageRequest<number>): Promise<Page<ClientInfo>> {
     const items: ClientInfo[] = [];
-    const { server, device, channel } = filter;
-    for (const engine of this.candidates(filter)) {
-      const { first, last } = idRange(engine.node);
-      if (engine.record.clientCount === 0 || (after !== undefined && after >= last)) continue;
-      if (items.length === limit) return { items, next: items.at(-1)!.id };
-      const page = await ask(clientPage, engine, 'clients', {
-        filter: { server, device, channel },
-        limit: limit - items.length,
-        after: Math.max(after ?? -1, first - 1),
-      });
-      if (page instanceof Failure) continue;
-      // Those it cannot be reached for, with ids of another node, are not its clients here.
-      const own = page.items.filter(({ id }) => Number(id) >= first && Number(id) <= last);
-      items.push(...own.slice(0, limit - items.length));
-      if (page.next !== undefined && items.length > 0) return { items, next: items.at(-1)!.id };
+    const unanswered: string[] = [];
+    const engines = this.candidates(filter).filter(
+      ({ node, record }) => record.clientCount > 0 && (after === undefined || after < idRange(node).last),
+    );
+    const page = (more: boolean): Page<ClientInfo> => ({
+      items,
+      ...(more && items.length > 0 && { next: items.at(-1)!.id }),
+      ...(unanswered.length > 0 && { unanswered }),
+    });
+    for (let at = 0; at < engines.length; at += ASKED_AT_ONCE) {
+      if (items.length === limit) return page(true);
+      const asked = engines.slice(at, at + ASKED_AT_ONCE);
+      const wanted = limit - items.length;
+      const answers = await Promise.all(asked.map((engine) => clientsOf(engine, filter, wanted, after)));
+      for (const [i, answer] of answers.entries()) {
+        if (answer instanceof Failure) {
+          unanswered.push(asked[i]!.name);
+          continue;
+        }
+        const room = limit - items.length;
+        items.push(...answer.items.slice(0, room));
+        const hasMore = answer.items.length > room || answer.next !== undefined;
+        if (hasMore && items.length > 0) return page(true);
+      }
     }
-    return { items };
+    return page(false);
   }
 
   async client(id: number): Promise<ClientDetail | Failure> {
@@ -208,6 +220,24 @@ function describe({ name, node, version, record, since, remote, peer }: EngineSe
     api: peer.api,
     servers: record.servers.map((server) => ({ ...server, port: server.port ?? 0 })),
   };
+}
+
+/** The clients of one engine that fit, from the first after `after` on. */
+async function clientsOf(
+  engine: EngineSession,
+  { server, device, channel }: ClientFilter,
+  limit: number,
+  after: number | undefined,
+): Promise<Page<ClientInfo> | Failure> {
+  const { first, last } = idRange(engine.node);
+  const page = await ask(clientPage, engine, 'clients', {
+    filter: { server, device, channel },
+    limit,
+    after: Math.max(after ?? -1, first - 1),
+  });
+  if (page instanceof Failure) return page;
+  // Those it cannot be reached for, with ids of another node, are not its clients here.
+  return { ...page, items: page.items.filter(({ id }) => Number(id) >= first && Number(id) <= last) };
 }
 
 /** Asks an engine; a Failure when it says no, does not answer, or answers what it should not. */

@@ -8,7 +8,7 @@ import type { TraceListener } from '../engine/trace.js';
 import { Failure } from '../errors.js';
 import type { ApiHost, ClientFilter, Page, PageRequest } from './host.js';
 import { describedPage } from './paging.js';
-import type { ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
+import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
 
 /** Names of channels that one client's details list. */
 const CHANNELS_SHOWN = 1000;
@@ -114,6 +114,10 @@ export class EngineHost implements ApiHost {
     return client
       ? this.describeDevice(id, client)
       : new Failure('not_found: no such device is attached here');
+  }
+
+  buses(): BusInfo[] {
+    return [...this.engine.buses.all.values()].map((bus) => bus.report());
   }
 
   async channels(page: PageRequest<string>): Promise<Page<ChannelInfo>> {

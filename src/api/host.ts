@@ -4,7 +4,7 @@ import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
 import type { TraceListener } from '../engine/trace.js';
 import type { Failure } from '../errors.js';
-import type { ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
+import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
 
 /** Which clients are meant; what is left out means any. */
 export interface ClientFilter {
@@ -30,6 +30,8 @@ export interface Page<T> {
   readonly items: T[];
   /** `after` of the next request; undefined at the end. */
   readonly next?: string | undefined;
+  /** Engines that were asked and did not answer, so that what they have is left out. */
+  readonly unanswered?: readonly string[] | undefined;
 }
 
 /** What the API needs. None of these rejects, except on defects. */
@@ -64,6 +66,8 @@ export interface ApiHost {
   /** Devices attached to clients, by id. */
   devices(page: PageRequest<string>): Promise<Page<DeviceInfo>>;
   device(id: string): Promise<DeviceInfo | Failure>;
+  /** Buses of links; engines only. */
+  buses?(): BusInfo[];
   /** Channels with subscribers, by name. */
   channels(page: PageRequest<string>): Promise<Page<ChannelInfo>>;
   /**

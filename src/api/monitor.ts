@@ -9,6 +9,7 @@ import { DeviceWatch } from './alerts-devices.js';
 import { Webhook } from './alerts-webhook.js';
 import { Health, type HealthCheck } from './health.js';
 import { centerCheck, engineChecks, lagCheck, storeCheck, uplinkCheck } from './health-checks.js';
+import { writeBusMetrics } from './metrics-buses.js';
 import { writeEngineMetrics } from './metrics-engine.js';
 import {
   serviceCounters,
@@ -74,6 +75,7 @@ export class Monitor {
     text.gauge('moonwire_info', 'What runs here.', [[{ role, name, version }, 1]]);
     if (engine) {
       writeEngineMetrics(text, engine);
+      writeBusMetrics(text, engine);
       writeScriptMetrics(text, engine.services.metrics);
     }
     if (center) writeCenterMetrics(text, center);

@@ -10,6 +10,7 @@ import { PAGE_DEFAULT, PAGE_MAX } from './paging.js';
 import { type Answer, type ApiContext, type Route, route } from './route.js';
 import type { EngineInfo } from './shapes.js';
 import {
+  busInfo,
   channelInfo,
   clientDetail,
   clientInfo,
@@ -32,11 +33,17 @@ function pageSchema(plural: string, item: v.GenericSchema) {
   return v.object({
     [plural]: v.array(item),
     next: v.pipe(v.optional(v.string()), v.description('`after` of the next page; absent at the end.')),
+    unanswered: v.pipe(
+      v.optional(v.array(v.string())),
+      v.description('Engines that did not answer: what they have is left out.'),
+    ),
   });
 }
 
-function pageAnswer(plural: string, { items, next }: Page<unknown>): Answer {
-  return { json: { [plural]: items, ...(next !== undefined && { next }) } };
+function pageAnswer(plural: string, { items, next, unanswered }: Page<unknown>): Answer {
+  return {
+    json: { [plural]: items, ...(next !== undefined && { next }), ...(unanswered && { unanswered }) },
+  };
 }
 
 /** One of CONNMIX's calls as a POST. */
@@ -211,6 +218,27 @@ export const ROUTES: readonly Route[] = [
     query: page,
     answer: pageSchema('channels', channelInfo),
     run: async ({ host }, { query }) => pageAnswer('channels', await host.channels(query)),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/buses',
+    needs: 'read',
+    summary: 'Buses of this engine: what was asked and answered on each line, and how its units fare.',
+    answer: v.object({ buses: v.array(busInfo) }),
+    run: ({ host }) => ({ json: { buses: host.buses?.() ?? [] } }),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/buses/{name}',
+    needs: 'read',
+    summary: 'One bus.',
+    params: byName,
+    answer: busInfo,
+    run: ({ host }, { params }) =>
+      jsonOr(
+        host.buses?.().find((bus) => bus.name === params.name) ??
+          new Failure(`not_found: no bus ${params.name}`),
+      ),
   }),
   route({
     method: 'GET',

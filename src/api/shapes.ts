@@ -99,3 +99,53 @@ export const healthReport = v.object({
 });
 /** How the process fares. */
 export type HealthReport = v.InferOutput<typeof healthReport>;
+
+const quantile = v.nullable(v.number());
+
+/** What happened on a bus, or with one of its units; counters rise for ever. */
+const busCounters = {
+  requests: v.pipe(v.number(), v.description('Sent, repetitions included.')),
+  broadcasts: v.number(),
+  replies: v.number(),
+  timeouts: v.number(),
+  checksum_errors: v.number(),
+  decode_errors: v.number(),
+  wrong_unit: v.number(),
+  wrong_function: v.number(),
+  unexpected: v.number(),
+  late: v.number(),
+  duplicates: v.number(),
+  refused: v.pipe(v.number(), v.description('Not sent, since the unit does not answer.')),
+  expired: v.pipe(v.number(), v.description('Had no turn in time.')),
+  interrupted: v.number(),
+  exceptions: v.pipe(v.record(v.string(), v.number()), v.description('Replies that are errors, by code.')),
+  round_trip: v.pipe(
+    v.object({ p50: quantile, p95: quantile, p99: quantile }),
+    v.description('Seconds from a request to its reply.'),
+  ),
+  last_good: v.pipe(v.optional(v.number()), v.description('Unix seconds of the last good reply.')),
+};
+
+const busUnit = v.object({
+  unit: v.string(),
+  state: v.pipe(
+    v.picklist(['closed', 'open', 'half_open']),
+    v.description('Its breaker: open while it is left alone.'),
+  ),
+  reason: v.optional(v.string()),
+  next_probe_seconds: v.optional(v.number()),
+  ...busCounters,
+});
+
+export const busInfo = v.object({
+  name: v.string(),
+  links: v.array(v.string()),
+  connected: v.boolean(),
+  load_percent: v.pipe(v.number(), v.description('Of the last minute.')),
+  waiting: v.object({ command: v.number(), request: v.number(), poll: v.number() }),
+  ...busCounters,
+  echo_bytes: v.number(),
+  discarded: v.pipe(v.record(v.string(), v.number()), v.description('Bytes in no frame, by reason.')),
+  units: v.array(busUnit),
+});
+export type BusInfo = v.InferOutput<typeof busInfo>;

@@ -101,6 +101,8 @@ export class WorkerSockets {
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: this.options.messageBytes,
+      // One message a turn: a flood of small ones, thousands in a chunk, would hold up everybody else for seconds.
+      allowSynchronousEvents: false,
     });
   }
 

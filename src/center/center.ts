@@ -215,16 +215,17 @@ export class Center {
     const { name, node, remote, version } = engine;
     this.report(`up ${name}`, `engine ${name} joined`, { node, remote, version }, 'info');
     for (const observer of this.observers) observer.engineUp?.(engine);
-    void engine.ended().then((reason) => this.drop(engine, reason));
+    void engine.ended().then(({ reason, left }) => this.drop(engine, reason, left));
   }
 
   /** Forgets an engine, unless a newer session has taken its place. */
-  private drop(engine: EngineSession, reason: string): void {
+  private drop(engine: EngineSession, reason: string, left = false): void {
     if (!this.registry.remove(engine)) return;
     this.peers.remove(engine);
     this.counters.lost++;
     const { name, node, remote } = engine;
-    this.report(`down ${name}`, `engine ${name} is gone`, { node, remote, reason });
+    if (left) this.log.info(`engine ${name} has left`, { node, remote });
+    else this.report(`down ${name}`, `engine ${name} is gone`, { node, remote, reason });
     for (const observer of this.observers) observer.engineDown?.(engine, reason);
   }
 

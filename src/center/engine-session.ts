@@ -84,9 +84,11 @@ export class EngineSession {
     watchHeartbeat(session, hello.silence ?? DEFAULT_SILENCE);
   }
 
-  /** Resolves when the session has ended, to the reason. */
-  async ended(): Promise<string> {
-    return describeEnd(await this.session.session.closed);
+  /** Resolves when the session has ended: why, and whether the engine took its leave. */
+  async ended(): Promise<{ reason: string; left: boolean }> {
+    const end = await this.session.session.closed;
+    const left = end.remote?.code === 'none';
+    return { reason: left ? 'it took its leave' : describeEnd(end), left };
   }
 
   /** Asks the engine; see {@link Requests.request}. */

@@ -1,6 +1,6 @@
 /** The commands that ask or tell a running engine or centre something through its API. */
 
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Address, parseAddress } from '../config/address.js';
 import { ApiClient, ApiRefusal, authorizationOf } from './api-client.js';
 import { EXIT } from './exit.js';
@@ -21,7 +21,7 @@ The password of --user is read from MOONWIRE_API_PASSWORD; without --user, a tok
 The centre's API listens on port 6787. --json prints one JSON value a line.
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 cannot connect, 4 timed out: it may have been done or not.`;
 
-/** Adds `ps`, `forget`, `clients`, `send`, `publish`, `trace` and `top`. */
+/** Adds `ps`, `forget`, `clients`, `bus`, `send`, `publish`, `trace` and `top`. */
 export function addApiCommands(program: Command): void {
   add(program, 'ps', 'list engines: the one asked, or all that the centre knows').action(
     async (options: ApiOptions) => {
@@ -48,6 +48,13 @@ export function addApiCommands(program: Command): void {
     .action(async (options) => {
       const { clients } = await import('./clients.js');
       await run(options, (client) => clients(client, options));
+    });
+
+  add(program, 'bus', 'how the buses of an engine fare, or the units of one')
+    .argument('[link]', 'name of the bus: that of its link, unless the configuration names it')
+    .action(async (name: string | undefined, options: ApiOptions) => {
+      const { bus } = await import('./bus.js');
+      await run(options, (client) => bus(client, name, options));
     });
 
   addData(
@@ -88,7 +95,11 @@ function add(program: Command, name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('--api <host:port>', 'address of the API', address, { host: '127.0.0.1', port: DEFAULT_PORT })
+    .addOption(
+      new Option('--api <host:port>', 'address of the API')
+        .argParser(address)
+        .default({ host: '127.0.0.1', port: DEFAULT_PORT }, `127.0.0.1:${DEFAULT_PORT}`),
+    )
     .option('--user <name>', 'who asks')
     .option('--json', 'for machines')
     .addHelpText('after', HELP);

@@ -54,10 +54,10 @@ export async function decode(
 function decodeBytes(protocol: Protocol, peer: OfflinePeer, bytes: Uint8Array, options: DecodeOptions): Fed {
   if (options.datagram) return peer.datagram(bytes);
   const fed = peer.feed(bytes, !options.session);
-  if (!protocol.readsDatagrams || fed.discarded < bytes.length) return fed;
-  // Nothing of it is a frame, and the protocol has another form for datagrams.
+  if (!protocol.readsDatagrams || fed.discarded === 0) return fed;
+  // Not all of it is frames, and the protocol has another form for datagrams, which fits or does not as a whole.
   const datagram = new OfflinePeer(protocol, MAX_FRAME).datagram(bytes);
-  return datagram.messages.length > 0 ? datagram : fed;
+  return datagram.messages.length > 0 && datagram.error === null ? datagram : fed;
 }
 
 /** The protocol of a module, by name or file, or of an entry script. Throws when there is none. */

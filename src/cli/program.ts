@@ -100,6 +100,7 @@ export async function run(argv: string[]): Promise<void> {
 
   (await import('./simulate-options.js')).addSimulate(program);
   (await import('./device-commands.js')).addDeviceCommands(program);
+  (await import('./scan-options.js')).addScan(program);
   (await import('./api-commands.js')).addApiCommands(program);
 
   try {

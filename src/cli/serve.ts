@@ -29,8 +29,8 @@ export async function serve(command: keyof typeof STARTS, file: string): Promise
       links: config.engine.links.length,
     }),
   });
-  // The event loop turns whenever this is asked; a process whose loop hangs is not alive, and is not asked.
-  const service = serviceNotifier(() => true, log);
+  // A process whose event loop hangs does not come to ask.
+  const service = serviceNotifier(() => !('engine' in running) || running.engine.alive, log);
   await service.ready();
   const signal = await stopping;
   log.info(`${signal}: stopping`);

@@ -1,5 +1,5 @@
 /**
- * Tells of saved Lua files. They are looked at again and again: the system's notices are not told where an editor
+ * Tells of saved Lua files, and of what scripts load. They are looked at again and again: the system's notices are not told where an editor
  * saves by putting a new file in the place of the old one, or on shared folders.
  */
 
@@ -7,6 +7,8 @@ import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
+/** What scripts load: themselves, device templates, Protobuf schemas. */
+const LOADED = /\.(lua|yaml|proto)$/;
 /** Milliseconds between two looks. What one look finds is told when the next finds no more, as saving takes steps. */
 const LOOK_MS = 200;
 
@@ -14,7 +16,7 @@ const LOOK_MS = 200;
 type Snapshot = ReadonlyMap<string, string>;
 
 /**
- * Calls `changed` with the paths of Lua files under `roots` that were saved, added or removed, one call after the
+ * Calls `changed` with the paths of such files under `roots` that were saved, added or removed, one call after the
  * other. Returns how to stop, which waits for a call under way.
  */
 export function watchScripts(
@@ -66,7 +68,7 @@ function addFolder(folder: string, files: Map<string, string>): void {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       if (entry.name !== 'node_modules' && !entry.name.startsWith('.')) addFolder(path, files);
-    } else if (entry.name.endsWith('.lua')) {
+    } else if (LOADED.test(entry.name)) {
       const { mtimeMs, size, ino } = statSync(path, { throwIfNoEntry: false }) ?? {};
       files.set(path, `${mtimeMs} ${size} ${ino}`);
     }

@@ -1,10 +1,8 @@
 /** CBOR (RFC 8949), by cbor-x. */
 import { createRequire } from 'node:module';
-import { MoonwireError, messageOf } from '../errors.js';
 import { scanCbor } from './cbor_scan.js';
 import type { Codec } from './codec.js';
-import { plain } from './plain.js';
-import { tidy } from './tidy.js';
+import { type Coders, scannedCodec } from './scanned.js';
 
 /** The part of cbor-x that is used. */
 type CborX = Pick<typeof import('cbor-x'), 'Encoder'>;
@@ -26,43 +24,15 @@ const PLAIN = {
  * cbor-x takes 2 MB and 20 ms to load, so that waits for the first call.
  */
 export function cborCodec(): Codec {
-  let coders: { objects: InstanceType<CborX['Encoder']>; maps: InstanceType<CborX['Encoder']> } | undefined;
-  const load = () => {
-    if (!coders) {
-      const { Encoder } = createRequire(import.meta.url)('cbor-x') as CborX;
-      coders = {
-        objects: new Encoder({ ...PLAIN, mapsAsObjects: true }),
-        maps: new Encoder({ ...PLAIN, mapsAsObjects: false }),
-      };
-    }
-    return coders;
+  const load = (): Coders => {
+    const { Encoder } = createRequire(import.meta.url)('cbor-x') as CborX;
+    const objects = new Encoder({ ...PLAIN, mapsAsObjects: true });
+    const maps = new Encoder({ ...PLAIN, mapsAsObjects: false });
+    return {
+      write: (value) => objects.encode(value),
+      objects: (bytes) => objects.decode(bytes),
+      maps: (bytes) => maps.decode(bytes),
+    };
   };
-  return {
-    name: 'cbor',
-
-    encode(value) {
-      const copy = plain(
-        value,
-        (bytes) => bytes,
-        (integer) => integer,
-      );
-      try {
-        // What cbor-x returns is a part of a larger buffer that it keeps.
-        return new Uint8Array(load().objects.encode(copy));
-      } catch (error) {
-        throw new MoonwireError('invalid_argument', messageOf(error), undefined, { cause: error });
-      }
-    },
-
-    decode(bytes) {
-      const scanned = scanCbor(bytes);
-      // A view of its own, since cbor-x leaves a property on what it reads.
-      const own = scanned.bytes.subarray();
-      try {
-        return scanned.special ? tidy(load().maps.decode(own)) : load().objects.decode(own);
-      } catch (error) {
-        throw new MoonwireError('decode_error', messageOf(error), undefined, { cause: error });
-      }
-    },
-  };
+  return scannedCodec('cbor', load, scanCbor);
 }

@@ -1,10 +1,8 @@
 /** MessagePack, by msgpackr. */
 import { createRequire } from 'node:module';
-import { MoonwireError, messageOf } from '../errors.js';
 import type { Codec } from './codec.js';
 import { scanMsgpack } from './msgpack_scan.js';
-import { plain } from './plain.js';
-import { tidy } from './tidy.js';
+import { type Coders, scannedCodec } from './scanned.js';
 
 /** The part of msgpackr that is used. */
 type Msgpackr = Pick<typeof import('msgpackr'), 'Packr'>;
@@ -21,43 +19,15 @@ const PLAIN = { useRecords: false, int64AsType: 'bigint', variableMapSize: true 
  * msgpackr is loaded at the first call.
  */
 export function msgpackCodec(): Codec {
-  let coders: { objects: InstanceType<Msgpackr['Packr']>; maps: InstanceType<Msgpackr['Packr']> } | undefined;
-  const load = () => {
-    if (!coders) {
-      const { Packr } = createRequire(import.meta.url)('msgpackr') as Msgpackr;
-      coders = {
-        objects: new Packr({ ...PLAIN, mapsAsObjects: true, encodeUndefinedAsNil: true }),
-        maps: new Packr({ ...PLAIN, mapsAsObjects: false }),
-      };
-    }
-    return coders;
+  const load = (): Coders => {
+    const { Packr } = createRequire(import.meta.url)('msgpackr') as Msgpackr;
+    const objects = new Packr({ ...PLAIN, mapsAsObjects: true, encodeUndefinedAsNil: true });
+    const maps = new Packr({ ...PLAIN, mapsAsObjects: false });
+    return {
+      write: (value) => objects.pack(value),
+      objects: (bytes) => objects.unpack(bytes),
+      maps: (bytes) => maps.unpack(bytes),
+    };
   };
-  return {
-    name: 'msgpack',
-
-    encode(value) {
-      const copy = plain(
-        value,
-        (bytes) => bytes,
-        (integer) => integer,
-      );
-      try {
-        // What msgpackr returns is a part of a larger buffer that it keeps.
-        return new Uint8Array(load().objects.pack(copy));
-      } catch (error) {
-        throw new MoonwireError('invalid_argument', messageOf(error), undefined, { cause: error });
-      }
-    },
-
-    decode(bytes) {
-      const { special } = scanMsgpack(bytes);
-      // A view of its own, since msgpackr leaves a property on what it reads.
-      const own = bytes.subarray();
-      try {
-        return special ? tidy(load().maps.unpack(own)) : load().objects.unpack(own);
-      } catch (error) {
-        throw new MoonwireError('decode_error', messageOf(error), undefined, { cause: error });
-      }
-    },
-  };
+  return scannedCodec('msgpack', load, (bytes) => ({ bytes, special: scanMsgpack(bytes).special }));
 }

@@ -11,13 +11,13 @@ import { MoonwireError, messageOf } from '../errors.js';
 import { Failure, HostObject } from '../script/api.js';
 import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
-import type { Pushable } from '../script/values.js';
 import type { Connection, ConnectionHandler, MessageType } from '../transports/connection.js';
+import type { Port } from './bus/port.js';
 import { ClientContext } from './client-context.js';
+import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import { handshakeTables } from './handshake.js';
 import { DisconnectRequest } from './lua-framer.js';
-import type { HandlerName } from './program.js';
-import type { ProtocolPeer } from './protocol.js';
+import type { Decoded, ProtocolPeer } from './protocol.js';
 import type { Station } from './station.js';
 import type { TraceEvent, TraceListener } from './trace.js';
 
@@ -26,6 +26,13 @@ export const CLIENT_KIND = 'conn';
 
 /** Chunks or datagrams that may wait while a handler does; then the peer is slowed down. */
 const MAX_WAITING = 16;
+/**
+ * Frames of one client handled before others have their turn, and before what was sent begins to leave: thousands may
+ * have come at once, and the answers to all would not fit the send buffer.
+ */
+const STEPS_A_TURN = 64;
+/** Messages of a bus that may wait: it is not slowed down, so that replies come through; more are dropped. */
+const MAX_SPONTANEOUS = 256;
 
 /** V8 keeps typed arrays up to this size inside its heap. */
 const HEAP_ARRAY = 64;
@@ -39,7 +46,14 @@ class TextMessage {
   }
 }
 
-type Received = Uint8Array | TextMessage;
+/** A message that was decoded already: on a bus nobody asked for it. */
+class Spontaneous {
+  constructor(readonly decoded: Decoded) {}
+
+  readonly length = 0;
+}
+
+type Received = Uint8Array | TextMessage | Spontaneous;
 
 /** A step of a client's life that is done after the one before it. */
 type Step = 'connect' | 'close' | Received;
@@ -53,6 +67,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   channels: Set<string> | undefined;
   /** Who watches it. */
   tracers: Set<TraceListener> | undefined;
+  /** Where it is joined to a bus, once something was requested from it. */
+  port: Port | undefined;
   /** What went in and out. */
   bytesIn = 0;
   bytesOut = 0;
@@ -114,6 +130,10 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     this.bytesIn += bytes.length;
     this.station.counters.bytesIn += bytes.length;
     if (this.tracers) this.trace({ event: 'in', hex: hexOf(bytes) });
+    if (this.port) {
+      this.port.receive(bytes);
+      return;
+    }
     if (this.station.framed(this.connection)) {
       this.framer ??= this.station.createFramer(this);
       this.framer.push(bytes);
@@ -125,6 +145,27 @@ export class Client implements ConnectionHandler, ProtocolPeer {
       this.waiting ??= [];
       this.waiting.push(type === 'text' ? new TextMessage(bytes) : bytes);
     }
+    this.pump();
+  }
+
+  /** From now on requests are sent through this port, which also cuts and decodes what comes. */
+  engage(port: Port): void {
+    this.clearBuffer();
+    this.framer = undefined;
+    clearTimeout(this.partialTimer);
+    this.partialTimer = undefined;
+    this.port = port;
+    port.opened(this);
+  }
+
+  /** Hands a message of the bus that answers no request to `on_message`, in its turn. */
+  deliverLater(decoded: Decoded): void {
+    this.waiting ??= [];
+    if (this.waiting.length >= MAX_SPONTANEOUS) {
+      this.station.counters.discard('overflow', 1);
+      return;
+    }
+    this.waiting.push(new Spontaneous(decoded));
     this.pump();
   }
 
@@ -140,6 +181,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     this.ended = true;
     if (!this.abandoned && error instanceof MoonwireError && error.code === 'too_large') this.oversize(error);
     this.cause ??= error;
+    this.port?.closed(this);
     clearTimeout(this.partialTimer);
     this.ownContext?.close();
     if (this.tracers) this.trace({ event: 'close', ...(this.cause && { reason: messageOf(this.cause) }) });
@@ -243,21 +285,22 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   // -- Handlers, one after the other ----------------------------------------------------------------------------
 
   private pump(): void {
-    while (!this.running) {
+    for (let steps = 1; !this.running; steps++) {
       const step = this.take();
       if (step === undefined) break;
       this.running = true;
       const waits = this.perform(step);
-      if (waits) {
-        waits.then(() => {
-          this.running = false;
-          this.pump();
-        });
-        break;
-      }
-      this.running = false;
+      if (waits) waits.then(() => this.proceed());
+      else if (steps >= STEPS_A_TURN) setImmediate(nextTurn, this);
+      else this.running = false;
     }
     this.regulate();
+  }
+
+  /** The step that ran is over. */
+  proceed(): void {
+    this.running = false;
+    this.pump();
   }
 
   /** What is to be done next. */
@@ -291,7 +334,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     }
   }
 
-  private framingFailed(error: Error): void {
+  /** The framer refused what came: closes the client. */
+  framingFailed(error: Error): void {
     if (error instanceof ScriptError) this.station.scriptFailed('protocol_input', this, error);
     else if (error instanceof MoonwireError && error.code === 'too_large') this.oversize(error);
     if (error instanceof DisconnectRequest) this.destroy(new MoonwireError('closed', error.message));
@@ -307,6 +351,7 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   private regulate(): void {
     const full =
       this.running &&
+      !this.port &&
       ((this.waiting?.length ?? 0) >= MAX_WAITING ||
         (this.framer?.pending ?? 0) >= this.station.limits.frameBytes);
     if (full === this.paused) return;
@@ -341,20 +386,20 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   /** `on_connect`, then `on_handshake` where the connection began with one. */
   private greet(): Promise<void> | undefined {
     const handshake = this.connection.takeHandshake?.();
-    const waits = this.handle('on_connect');
+    const waits = callHandler(this, 'on_connect');
     if (!handshake || this.station.program.handler('on_handshake') === undefined) return waits;
     const shake = () => {
       if (this.abandoned) return undefined;
       const { vm } = this.station.program;
       const facts = handshakeTables(vm, handshake, this.connection.remote);
-      return this.handle('on_handshake', ...facts);
+      return callHandler(this, 'on_handshake', ...facts);
     };
     return waits ? waits.then(shake) : shake();
   }
 
   private finish(): Promise<void> | undefined {
     const reason = this.cause ? messageOf(this.cause) : undefined;
-    const waits = this.handle('on_close', textValue(reason));
+    const waits = callHandler(this, 'on_close', textValue(reason));
     if (!waits) {
       this.station.remove(this);
       return undefined;
@@ -362,86 +407,15 @@ export class Client implements ConnectionHandler, ProtocolPeer {
     return waits.then(() => this.station.remove(this));
   }
 
-  /** frame → decode → on_message… → reply */
   private process(received: Received): Promise<void> | undefined {
-    const text = received instanceof TextMessage;
-    const frame = text ? received.bytes : received;
-    const { station } = this;
-    const { protocol } = station.program;
-    station.counters.frames++;
-    station.frames.add(this.id, false, frame, this.lastSeen);
-    let result: ReturnType<typeof protocol.decode>;
-    try {
-      result = protocol.decode(frame, this, text ? 'text' : 'binary');
-    } catch (error) {
-      station.scriptFailed('decode', this, error as Error);
-      return undefined;
-    }
-    if (result === undefined) return undefined;
-    if (result instanceof Failure) {
-      station.decodeFailed(this, frame, result.message);
-      return undefined;
-    }
-    const { messages, decoded } = result;
-    station.counters.messages += messages.length;
-    this.messages += messages.length;
-    if (this.tracers) for (const message of messages) this.traceMessage(message);
-    if (protocol.replyFirst) this.acknowledge(decoded);
-    const ok = this.deliver(messages, 0);
-    if (ok instanceof Promise) {
-      return ok.then((done) => {
-        if (done && !protocol.replyFirst) this.acknowledge(decoded);
-      });
-    }
-    if (ok && !protocol.replyFirst) this.acknowledge(decoded);
-    return undefined;
+    if (received instanceof Spontaneous) return handleDecoded(this, received.decoded);
+    if (received instanceof TextMessage) return handleFrame(this, received.bytes, 'text');
+    return handleFrame(this, received, 'binary');
   }
+}
 
-  private traceMessage(message: Pushable): void {
-    try {
-      this.trace({ event: 'message', message: this.station.program.protocol.toJs(message) });
-    } catch (error) {
-      // A message may hold what cannot leave the VM, such as a function.
-      this.trace({ event: 'message', reason: messageOf(error) });
-    }
-  }
-
-  /** Runs `on_message` once a message; stops at the first error, so that the frame is not acknowledged. */
-  private deliver(messages: readonly Pushable[], from: number): boolean | Promise<boolean> {
-    const handler = this.station.program.handler('on_message');
-    if (handler === undefined) return true;
-    const { messageTimes } = this.station;
-    for (let i = from; i < messages.length; i++) {
-      const began = performance.now();
-      const done = this.station.runHandler('on_message', this, handler, [messages[i], this.conn()]);
-      if (done instanceof Promise) {
-        return done.then((ok) => {
-          messageTimes.add((performance.now() - began) / 1000);
-          return ok && this.deliver(messages, i + 1);
-        });
-      }
-      messageTimes.add((performance.now() - began) / 1000);
-      if (!done) return false;
-    }
-    return true;
-  }
-
-  private acknowledge(decoded: Pushable): void {
-    try {
-      const reply = this.station.program.protocol.reply(decoded, this);
-      if (reply) this.send(reply);
-    } catch (error) {
-      this.station.scriptFailed('reply', this, error as Error);
-    }
-  }
-
-  /** Runs a handler, where the script has it, with this client's id, `args` and the client itself. */
-  private handle(name: HandlerName, ...args: LuaValue[]): Promise<void> | undefined {
-    const handler = this.station.program.handler(name);
-    if (handler === undefined) return undefined;
-    const done = this.station.runHandler(name, this, handler, [String(this.id), ...args, this.conn()]);
-    return done instanceof Promise ? done.then(() => undefined) : undefined;
-  }
+function nextTurn(client: Client): void {
+  client.proceed();
 }
 
 function partialExpired(client: Client): void {

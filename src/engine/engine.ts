@@ -6,6 +6,8 @@
 import type { CodecRegistry } from '../codecs/registry.js';
 import type { EngineConfig, LinkConfig, ServerConfig } from '../config/schema.js';
 import type { Logger } from '../log.js';
+import { Buses } from './bus/buses.js';
+import type { Port } from './bus/port.js';
 import { Channels } from './channels.js';
 import type { Client } from './client.js';
 import { Delivery } from './delivery.js';
@@ -79,6 +81,7 @@ export class Engine {
   readonly log: Logger;
   readonly servers: Server[] = [];
   readonly links: Link[] = [];
+  readonly buses = new Buses();
   readonly clients = new Map<number, Client>();
   /** The client that attached a device last. */
   readonly devices = new Map<string, Client>();
@@ -144,6 +147,11 @@ export class Engine {
     return this.clients.get(id);
   }
 
+  /** Where a client is joined to its bus, which is made with its first request. */
+  portOf(client: Client): Port {
+    return this.buses.portOf(client, this.links.find(({ station }) => station === client.station)?.config);
+  }
+
   /** Takes a new client in. */
   admit(client: Client): void {
     this.clients.set(client.id, client);
@@ -172,6 +180,11 @@ export class Engine {
     for (const deviceId of client.devices ?? []) this.detach(client, deviceId);
     if (client.channels) this.channels.unsubscribe(client, client.channels);
     this.tell((observer) => observer.clientClosed(client));
+  }
+
+  /** Whether what only works inside still does: for a watchdog, which ends a process that is not alive. */
+  get alive(): boolean {
+    return [...this.buses.all.values()].every((bus) => !bus.stuck);
   }
 
   /** This node's number has changed: scripts see it in `mix.node.id`. */

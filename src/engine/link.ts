@@ -15,10 +15,11 @@ export class Link {
   private kept: KeptLink | undefined;
 
   constructor(
-    engine: Engine,
+    private readonly engine: Engine,
     readonly config: LinkConfig,
   ) {
     this.station = new Station(engine, config);
+    if (config.bus) engine.buses.join(this.station, config);
   }
 
   /** What of its configuration this version cannot do yet; undefined when it can do all. */
@@ -40,6 +41,7 @@ export class Link {
       (signal) => this.connect(signal),
       (connection) => {
         const client = station.adopt(connection);
+        this.engine.buses.opened(client);
         queueMicrotask(() => client.start());
         return client;
       },
@@ -65,6 +67,7 @@ export class Link {
 
   async close(seconds: number): Promise<void> {
     const stopped = this.kept?.stop();
+    this.engine.buses.leave(this.station);
     await this.station.close(seconds);
     await stopped;
   }

@@ -42,6 +42,7 @@ export class Protocol {
     private readonly decoder: LuaValue,
     private readonly encoder: LuaValue,
     private readonly acknowledger: LuaValue,
+    private readonly matcher: LuaValue,
     /** The device needs its acknowledgement before the handlers have run. */
     readonly replyFirst: boolean,
     /** Its messages have another form in datagrams, which `decode` tells from frames. */
@@ -74,6 +75,7 @@ export class Protocol {
       fn('decode'),
       fn('encode'),
       fn('reply'),
+      fn('matches'),
       vm.field(module, 'reply_first') === true,
       vm.field(module, 'datagrams') === true,
     );
@@ -95,6 +97,7 @@ export class Protocol {
       vm.global('protocol_decode'),
       vm.global('protocol_encode'),
       undefined,
+      undefined,
       false,
       false,
     );
@@ -107,7 +110,7 @@ export class Protocol {
   static forWebSocket(vm: Vm): Protocol {
     const { name, isModule, encoder } = Protocol.fromScript(vm);
     const none = undefined;
-    return new Protocol(vm, name, isModule, none, none, none, encoder, none, false, false, true);
+    return new Protocol(vm, name, isModule, none, none, none, encoder, none, none, false, false, true);
   }
 
   /** Whether the bytes of a stream are cut into frames; otherwise each received chunk is one. */
@@ -138,6 +141,35 @@ export class Protocol {
   /** Seconds an incomplete frame may wait, when the protocol says so. */
   get partial(): number | undefined {
     return this.framing?.partial;
+  }
+
+  /** Longest frame in bytes, when the framing says so. */
+  get frameMax(): number | undefined {
+    return this.framing?.max;
+  }
+
+  /** Whether it tells which message answers which request. */
+  get canMatch(): boolean {
+    return this.matcher !== undefined;
+  }
+
+  /**
+   * Whether a message answers a request (bytes, or what was encoded); else why not, where the module says so
+   * (`wrong_unit`, `wrong_function`). A protocol that cannot tell takes any message. Throws ScriptError.
+   */
+  matches(request: LuaValue, message: Pushable): boolean | string {
+    if (this.matcher === undefined) return true;
+    const [answers, reason] = this.vm.invoke(this.matcher, [request, message]);
+    if (answers === true) return true;
+    return typeof reason === 'string' ? reason : false;
+  }
+
+  /** The code of a reply that is an error: its `exception` or `error_code`. */
+  exceptionOf(message: Pushable): string | undefined {
+    const value = this.vm.values.read(this.vm.values.slot(message));
+    if (this.vm.type(value) !== 'table') return undefined;
+    const code = this.vm.field(value, 'exception') ?? this.vm.field(value, 'error_code');
+    return typeof code === 'number' || typeof code === 'string' ? String(code).slice(0, 32) : undefined;
   }
 
   /** A framer for one peer's stream. `max`: longest frame in bytes, for framing done in Lua. */

@@ -145,6 +145,7 @@ export class Station {
   createFramer(client: Client): Framer {
     return this.program.protocol.createFramer(client, this.limits.frameBytes, (bytes, reason) => {
       this.counters.discard(reason, bytes.length);
+      client.port?.discarded(bytes.length, reason);
       if (client.tracers) client.trace({ event: 'discard', hex: hexOf(bytes), reason });
       this.logAtBoundedRate(
         `discard ${reason}`,

@@ -381,7 +381,9 @@ export class Session extends Incoming {
     // What still comes is read and dropped: closing a socket over unread bytes would discard our GOAWAY at the peer.
     transport.end();
     transport.resume();
-    this.closeTimer = setTimeout(() => transport.destroy(), this.config.closeTimeoutMs).unref();
+    // It keeps the process alive: a transport over a WebSocket may hold no socket any more without having closed, and
+    // whoever waits for the end would never hear of it.
+    this.closeTimer = setTimeout(() => transport.destroy(), this.config.closeTimeoutMs);
   }
 
   private conclude(): void {

@@ -38,11 +38,21 @@ export class Loader {
 
   /** Finds a module by its name, `a.b` or `a/b`; returns undefined and what was tried when there is none. */
   module(name: string): { source: Source } | { tried: string[] } {
-    const tried: string[] = [];
     const path = name.replaceAll('.', '/');
     if (!/^[\w-]+(?:\/[\w-]+)*$/.test(path)) return { tried: ['a module name is like protocols.gt06'] };
+    return this.find([`${path}.lua`, join(path, 'init.lua')]);
+  }
+
+  /** Finds a data file by its path below a script root; returns what was tried when there is none. */
+  data(path: string): { source: Source } | { tried: string[] } {
+    return this.find([path]);
+  }
+
+  /** The first file of these that a root has, never outside that root. */
+  private find(files: readonly string[]): { source: Source } | { tried: string[] } {
+    const tried: string[] = [];
     for (const root of this.roots) {
-      for (const file of [`${path}.lua`, join(path, 'init.lua')]) {
+      for (const file of files) {
         const candidate = join(root, file);
         const real = realpath(candidate);
         if (real?.startsWith(root + sep)) return { source: this.read(real) };

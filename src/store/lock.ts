@@ -66,17 +66,20 @@ function describeProcess(pid: number): string | undefined {
     // EPERM: it lives, and belongs to somebody else.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return undefined;
   }
-  return `${pid}.${startTime(pid)}.${bootId()}`;
+  const { state, start } = status(pid);
+  // One that has ended and whose parent has not asked how, as under a container without an init process.
+  return state === 'Z' ? undefined : `${pid}.${start}.${bootId()}`;
 }
 
-/** Clock ticks from boot to the start of a process; `-` where there is no /proc, then the id alone must do. */
-function startTime(pid: number): string {
+/** State of a process, and clock ticks from boot to its start; `-` where there is no /proc, the id alone must do. */
+function status(pid: number): { state: string; start: string } {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name in parentheses may hold anything, so fields are counted behind it; starttime is the 22nd (proc(5)).
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '-';
+    // The name in parentheses may hold anything, so fields are counted behind it: the 3rd and the 22nd (proc(5)).
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0] ?? '-', start: fields[19] ?? '-' };
   } catch {
-    return '-';
+    return { state: '-', start: '-' };
   }
 }
 

@@ -6,7 +6,7 @@ import type { RegistryAddress } from '../config/address.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { Heartbeat, type MuxStream, Session, TypedSession } from '../mux/index.js';
-import { NETWORK_RETRY, type RetryOptions, retryDelay } from '../transports/keepopen.js';
+import { type RetryOptions, retryDelay } from '../transports/keepopen.js';
 import { type DialOptions, describeAddress, dial } from './dial.js';
 import { type Joiner, JoinRefused, join } from './join.js';
 import { MessageStream, newMessageCounters } from './message-stream.js';
@@ -15,6 +15,8 @@ import type { Registration } from './registration.js';
 import { type RequestHandler, Requests } from './requests.js';
 import { describeEnd, readableText } from './session-end.js';
 
+/** A centre that comes back has all of its engines again within seconds. */
+const UPLINK_RETRY: RetryOptions = { minSeconds: 1, maxSeconds: 15, stableSeconds: 30 };
 /** Most peers kept; a centre has fewer. */
 const MAX_PEERS = 20_000;
 
@@ -163,7 +165,7 @@ export class Uplink {
   }
 
   private async run(): Promise<void> {
-    const { addresses, retry = NETWORK_RETRY, refusedSeconds = 60 } = this.options;
+    const { addresses, retry = UPLINK_RETRY, refusedSeconds = 60 } = this.options;
     // Rounds through the addresses since the last session that lasted.
     for (let round = 0; !this.stopping.signal.aborted; round++) {
       let refused = false;

@@ -216,24 +216,29 @@ t.test('what is not there, and what is not for that method', async (t) => {
 });
 
 t.test('answers are what their schemas say', async (t) => {
-  const api = await startEngineWithApi(LINES, {
-    monitor: {
-      health: () => ({
-        status: 'degraded',
-        ready: true,
-        reasons: [{ code: 'queue_full', text: 'topic x is full', since: 1 }],
-        uptime_seconds: 1,
-        version: '1.2.3',
-      }),
-      metrics: () => 'moonwire_ready 1\n',
+  const api = await startEngineWithApi(
+    LINES,
+    {
+      monitor: {
+        health: () => ({
+          status: 'degraded',
+          ready: true,
+          reasons: [{ code: 'queue_full', text: 'topic x is full', since: 1 }],
+          uptime_seconds: 1,
+          version: '1.2.3',
+        }),
+        metrics: () => 'moonwire_ready 1\n',
+      },
     },
-  });
+    '[{ name: line, tcp: { host: 127.0.0.1, port: 9 }, bus: {}, entry: main.lua }]',
+  );
   t.teardown(api.stop);
   const { id } = await join(api.test.port());
   const values: Record<string, string> = {
     '/v1/engines/{name}': '/v1/engines/test',
     '/v1/clients/{id}': `/v1/clients/${id}`,
     '/v1/devices/{id}': `/v1/devices/dev-${id}`,
+    '/v1/buses/{name}': '/v1/buses/line',
   };
   for (const { method, path, answer } of ROUTES) {
     if (method !== 'GET' || path.endsWith('/trace')) continue;

@@ -92,6 +92,19 @@ t.test('agrees with the vectors', async (t) => {
   t.ok(positions > 15);
 });
 
+t.test('a datagram is told from frames that happen to be inside it', async (t) => {
+  // The example of the Teltonika wiki: its length and IMEI look like a login of the TCP form.
+  const datagram =
+    '003dcafe0105000f33353230393330383634303336353508010000016b4f815b30010000000000000000000000000000000103021503010101425dbc000001';
+  const { code, stdout } = await moonwire(['decode', 'protocols.teltonika', '--hex', datagram]);
+  t.equal(code, 0);
+  t.match(JSON.parse(stdout), {
+    discarded: 0,
+    error: null,
+    messages: [{ device_id: '352093086403655', time: 1_560_407_006 }],
+  });
+});
+
 t.test('an entry script decodes by its own functions', async (t) => {
   const script = [
     'function protocol_input(buf) return buf:find(";") or 0 end',

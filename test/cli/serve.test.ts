@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { freePorts, startMoonwire } from '../support/cli.js';
+import { startMoonwire } from '../support/cli.js';
+import { freePorts } from '../support/ports.js';
 
 /** Asks until the answer is what is waited for; the test's time limit bounds it. */
 async function until<T>(ask: () => Promise<T>, done: (answer: T) => boolean): Promise<T> {

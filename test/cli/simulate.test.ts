@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { NO_FAULTS } from '../../src/transports/faults.js';
 import { openSerial } from '../../src/transports/serial.js';
-import { type CliOptions, freePort, moonwire, startMoonwire } from '../support/cli.js';
+import { type CliOptions, moonwire, startMoonwire } from '../support/cli.js';
 import { missing } from '../support/need.js';
+import { freePort } from '../support/ports.js';
 import { ptyPair } from '../support/pty.js';
 import { Recorder } from '../transports/recorder.js';
 

@@ -122,6 +122,23 @@ t.test('a peer that sends faster than its handler is slowed down, and nothing is
   await e.stop();
 });
 
+t.test('many frames at once are all answered, and leave turns to others', async (t) => {
+  const e = await startWithScript(ECHO);
+  const d = await Device.connect(e.port());
+  const count = 100_000;
+  d.send('a\n'.repeat(count));
+  const { counters } = e.engine.servers[0]!.station;
+  let most = 0;
+  for (let before = 0; counters.messages < count; before = counters.messages) {
+    await new Promise(setImmediate);
+    most = Math.max(most, counters.messages - before);
+  }
+  t.ok(most <= 1000, `${most} in one turn`);
+  await d.until((text) => text.length === 2 * count);
+  t.equal(counters.sendsRefused, 0);
+  await e.stop();
+});
+
 t.test('10,000 clients come and go and leave nothing behind', async (t) => {
   const e = await startWithScript(
     `${ECHO} function on_connect(id, conn) conn:attach("d" .. id) conn:set_context_value("k", id) end

@@ -144,6 +144,18 @@ t.test('identities, times, sub-meters, logs', async (t) => {
   t.match(of('UNPADDED_CRC'), { device_id: 'ADC3100000158491', devices: [{ medium: 'heat' }] });
 });
 
+t.test('a load profile has each value at its time', async (t) => {
+  const head = '1-0:99.1.0(2)(0-0:96.10.7)(1-0:1.29.0)(1-0:2.29.0)';
+  const row = (time: string, value: string) => `(${time})(00)(${value}*kWh)()`;
+  const { values } = decode(`${head}${row('240101000000W', '0.25')}${row('632525252525W', '0.5')}(2401`);
+  const common = { name: 'energy_import_interval', unit: 'kWh', obis: '1-0:1.29.0' };
+  t.match(values, [
+    { ...common, value: 0.25, time: Date.UTC(2023, 11, 31, 23) / 1000 },
+    { ...common, value: 0.5, time: undefined },
+  ]);
+  t.equal((values as unknown[]).length, 2);
+});
+
 t.test('what cannot be is absent, not invented', async (t) => {
   t.equal(decode('0-0:1.0.0(210230120000W)', '1-0:1.8.0(1*kWh)').time, undefined, '30 February');
   t.match(decode('1-0:1.8.0(1*kWh)', '0-1:24.2.1(632525252525W)(00000.000*m3)'), {

@@ -1,21 +1,14 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import t, { type Test } from 'tap';
 import { Device, startTestEngine, type TestEngine, until } from '../support/engine.js';
 import { unhex } from '../support/framing.js';
+import { library } from '../support/library.js';
 import { ProtocolUnderTest } from '../support/protocol.js';
 
-/** All of lua/ by path within it. */
-const scripts = Object.fromEntries(
-  (readdirSync('lua', { recursive: true }) as string[])
-    .filter((path) => path.endsWith('.lua'))
-    .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-);
-
 async function start(t: Test, engineYaml: string): Promise<TestEngine> {
-  const running = await startTestEngine(scripts, engineYaml);
+  const running = await startTestEngine(library, engineYaml);
   t.teardown(() => running.stop());
   return running;
 }
@@ -75,7 +68,8 @@ for (const framing of ['rtu', 'tcp']) {
   - name: line
     tcp: { host: 127.0.0.1, port: ${port} }
     entry: entry.modbus.lua
-    options: { framing: ${framing}, units: "16,17,18", address: 107, quantity: 4, type: float32, order: CDAB, seconds: 0.5 }`,
+    options: { framing: ${framing}, units: "16,17,18", address: 107, quantity: 4, type: float32, order: CDAB, seconds: 0.5 }
+    bus: { timeout: 0.2, retries: 0 }`,
     );
     await until(() => engine.reports.length >= 2);
     t.match(engine.reports[0], {
@@ -94,7 +88,7 @@ for (const framing of ['rtu', 'tcp']) {
       { unit: 16 },
     ]);
     const warned = (text: string) => engine.log.some(({ message }) => message === text);
-    t.ok(warned('unit 16 does not answer'));
+    t.ok(warned('modbus-16: timeout: unit 16 did not answer within 0.2 s'));
     t.ok(warned('modbus-18: illegal data address'));
     t.strictSame(
       engine.log.filter(({ level }) => level === 'error'),

@@ -235,6 +235,67 @@ t.test('what cannot be is absent, not invented', async (t) => {
   t.equal(gt06.peer().decode(unhex('7878110101a34567890123450001ab120d0a')).errors[0], 'no IMEI');
 });
 
+t.test('the length of a body tells which message it is', async (t) => {
+  const decode = (number: string, body: string) => {
+    const bytes = body.replaceAll(' ', '');
+    const length = (bytes.length / 2 + 5).toString(16).padStart(2, '0');
+    return gt06.peer().decode(unhex(`7878${length}${number}${bytes}000100000d0a`)).messages[0]!;
+  };
+  const at = Date.UTC(2024, 2, 1, 8, 30) / 1000;
+  const date = '180301081e00';
+  const gps = `${date} ca 0159c6c0 00d69200 3c 145a`;
+  const cell = '00fe 03 1a2b 003c4d';
+  const place = {
+    time: at,
+    latitude: 0x0159c6c0 / 1800000,
+    longitude: 0x00d69200 / 1800000,
+    speed: 60,
+    course: 90,
+    satellites: 10,
+    valid: true,
+  };
+  const served = { mcc: 254, mnc: 3, lac: 0x1a2b, cell: 0x3c4d };
+
+  t.match(decode('2d', `${gps} ${cell} 01 02 01`), { type: 'location', ...place, ...served, archived: true });
+  t.match(decode('17', `${gps} ${cell} 0102030405060708 01`), {
+    type: 'location',
+    ...place,
+    driver_id: '0102030405060708',
+  });
+  t.match(decode('17', `${gps} ${cell} 0102030405060708`), { type: 'location', ...place });
+  t.equal(decode('17', `${cell} 2b34363730313233343536000000000000000000 0001`).type, 'address_request');
+
+  t.match(decode('24', `${gps} ${cell} 01 04d2 019a 00000000000000000000`), { ...place, voltage: 12.34 });
+  const towers = `${'1a2b 003c4d 40 '.repeat(2)}${'0000 000000 00 '.repeat(5)}`;
+  const seven = decode('24', `${date} 00fe 03 ${towers} 00 0001`);
+  t.match(seven, { type: 'lbs', time: at, latitude: undefined, cells: [{ ...served, rssi: -64 }, served] });
+  const counted = decode('24', `${date} 00 00fe 03 05 ${'1a2b 003c4d 40 '.repeat(5)} 000000`);
+  t.match(counted, { type: 'lbs', time: at, latitude: undefined });
+  t.equal((counted.cells as object[]).length, 5);
+  const points = decode('33', `${date} 00fe 03 ${'1a2b 00003c4d 40 '.repeat(6)} 00 01 0a0b0c0d0e0f 32`);
+  t.match(points, { type: 'lbs', time: at, wifi: [{ mac: '0a0b0c0d0e0f', rssi: -50 }] });
+  t.match(decode('34', `${date} ${'11'.repeat(44)}`), { type: 'lbs', time: at, latitude: undefined });
+
+  t.match(decode('1e', gps), { type: 'location', ...place, cells: undefined });
+  t.match(decode('19', `${cell} 46 04 03 01 02`), {
+    type: 'alarm',
+    ...served,
+    battery: 66,
+    alarm: 'sos',
+    time: undefined,
+  });
+  t.match(decode('19', `${date} ${cell} 00000000`), { type: 'alarm', ...served, time: at });
+  t.match(decode('a3', '06 05 04 02 000000'), {
+    type: 'status',
+    battery: 83,
+    ignition: true,
+    alarm: 'power_cut',
+  });
+  const source = `02 0123456789012345 ${date} ${gps} 08 ${cell} 46 04d2 29 04 00 00 000064 00003c`;
+  t.match(decode('22', source), { type: 'location', ...place, device_id: '123456789012345', voltage: 12.34 });
+  t.equal(decode('01', '5123456789012345').device_id, '123456789012345', 'the digit before the IMEI');
+});
+
 t.test('commands', async (t) => {
   const { hex } = all.find(({ type }) => type === 'encode')!;
   const peer = gt06.peer();

@@ -138,6 +138,26 @@ t.test('what cannot be is absent, not invented', async (t) => {
   t.equal(h02.peer().decode(Buffer.from('$abc')).errors[0], 'too short');
 });
 
+t.test('cells by what is there, not by their number; a position where cells stand else', async (t) => {
+  const decode = (text: string) => h02.feed([Buffer.from(`*HQ,1234567890,${text}#`)]).messages[0]!;
+  const time = Date.UTC(2016, 8, 10, 10, 37, 32) / 1000;
+  for (const count of [0, 1, 2, 6]) {
+    const message = decode(`NBR,103732,722,310,0,${count},8106,32010,23,8101,22007,25,100916,FFFFFBFF,2`);
+    t.match(message, { time, valid: false, cells: { length: 2 }, ignition: false }, `${count} announced`);
+  }
+  t.match(decode('NBR,103732,722,310,0,0,100916,FFFFFBFF'), { time, cells: { length: 0 } });
+  t.match(decode('V3,103732,A,2234.1234,S,11405.1234,W,10.00,90,100916,FFFFFBFF'), {
+    type: 'location',
+    time,
+    valid: true,
+    latitude: -22.568723333333335,
+    longitude: -114.08539,
+    speed: 18.52,
+    course: 90,
+  });
+  t.match(decode('NBR,103732').cells, { length: 0 });
+});
+
 t.test('commands', async (t) => {
   const time = Date.UTC(2020, 0, 1, 1, 2, 3) / 1000;
   const encode = (fields: string) =>

@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { xor } from '../../src/bytes/checksum.js';
 import { startTestEngine, type TestEngine, until } from '../support/engine.js';
 import { unhex } from '../support/framing.js';
+import { library } from '../support/library.js';
 import { ProtocolUnderTest } from '../support/protocol.js';
 import { random } from '../support/random.js';
 import { cutAnyhow, goodAmongBad, neverRaises } from '../support/robustness.js';
@@ -236,14 +236,9 @@ async function withMeter(
   server.listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   t.teardown(() => server.close());
-  const scripts = Object.fromEntries(
-    (readdirSync('lua', { recursive: true }) as string[])
-      .filter((path) => /^(entry\.iec|protocols\/iec62056|utils)/.test(path) && path.endsWith('.lua'))
-      .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-  );
   const { port } = server.address() as { port: number };
   const engine = await startTestEngine(
-    scripts,
+    library,
     `links:
   - name: meter
     tcp: { host: 127.0.0.1, port: ${port} }
@@ -300,6 +295,6 @@ t.test('entry.iec62056_21: registers in programming mode', async (t) => {
   ]);
   await until(() => asked.length === 7);
   t.equal(asked[6], block('\x01B0\x03'), 'the meter is released');
-  t.ok(engine.log.some(({ message }) => message === 'the meter refuses: ER01'));
+  t.ok(engine.log.some(({ message }) => message === 'the meter refuses 9.9.9: ER01'));
   t.strictSame(errors(engine), []);
 });

@@ -262,6 +262,13 @@ t.test('editions: registration, authentication, headers', async (t) => {
   t.match(peer.feed([wire('02000402 013800138000 0005 abcd')]).messages, [
     { type: 'encrypted', data_hex: 'abcd' },
   ]);
+  // A body of 1,025 bytes, whose length takes the bit that says encrypted elsewhere.
+  t.match(peer.feed([wire(`09000401 013800138000 0006 40 ${'41'.repeat(1024)}`)]).messages, [
+    { type: 'serial_data', text: 'A'.repeat(1024), device_id: '13800138000' },
+  ]);
+  t.match(peer.feed([wire(`09004401 01 00000000013800138000 0007 40 ${'41'.repeat(1024)}`)]).messages, [
+    { type: 'serial_data', version: 1, device_id: '13800138000' },
+  ]);
 });
 
 const PLACE = '00000000 00000003 01587d01 06cbff66 0000 0000 0000 260101120000';

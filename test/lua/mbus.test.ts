@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { startTestEngine, until } from '../support/engine.js';
 import { splits, unhex } from '../support/framing.js';
+import { library } from '../support/library.js';
 import { type Message, ProtocolUnderTest } from '../support/protocol.js';
 import { random } from '../support/random.js';
 import { mutate, vectors } from '../support/vectors.js';
@@ -226,6 +226,9 @@ t.test('what a value is, and what is said about it', async (t) => {
     ['02ab6f5f1c', { name: 'power', value: '2010-12-31', qualifiers: ['last_end'] }],
     ['01931500', { name: 'volume', value: undefined, problem: 'no data available' }],
     ['01aa1105', { name: 'power', qualifiers: ['vife_11'] }],
+    ['01fc026c747405', { name: 'tl', value: 0.05, qualifiers: undefined }],
+    ['01fc22026c6d05', { name: 'ml', value: 5, qualifiers: ['per_hour'] }],
+    ['01fc2209', { error: 'record 1 ends within the text of its VIF' }],
     ['01ef0105', { name: 'unknown', vif: 'ef01' }],
     ['01ff8a0105', { name: 'manufacturer_specific', vif: 'ff8a01', vife: '8a01' }],
     ['81808080808080808080011301', { storage: 2 ** 37 }],
@@ -392,13 +395,8 @@ t.test('entry.mbus: meters are read in turn, a silent one holds up nobody', asyn
   bus.listen(0, '127.0.0.1');
   await once(bus, 'listening');
   t.teardown(() => bus.close());
-  const scripts = Object.fromEntries(
-    (readdirSync('lua', { recursive: true }) as string[])
-      .filter((path) => path.endsWith('.lua'))
-      .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-  );
   const engine = await startTestEngine(
-    scripts,
+    library,
     `links:
   - name: meters
     tcp: { host: 127.0.0.1, port: ${(bus.address() as { port: number }).port} }
@@ -414,7 +412,8 @@ t.test('entry.mbus: meters are read in turn, a silent one holds up nobody', asyn
   ]);
   t.strictSame(asked, [
     'snd_nke 1',
-    ...Array(3).fill('req_ud2 1 true'),
+    // With these its breaker has seen three failures: it is not asked a third time.
+    ...Array(2).fill('req_ud2 1 true'),
     'snd_nke 2',
     'req_ud2 2 true',
     'snd_nke 253',
@@ -422,5 +421,5 @@ t.test('entry.mbus: meters are read in turn, a silent one holds up nobody', asyn
     'req_ud2 253 true',
     'req_ud2 253 false',
   ]);
-  t.ok(engine.log.some(({ message }) => message === 'meter 1 does not answer'));
+  t.ok(engine.log.some(({ message }) => /^meter 1: timeout/.test(message)));
 });

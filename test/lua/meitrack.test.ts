@@ -103,6 +103,17 @@ t.test('stored events and records of several', async (t) => {
   t.match(replies.map(unhex).map(String), [/^@@A27,353358017784062,CCC,3\*[0-9A-F]{2}\r\n$/]);
 });
 
+t.test('an event may be the answer to a command', async (t) => {
+  const answer = (command: string, text: string) =>
+    meitrack.feed([frame(command, Buffer.from(text))]).messages;
+  const event =
+    '35,-40.996370,8.575065,150730184834,A,8,24,30,120,1.3,173,1,2,268|3|2BC0|250B,2000,|||0A2D|0000';
+  t.match(answer('A10', event), [
+    { type: 'location', latitude: -40.99637, longitude: 8.575065, speed: 30, course: 120, valid: true },
+  ]);
+  t.match(answer('A12', 'OK'), [{ type: 'command_response', result: 'OK', latitude: undefined }]);
+});
+
 t.test('noise and damaged frames do not take good ones with them', async (t) => {
   const rng = random(t);
   const good = genuine
@@ -139,6 +150,11 @@ t.test('what cannot be is absent, not invented', async (t) => {
   t.equal(error('CCC', '0201100000000000'), 'records of 16 bytes');
   t.equal(error('CCE', '00000000ffff'), 'no record');
   t.match(meitrack.feed([frame('CCE', unhex('00000000010005000000ff0500'))]).messages, [{ valid: false }]);
+  // Latitude 90.5, longitude 1: CCE has millionths, of which none may be left.
+  const far = '00000000010012000100010501000202a0eb64050340420f0000';
+  t.match(meitrack.feed([frame('CCE', unhex(far))]).messages, [
+    { latitude: undefined, longitude: undefined, valid: false },
+  ]);
   t.equal(error('AAA', '33'), 'no position');
 });
 

@@ -296,6 +296,13 @@ t.test('sentences that belong together', async (t) => {
   );
   t.strictSame(groups(gsv('GP', 3, 1, 1), gsv('GP', 3, 3, 3)), [undefined, undefined], 'one is missing');
   t.strictSame(groups(gsv('GP', 2, 2, 3)), [undefined], 'the first is missing');
+  const short = (number: number, prn: number) => sentence(`GPGSV,,${number},,0${prn},,,`);
+  t.strictSame(groups(gsv('GP', 3, 1, 1), short(2, 3), short(3, 4), short(3, 5)).map(prns), [
+    undefined,
+    undefined,
+    [1, 2, 3, 4],
+    undefined,
+  ]);
   const vdm = (number: number, id: number, payload: string, fill = 0) =>
     sentence(`AIVDM,2,${number},${id},B,${payload},${fill}`, '!');
   t.strictSame(groups(vdm(1, 4, '55P5TL'), vdm(1, 5, '11111'), vdm(2, 4, '00000', 2), vdm(2, 5, '2')), [
@@ -306,6 +313,7 @@ t.test('sentences that belong together', async (t) => {
   ]);
   const rte = (number: number, rest: string) => sentence(`GPRTE,2,${number},c,0,${rest}`);
   t.strictSame(groups(rte(1, 'PBRCPK,PBRTO'), rte(2, 'PTELGR')), [undefined, ['PBRCPK', 'PBRTO', 'PTELGR']]);
+  t.match(feed(sentence('GPRTE,1,1,c,0')).messages, [{ name: '0', idents: [], group: [] }], 'an empty route');
   const txt = (number: number, text: string) => sentence(`GPTXT,02,0${number},25,${text}`);
   t.strictSame(groups(txt(1, 'DR MODE-'), txt(2, 'ANTENNA')), [undefined, 'DR MODE-ANTENNA']);
   // Groups that are never completed do not add up.

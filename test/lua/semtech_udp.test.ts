@@ -1,10 +1,10 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { abuseProtocol } from '../support/abuse.js';
 import { startTestEngine, until } from '../support/engine.js';
 import { hex, unhex } from '../support/framing.js';
+import { library } from '../support/library.js';
 import { ProtocolUnderTest } from '../support/protocol.js';
 import { vectors } from '../support/vectors.js';
 
@@ -103,6 +103,10 @@ t.test('what is wrong or impossible', async (t) => {
   t.strictSame([message!.time, message!.latitude, message!.longitude], [undefined, undefined, undefined]);
   const nowhere = { stat: { time: 'x', lati: 0, long: 0 } };
   t.equal(decode(packet(`02000000${GATEWAY}`, nowhere)).messages[0]!.latitude, undefined);
+  const quoted = { stat: { lati: '31.5', long: '-121.25', alti: '30.0' } };
+  t.match(decode(packet(`02000000${GATEWAY}`, quoted)).messages, [
+    { latitude: 31.5, longitude: -121.25, altitude: 30 },
+  ]);
   abuseProtocol(
     t,
     semtech,
@@ -124,13 +128,8 @@ t.test('downlinks', async (t) => {
 });
 
 t.test('entry.semtech_udp: pushes are acknowledged and reported', async (t) => {
-  const scripts = Object.fromEntries(
-    (readdirSync('lua', { recursive: true }) as string[])
-      .filter((path) => /semtech|calendar/.test(path) && path.endsWith('.lua'))
-      .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-  );
   const engine = await startTestEngine(
-    scripts,
+    library,
     'servers: [{ name: u, port: 0, bind: 127.0.0.1, transport: udp, entry: entry.semtech_udp.lua }]',
   );
   t.teardown(() => engine.stop());

@@ -102,7 +102,18 @@ const STATED: Record<string, object> = {
     total_trailer: 0,
   },
   'codec-0c #3': { type: 'command_response', text: /^AT\$MSGSND=4,"STGB40,.*1,0"$/ },
-  'codec-07 #2': { battery: undefined, mcc: 246, mnc: 2, lac: 1, cell: 779 },
+  'codec-07 #2': {
+    battery: 94,
+    usb: false,
+    hdop: 10.2,
+    pdop: 10.3,
+    uptime: 3300,
+    input1: undefined,
+    mcc: 246,
+    mnc: 2,
+    lac: 1,
+    cell: 779,
+  },
 };
 
 t.test('every packet decodes to what its source says, however it is cut', async (t) => {

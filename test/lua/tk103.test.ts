@@ -114,6 +114,11 @@ t.test('what cannot be is absent, not invented', async (t) => {
     { battery: undefined, battery_voltage: undefined, voltage: 12 },
   ]);
   t.match(decode('(088047365460BX99)').messages, [{ type: 'unknown', command: 'BX99' }]);
+  for (const login of ['', 'HSO', '352606090042050']) {
+    const { messages, replies } = decode(`(013612345678BP05${login})`);
+    t.match(messages, [{ type: 'login', latitude: undefined }]);
+    t.equal(unhex(replies[0]!).toString(), '(013612345678AP05)');
+  }
   t.equal(decode('(hello)').errors[0], 'no device and command');
   t.match(decode('()'), { messages: [], errors: [] });
 });

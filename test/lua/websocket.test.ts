@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { abuseProtocol } from '../support/abuse.js';
 import { startTestEngine, until } from '../support/engine.js';
 import { splits, unhex } from '../support/framing.js';
+import { library } from '../support/library.js';
 import { ProtocolUnderTest } from '../support/protocol.js';
 import { random } from '../support/random.js';
 
@@ -102,16 +102,9 @@ t.test('encode', async (t) => {
   t.match(encode('{}'), /a message is a string/);
 });
 
-/** All of lua/ by path within it. */
-const scripts = Object.fromEntries(
-  (readdirSync('lua', { recursive: true }) as string[])
-    .filter((path) => path.endsWith('.lua'))
-    .map((path) => [path, readFileSync(`lua/${path}`, 'utf8')]),
-);
-
 async function start(t: Test, entry: string, more: Record<string, string> = {}) {
   const engine = await startTestEngine(
-    { ...scripts, ...more },
+    { ...library, ...more },
     `servers: [{ name: s, port: 0, bind: 127.0.0.1, protocol: socket, entry: ${entry} }]`,
   );
   t.teardown(() => engine.stop());

@@ -1,4 +1,4 @@
-import { duplexPair } from 'node:stream';
+import { Duplex, duplexPair } from 'node:stream';
 import t from 'tap';
 import { sessionConfig } from '../../src/mux/config.js';
 import { MUX_CODES, MuxError, Session, type SessionOptions, TypedSession } from '../../src/mux/index.js';
@@ -36,6 +36,21 @@ t.test('codes and types out of range are refused', async (t) => {
   t.notOk(stream.destroyed);
   session.close();
 });
+
+t.test(
+  'a transport that never says it has closed is destroyed, and keeps the process until then',
+  async (t) => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const silent = new Duplex({ autoDestroy: false, read() {}, write: (_chunk, _encoding, done) => done() });
+    const session = new Session(silent, { role: 'client', closeTimeoutMs: 50 });
+    const before = timers();
+    const closed = session.close();
+    t.equal(timers(), before + 1, 'else a process without other work would end before it has stopped');
+    await closed;
+    t.ok(silent.destroyed);
+    t.equal(timers(), before);
+  },
+);
 
 t.test('error codes', async (t) => {
   t.equal(new MuxError('protocol', 'x').wireCode, 1);

@@ -1,7 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { createPublicKey, sign, verify } from 'node:crypto';
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { buildSync } from 'esbuild';
 import t, { type Test } from 'tap';
 import { silentLogger } from '../../src/log.js';
@@ -171,6 +173,29 @@ t.test('one process at a time', async (t) => {
   const again = await openStore({ path, log });
   await again.close();
 });
+
+const noProc = process.platform !== 'linux' && 'there is no /proc';
+t.test(
+  'a process that has ended holds no lock, even if its parent never asks',
+  { skip: noProc },
+  async (t) => {
+    // The shell's child ends soon; what the shell has become by then never asks how.
+    const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60']);
+    t.teardown(() => parent.kill('SIGKILL'));
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(line);
+    const stat = () =>
+      readFileSync(`/proc/${pid}/stat`, 'latin1')
+        .replace(/^.*\) /, '')
+        .split(' ');
+    while (stat()[0] !== 'Z') await setTimeout(5);
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    const path = t.testdir({ [`lock.${pid}.${stat()[19]}.${boot}.0123456789abcdef`]: '' });
+    const lock = await takeLock(path);
+    await lock.release();
+    t.same(readdirSync(path), []);
+  },
+);
 
 t.test('a lock left by a dead process does not hold, whoever has its process id now', async (t) => {
   const rest = '0123456789abcdef';

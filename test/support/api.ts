@@ -85,14 +85,15 @@ export async function startTestApi(
   };
 }
 
-/** An engine with one server for `script`, and its API. */
+/** An engine with one server for `script`, `links` as YAML, and its API. */
 export async function startEngineWithApi(
   script: string,
   options: Parameters<typeof startTestApi>[1] = {},
+  links = '[]',
 ): Promise<TestApi & { test: TestEngine }> {
   const test = await startTestEngine(
     { 'main.lua': script },
-    'servers: [{ name: s, port: 0, bind: 127.0.0.1, entry: main.lua }]',
+    `servers: [{ name: s, port: 0, bind: 127.0.0.1, entry: main.lua }]\nlinks: ${links}`,
   );
   const host: ApiHost = new EngineHost(test.engine, { version: '1.2.3', api: () => running.api.address });
   const running = await startTestApi(host, options);

@@ -4,8 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { Cli, type CliOptions, freePorts } from './cli.js';
+import { Cli, type CliOptions } from './cli.js';
 import { Device } from './engine.js';
+import { freePorts } from './ports.js';
 
 /** Long enough for a loaded machine; reaching it is a failure. */
 const PATIENCE_MS = 30_000;

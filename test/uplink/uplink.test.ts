@@ -9,21 +9,12 @@ import { STREAM } from '../../src/uplink/messages.js';
 import { addressOf, newIdentity, openCenter, TestEngine } from '../center/support.js';
 import { type Certificates, makeCertificates } from '../support/certificates.js';
 import { missing } from '../support/need.js';
+import { freePort } from '../support/ports.js';
 import { openProxy } from '../support/tcp-proxy.js';
 import { until } from './support.js';
 
 const VERSIONS = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3' } as const;
 const at = (port: number): RegistryAddress => ({ scheme: 'tcp', host: '127.0.0.1', port, path: '/' });
-
-/** A port that nothing listens on. */
-async function deadPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 t.test('over WebSockets', async (t) => {
   const center = await openCenter(t);
@@ -93,7 +84,7 @@ function trust(ca: Certificates['ca']) {
 
 t.test('addresses are tried in turn', async (t) => {
   const center = await openCenter(t);
-  const addresses = [at(await deadPort()), at(await deadPort()), addressOf(center)];
+  const addresses = [at(await freePort()), at(await freePort()), addressOf(center)];
   const engine = await new TestEngine(t, addresses).joined();
   t.match(engine.uplink.state, { connected: true, address: `tcp://127.0.0.1:${center.listener?.port}` });
   t.equal(engine.uplink.counters.attempts, 3);

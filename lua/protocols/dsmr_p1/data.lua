@@ -3,14 +3,8 @@
 local clock = require "protocols.dsmr_p1.clock"
 local names = require "protocols.dsmr_p1.names"
 local obis = require "utils.obis"
-
---- The number and the unit in "00.123*kWh", or the text as it is.
-local function value_of(text, name)
-  local number, unit = text:match("^([+-]?%d+%.?%d*)%*(.+)$")
-  if number then return tonumber(number), unit end
-  if (names.counts[name] or text:find(".", 1, true)) and text:find("^%d+%.?%d*$") then return tonumber(text) end
-  return text
-end
+local profiles = require "protocols.dsmr_p1.profiles"
+local value_of = require "protocols.dsmr_p1.value"
 
 --- The text in hexadecimal digits, as identifiers and messages are sent; nil when it is none.
 local function hex_text(digits)
@@ -49,41 +43,6 @@ local function identify(message, line, context)
   end
 end
 
---- Belgium: the highest demand of each of the last months, as (end of month)(when)(value); Hungary: values at the end
--- of the month.
-local function history(message, line, context)
-  local groups = line.groups
-  local values = message.values
-  if groups[2] and obis.parse(groups[2]) then
-    for i = 4, #groups - 2, 3 do
-      local value, unit = value_of(groups[i + 2])
-      values[#values + 1] = {
-        name = "power_import_maximum_month", value = value, unit = unit, obis = line.obis,
-        time = clock(groups[i + 1], context.offset), period_end = clock(groups[i], context.offset),
-      }
-    end
-    return
-  end
-  local time = clock(groups[1], context.offset)
-  for i, code in ipairs(names.month_end) do
-    if not groups[i + 1] then return end
-    local value, unit = value_of(groups[i + 1])
-    local a, _, c, d, e = obis.parse(code)
-    values[#values + 1] =
-      { name = obis.name(a, c, d, e) .. "_month_end", value = value, unit = unit, obis = "1-0:" .. code, time = time }
-  end
-end
-
---- The log of long power failures: (count)(0-0:96.7.19), then (end)(duration) of each.
-local function failures(message, line, context)
-  local list = {}
-  for i = 3, #line.groups - 1, 2 do
-    local duration = line.groups[i + 1]:match("^(%d+)%*s$")
-    list[#list + 1] = { time = clock(line.groups[i], context.offset), duration = tonumber(duration) }
-  end
-  message.power_failure_log = list
-end
-
 --- A sub-meter's value in the form of versions 2 and 3:
 -- (time)(status)(minutes between values)(number of values)(code)(unit)(value).
 local function old_reading(message, line, context)
@@ -106,7 +65,8 @@ end
 
 -- What becomes more than an element of `values`, by C.D.E.
 local SPECIAL = {
-  ["1.0.0"] = set_time, ["24.1.0"] = set_medium, ["24.3.0"] = old_reading, ["98.1.0"] = history, ["99.97.0"] = failures,
+  ["1.0.0"] = set_time, ["24.1.0"] = set_medium, ["24.3.0"] = old_reading, ["98.1.0"] = profiles.months,
+  ["99.1.0"] = profiles.load, ["99.97.0"] = profiles.failures,
 }
 
 local function ordinary(message, line, context)

@@ -45,6 +45,11 @@ short[0xa4] = alarm(fields.LTE_WIDE, fence_tail)
 
 local geofence = alarm(fields.LTE_WIDE, fence_tail)
 short[0xa3] = function(body, session)
+  if #body == 7 then -- a vehicle's tracker
+    local message = { type = "status" }
+    fields.alarm(message, body:byte(fields.state(message, body, 1)))
+    return message
+  end
   if #body ~= 19 then return geofence(body, session) end
   local message = { type = "status", steps = string.unpack(">I4", body, 10) } -- a pet's or person's tracker
   fields.signal(message, body:byte(5))
@@ -59,14 +64,21 @@ short[0xa5] = function(body)
   return message
 end
 
+--- The cell and the state; where a date comes first, some models' list of cells.
 short[0x19] = function(body, session)
   local message = { type = "alarm" }
-  fields.cell(message, body, fields.time(message, body, 1, session), fields.GSM)
+  if #body >= 18 then
+    fields.cell(message, body, fields.time(message, body, 1, session), fields.GSM)
+    return message
+  end
+  local at = fields.state(message, body, fields.cell(message, body, 1, fields.GSM))
+  if at and #body >= at then fields.alarm(message, body:byte(at)) end
   return message
 end
 
 local DASHCAM_ALARMS = {
-  [0x90] = "hard_acceleration", [0x91] = "hard_braking", [0x92] = "hard_cornering", [0x93] = "accident",
+  [0x80] = "vibration", [0x87] = "overspeed", [0x88] = "power_cut", [0x90] = "hard_acceleration",
+  [0x91] = "hard_braking", [0x92] = "hard_cornering", [0x93] = "accident",
 }
 
 --- A dash camera's event: time, sometimes the position, the event and the names of the files it recorded.

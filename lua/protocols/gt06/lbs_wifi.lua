@@ -34,7 +34,7 @@ function lbs_wifi.decode(frame, session)
   local points = frame:byte(3)
   local at = 11 + 7 * points
   local count = frame:byte(at)
-  if #frame < at + 5 or #frame ~= at + 3 + 5 * count + 2 then return nil, "malformed LBS and WiFi message" end
+  if #frame < at + 5 or #frame < at + 3 + 5 * count + 2 then return nil, "malformed LBS and WiFi message" end
   local message = {
     type = "lbs", device_id = session.device_id, protocol_number = frame:byte(4),
     time = calendar.epoch_of_bcd(frame, 5),

@@ -8,7 +8,7 @@
 
 local short, long = {}, {}
 
-for _, family in ipairs { "positions", "alarms", "networks", "states", "texts" } do
+for _, family in ipairs { "positions", "alarms", "networks", "states", "texts", "variants" } do
   local rows = require("protocols.gt06." .. family)
   for number, row in pairs(rows.short) do short[number] = row end
   for number, row in pairs(rows.long) do long[number] = row end

@@ -4,16 +4,14 @@ local fields = require "protocols.gt06.fields"
 
 local short = {}
 
-local CELLS = 7
-
---- Time, network, seven cells; `tail(message, body, at)` reads what follows.
-local function cells(format, tail)
+--- Time, network, cells, seven if not said otherwise; `tail(message, body, at)` reads what follows.
+local function cells(format, tail, count)
   return function(body, session)
     local message = { type = "lbs" }
     local at = fields.time(message, body, 1, session)
     at = at and fields.network(message, body, at)
     if not at then return nil, "no cells" end
-    at = fields.cells(message, body, at, CELLS, format)
+    at = fields.cells(message, body, at, count or 7, format)
     if tail then tail(message, body, at) end
     return message
   end
@@ -26,6 +24,8 @@ end
 short[0x18] = cells("I2I3")
 short[0x28] = short[0x18]
 short[0x2e] = short[0x18]
+short[0x24] = short[0x18]
+short[0x33] = cells("I2I4", wifi_tail, 6)
 short[0x2c] = cells("I2I3", wifi_tail)
 short[0xa1] = cells("I4I8")
 local wide_wifi = cells("I4I8", wifi_tail)
@@ -33,9 +33,9 @@ local wide_wifi = cells("I4I8", wifi_tail)
 short[0x1e] = function(body, session)
   local message = { type = "location" }
   local at = fields.gps(message, body, 1, session)
-  at = at and fields.network(message, body, at)
   if not at then return nil, "no position" end
-  fields.cells(message, body, at, CELLS, "I2I3")
+  at = fields.network(message, body, at)
+  if at then fields.cells(message, body, at, 7, "I2I3") end
   return message
 end
 
@@ -69,4 +69,15 @@ short[0xf3] = function(body, session)
   return message
 end
 
-return { short = short, long = {} }
+--- As many cells as a byte says, in some models under 0x24: time, timing advance, network, their number, the cells.
+local function counted(body, session)
+  local message = { type = "lbs" }
+  local at = fields.time(message, body, 1, session)
+  at = at and fields.network(message, body, at + 1)
+  local count = at and body:byte(at)
+  if not count then return nil, "no cells" end
+  fields.cells(message, body, at + 1, count, "I2I3")
+  return message
+end
+
+return { short = short, long = {}, counted = counted }

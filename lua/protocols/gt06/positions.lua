@@ -80,11 +80,7 @@ end
 short[0x10] = location(fields.GSM)
 short[0x11] = location(fields.LTE)
 short[0x12] = location(fields.GSM, classic_tail)
-short[0x24] = location(fields.GSM, function(message, body, at, rest)
-  if rest < 5 then return end
-  local ignition, voltage, battery = string.unpack(">BI2I2", body, at)
-  message.ignition, message.voltage, message.battery_voltage = ignition ~= 0, voltage / 100, battery / 100
-end)
+short[0x2d] = location(fields.GSM, jimi_tail)
 short[0x31] = location(fields.LTE, altitude_tail)
 short[0x37] = location(fields.GSM, items_tail)
 short[0xa0] = location(fields.LTE_WIDE, jimi_tail)
@@ -104,7 +100,8 @@ short[0x36] = function(body, session)
   return message
 end
 
---- The XT40: a byte, its IMEI, the time of sending, the position, a cell behind its length, the vehicle's state.
+--- The XT40 and its family: a byte, the IMEI, the time of sending, the position, a cell behind its length, the
+-- vehicle's state.
 local function xt40(body, session)
   local message = { type = "location", device_id = fields.imei(body, 2) }
   local at = fields.gps(message, body, 16, session)
@@ -125,9 +122,13 @@ local function xt40(body, session)
   return message
 end
 
+-- The byte says where the position is from; in other models it is the year, which is 10 at least.
+local MAX_SOURCE = 9
+
 local located = location(fields.GSM, temperature_tail, 24)
 short[0x22] = function(body, session)
-  return (body:byte(1) == 1 and fields.imei(body, 2) and xt40 or located)(body, session)
+  local is_xt40 = body ~= "" and body:byte(1) <= MAX_SOURCE and fields.imei(body, 2)
+  return (is_xt40 and xt40 or located)(body, session)
 end
 short[0x25] = short[0x22]
 
@@ -153,4 +154,4 @@ long[0x38] = function(body, session)
   return message
 end
 
-return { short = short, long = long }
+return { short = short, long = long, location = location }

@@ -1,9 +1,8 @@
 -- The text form of H02: *maker,device,command,…#
 
+local cells = require "protocols.h02.cells"
 local digits = require "utils.digits"
-local status = require "protocols.h02.status"
-
-local MAX_CELLS = 32
+local ending = require "protocols.h02.ending"
 
 --- A coordinate: degrees and minutes as usual, with dashes ("-23-29.0095"), or without the point ("37573392").
 local function coordinate(text, hemisphere)
@@ -16,16 +15,6 @@ local function coordinate(text, hemisphere)
     minutes = minutes and minutes .. "." .. fraction
   end
   return degrees and digits.signed(tonumber(degrees) + tonumber(minutes) / 60, hemisphere)
-end
-
-local function is_date(text) return text ~= nil and #text == 6 and not text:find("%D") end
-
---- Reads a status of eight hexadecimal digits; returns whether it is one.
-local function read_status(message, text)
-  if not text or #text ~= 8 then return false end
-  local value = digits.hex(text)
-  if value then status(message, value) end
-  return value ~= nil
 end
 
 --- What follows the status: odometer, temperature, fuel, altitude, area and cell; else inputs of the model's own.
@@ -64,46 +53,26 @@ local function read_position(message, fields, at)
   message.course = digits.course(fields[at + 4] == "" and "0" or fields[at + 4])
 
   local next = at + 5
-  if not is_date(fields[next]) and is_date(fields[next + 1]) then
+  if not ending.is_date(fields[next]) and ending.is_date(fields[next + 1]) then
     local battery = digits.number(fields[next])
     if battery and battery <= 100 then message.battery = battery end
     next = next + 1
   end
   local clock = fields[at - 3]
   -- VP1 has a date alone.
-  if is_date(clock) or message.command == "VP1" then
-    message.time = digits.time(fields[next], is_date(clock) and clock or nil, "dmy")
+  if ending.is_date(clock) or message.command == "VP1" then
+    message.time = digits.time(fields[next], ending.is_date(clock) and clock or nil, "dmy")
   end
   for i = next + 1, #fields do
     if #fields[i] >= 18 then message.iccid = message.iccid or fields[i]:match("^89%d+") end
-    if i <= next + 4 and read_status(message, fields[i]) then
+    if i <= next + 4 and ending.read_status(message, fields[i]) then
       read_data(message, fields, i + 1)
       return
     end
   end
 end
 
---- `count` cells from the field `at` on, each of `size` fields: area, cell and perhaps its signal.
-local function read_cells(message, fields, at, count, size, base, signal)
-  local cells = {}
-  for i = at, at + (math.min(count, MAX_CELLS) - 1) * size, size do
-    local lac, cell = tonumber(fields[i] or "", base), tonumber(fields[i + 1] or "", base)
-    if not lac or not cell then break end
-    local rssi = signal and digits.number(fields[i + signal])
-    cells[#cells + 1] = {
-      mcc = message.mcc, mnc = message.mnc, lac = lac, cell = cell, rssi = rssi and 0 - math.abs(rssi),
-    }
-  end
-  message.cells = cells
-end
-
---- A date, the status behind it, and the time of day from the field 4.
-local function read_end(message, fields, at)
-  message.time = is_date(fields[4]) and digits.time(fields[at], fields[4], "dmy") or nil
-  read_status(message, fields[at + 1])
-end
-
-local commands = {}
+local commands = { NBR = cells.NBR, V3 = cells.V3, BS = cells.BS, VP1 = cells.VP1 }
 
 function commands.SMS(message, _, text)
   message.type, message.result = "command_response", text:match("^[^,]*,[^,]*,[^,]*,(.*)$")
@@ -123,51 +92,7 @@ function commands.LINK(message, fields)
   message.rssi, message.satellites = digits.number(fields[5]), digits.number(fields[6])
   message.battery, message.steps = digits.number(fields[7]), digits.number(fields[8])
   message.turnovers = digits.number(fields[9])
-  read_end(message, fields, 10)
-end
-
---- Cells in decimal, with their number.
-function commands.NBR(message, fields)
-  message.valid = false
-  message.mcc, message.mnc = digits.number(fields[5]), digits.number(fields[6])
-  local count = digits.number(fields[8]) or 0
-  read_cells(message, fields, 9, count, 3, 10, 2)
-  read_end(message, fields, 9 + 3 * #message.cells)
-end
-
-function commands.V3(message, fields)
-  message.valid = false
-  local mcc, mnc = (fields[5] or ""):match("^(%d%d%d)(%d+)$")
-  message.mcc, message.mnc = tonumber(mcc), tonumber(mnc)
-  local count = digits.number(fields[6]) or 0
-  read_cells(message, fields, 7, count, 4, 10)
-  local at = 7 + 4 * #message.cells
-  message.battery_raw = digits.hex(fields[at])
-  read_end(message, fields, at + 3)
-end
-
---- Cells in hexadecimal.
-function commands.BS(message, fields)
-  message.valid = false
-  message.mcc, message.mnc = digits.hex(fields[5]), digits.hex(fields[6])
-  read_cells(message, fields, 7, (#fields - 6) // 3, 3, 16)
-end
-
---- A position, or the serving and the neighbouring cells of a device without one.
-function commands.VP1(message, fields, text)
-  if fields[4] ~= "V" then return false end
-  message.valid = false
-  message.mcc, message.mnc = digits.number(fields[5]), digits.number(fields[6])
-  local cells = mix.str_split(text:match("^" .. ("[^,]*,"):rep(6) .. "(.*)$") or "", "Y")
-  message.cells = {}
-  for i = 1, math.min(#cells, MAX_CELLS) do
-    local lac, cell, rssi = cells[i]:match("^(%d+),(%d+),(%-?%d+)$")
-    if lac then
-      message.cells[#message.cells + 1] = {
-        mcc = message.mcc, mnc = message.mnc, lac = tonumber(lac), cell = tonumber(cell), rssi = 0 - math.abs(tonumber(rssi)),
-      }
-    end
-  end
+  ending.read(message, fields, 10)
 end
 
 local function read(message, fields, text)

@@ -4,6 +4,8 @@ local packet = {}
 
 local RSA, SUBPACKET, VERSIONED, ANSWER_WANTED = 0x0400, 0x2000, 0x4000, 0x8000
 local LENGTH = 0x3ff
+-- Some terminals send longer bodies than the standard has room for: their length carries into the bit above.
+local LONG_LENGTH = 0x7ff
 -- The compact reports of locks and containers (5501, 5502) count messages in one byte and mean other things by the
 -- bits of the properties.
 local COMPACT = { [0x5501] = true, [0x5502] = true }
@@ -59,9 +61,15 @@ function packet.terminal(device_id, version)
   return #device_id == 15 and string.pack(">I6", tonumber(device_id:sub(1, 14))) or nil
 end
 
+--- Whether the bit of encryption belongs to the length: only then are there that many bytes.
+local function is_long(frame, properties)
+  return properties & RSA ~= 0 and #frame > properties & LONG_LENGTH
+end
+
 --- How many bytes the number and what else depends on the edition take, by what makes the lengths agree.
 local function layout(frame, properties)
-  local rest = #frame - 1 - 4 - (properties & LENGTH) -- header behind the properties
+  local length = properties & (is_long(frame, properties) and LONG_LENGTH or LENGTH)
+  local rest = #frame - 1 - 4 - length -- header behind the properties
   local versioned, parted = properties & VERSIONED ~= 0, properties & SUBPACKET ~= 0
   if versioned and rest == ID + 2 then versioned = false end
   local id = versioned and VERSIONED_ID or ID
@@ -90,7 +98,7 @@ function packet.read(frame)
   if parted then header.total, header.part, at = string.unpack(">I2I2", frame, at) end
   header.body = frame:sub(at, -2)
   if compact then header.answer_wanted = properties & ANSWER_WANTED ~= 0
-  else header.encrypted = properties & RSA ~= 0 end
+  else header.encrypted = properties & RSA ~= 0 and not is_long(frame, properties) end
   return header
 end
 

@@ -21,6 +21,8 @@ local STATISTICS = { "maximum", "minimum", "error" }
 local CLOCK = vif.primary[0x6d]
 local UNKNOWN = { name = "unknown" }
 local MANUFACTURER_ROW = { name = "manufacturer_specific" }
+-- Most meters put the plain text right behind its VIF, some behind the VIFEs: where there is none in the first place.
+local TEXT_BEHIND = {}
 
 --- DIF and DIFEs at `at`: the coding of the data, and the record with storage, tariff, subunit and statistic as far as
 -- they are not 0; and the position behind, or nil and an error.
@@ -63,6 +65,7 @@ local function read_code(bytes, at)
   local kind = code & 0x7f
   if kind == PLAIN_TEXT then
     local text, after = read_plain(bytes, at + 1)
+    if code & MORE ~= 0 and not (text and not text:find("%c")) then return TEXT_BEHIND, at + 1 end
     if not text then return nil, nil, after end
     return { name = text }, after
   end
@@ -97,6 +100,11 @@ local function read_vif(bytes, at, record)
         rows = vife.rows
       end
     end
+  end
+  if row == TEXT_BEHIND then
+    local text, behind = read_plain(bytes, after)
+    if not text then return nil, behind end
+    row, after = { name = text }, behind
   end
   if own and own < after then record.vife = mix.hex(bytes:sub(own, after - 1)) end
   if not row or row == MANUFACTURER_ROW then record.vif = mix.hex(bytes:sub(at, after - 1)) end

@@ -9,7 +9,9 @@ local MAX_RECORDS = 64
 --- Unix seconds of 2000-01-01, from which devices count.
 local EPOCH = 946684800
 
+--- Takes the millionths of CCE out of the message and puts degrees in, where there are both and they can be.
 local function place(message, latitude, longitude)
+  message.latitude, message.longitude = nil, nil
   local placed = digits.place(message, latitude and latitude / 1000000, longitude and longitude / 1000000)
   message.valid = placed and message.valid or false
 end

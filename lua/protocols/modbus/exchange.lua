@@ -75,6 +75,20 @@ function exchange.client(adu)
   return decode, encode
 end
 
+--- For the `matches` of a client: whether a response answers a request, a message or its bytes on the wire (of which
+-- `head(bytes)` returns unit and function code). Responses do not repeat the address of a read.
+function exchange.matcher(head)
+  return function(request, message)
+    local unit, code, transaction
+    if type(request) == "string" then unit, code = head(request)
+    else unit, code, transaction = request.unit, request.function_code, request.transaction end
+    if message.type ~= "response" and message.type ~= "exception" then return false end
+    if message.unit ~= unit then return false, "wrong_unit" end
+    if message.function_code ~= code then return false, "wrong_function" end
+    return not transaction or transaction == message.transaction
+  end
+end
+
 --- The server's (slave's) side: decodes requests, encodes responses. What a response does not say (unit,
 -- function_code, transaction, an echoed address …) is that of the request decoded last, so that `conn:send {}`
 -- acknowledges a write, and answers a refused request with its exception.

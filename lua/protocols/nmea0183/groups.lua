@@ -7,12 +7,13 @@ local groups = {}
 local MAX_GROUPS, MAX_SENTENCES = 16, 64
 
 --- Adds the part that sentence `number` of `total` brings to the group `key`; returns all parts once they are there.
--- Sentences come in order; a group that one is missing of is given up.
+-- Sentences come in order; a group that one is missing of is given up. Behind the first, `total` may be left out.
 function groups.add(session, key, total, number, part)
-  if not total or not number or total < 1 or total > MAX_SENTENCES or number < 1 or number > total then return nil end
   local open = session.groups or { count = 0 }
-  session.groups = open
   local group = open[key]
+  total = total or group and number ~= 1 and group.total
+  if not total or not number or total < 1 or total > MAX_SENTENCES or number < 1 or number > total then return nil end
+  session.groups = open
   if number == 1 then
     if not group then
       if open.count >= MAX_GROUPS then

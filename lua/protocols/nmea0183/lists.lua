@@ -74,7 +74,8 @@ end
 
 lists.RTE = head("total:i number:i active_route_or_waypoint_list=cw name", function(ctx, v, at)
   local message = ctx.message
-  if at > #v then return nil, "waypoints are missing" end
+  -- A route in one sentence may be empty; of several, each has some.
+  if at > #v and message.total ~= 1 then return nil, "waypoints are missing" end
   message.idents = texts(v, at)
   add_part(ctx, message.name, message.total, message.number, message.idents, "group", groups.joined)
   return true

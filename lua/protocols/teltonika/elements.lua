@@ -120,7 +120,20 @@ for i = 1, 4 do
 end
 for i = 1, 6 do word[10643 + i] = signed("probe_temperature" .. i, 2, 100, 12500) end
 
-local BY_SIZE = { byte, word, [4] = long, [8] = double }
+local FLEET = { byte, word, [4] = long, [8] = double }
+
+--- The elements of GH3000 and its relatives (codec 7), whose ids mean other things.
+elements.PERSONAL = {
+  {
+    [1] = number("battery", 1, 100), [2] = flag "usb", [221] = number "button", [222] = alarm(222, "sos"),
+    [240] = flag "motion", [244] = flag "roaming",
+  },
+  {
+    [20] = number("hdop", 10), [21] = number("vdop", 10), [22] = number("pdop", 10),
+    [67] = number("battery_voltage", 1000),
+  },
+  [4] = { [5] = number "uptime" },
+}
 
 --- Keeps an element as sent.
 function elements.keep(message, id, value)
@@ -132,9 +145,10 @@ function elements.keep(message, id, value)
   io[tostring(id)] = value
 end
 
---- Puts an element into a message. `value`: its unsigned number; beyond 2^53 a decimal string.
-function elements.set(message, size, id, value)
-  local row = BY_SIZE[size][id]
+--- Puts an element into a message. `value`: its unsigned number; beyond 2^53 a decimal string. `family`: rows by size
+-- and id, those of vehicle trackers if left out.
+function elements.set(message, size, id, value, family)
+  local row = (family or FLEET)[size][id]
   if row and type(value) == "number" then row(message, value) else elements.keep(message, id, value) end
 end
 

@@ -36,8 +36,8 @@ local function read_position(frame, at)
 end
 
 --- Reads the elements of one size behind their number; returns the position behind them.
--- `count`: the format of the number, `id`: that of an element's id.
-local function read_elements(message, frame, at, size, count, id)
+-- `count`: the format of the number, `id`: that of an element's id; `family` as in `elements.set`.
+local function read_elements(message, frame, at, size, count, id, family)
   if #frame < at + string.packsize(count) - 1 then return nil end
   local number
   number, at = string.unpack(count, frame, at)
@@ -46,7 +46,7 @@ local function read_elements(message, frame, at, size, count, id)
   for _ = 1, number do
     local element, value
     element, value, at = string.unpack(item, frame, at)
-    elements.set(message, size, element, value)
+    elements.set(message, size, element, value, family)
   end
   return at
 end
@@ -148,7 +148,7 @@ function records.codec7(frame, at)
   if mask & LOCATED ~= 0 then at = read_parts(message, frame, at) end
   for _, row in ipairs(CODEC_7_SIZES) do
     if at and mask & row[1] ~= 0 then
-      at = read_elements(message, frame, at, row[2], ">B", ">B")
+      at = read_elements(message, frame, at, row[2], ">B", ">B", elements.PERSONAL)
     end
   end
   if not at then return nil end

@@ -34,7 +34,12 @@ local function cells(message, text)
   return true
 end
 readers.BZ00 = cells
-function readers.BP05(message, text) return text:find("{", 1, true) ~= nil and cells(message, text) end
+
+--- A login with cells, or with no more than the device's IMEI; else with a position.
+function readers.BP05(message, text)
+  if text:find("^%w*$") then return readers.BP00(message) end
+  return text:find("{", 1, true) ~= nil and cells(message, text)
+end
 
 local LEVELS = { [2] = 10, [3] = 20, [4] = 50, [5] = 80, [6] = 100 }
 

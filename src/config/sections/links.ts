@@ -16,6 +16,7 @@ import {
   toName,
   wholeNumber,
 } from '../values.js';
+import { bus } from './bus.js';
 import { linkLimits } from './limits.js';
 import { scriptHost } from './script-host.js';
 import { clientTls } from './tls.js';
@@ -63,6 +64,7 @@ const fields = section({
   tcp: optional(tcp, 'A TCP connection.'),
   udp: optional(section(remote), 'A UDP peer.'),
   limits: setting(linkLimits, {}, 'What the device may take.'),
+  bus: optional(bus, 'How requests share the line; needed only where the defaults do not fit.'),
   reconnect: optional(
     reconnect,
     'Waits between attempts to open the link; a serial port waits 0.5 s to 5 s otherwise.',

@@ -2,7 +2,13 @@
 
 import { value } from '../../script/api.js';
 import { type FrameHost, frameFunctions } from '../../script/mix/frame.js';
-import { type CodecHost, codecFunctions, pureMix, structMethods } from '../../script/mix/index.js';
+import {
+  type CodecHost,
+  codecFunctions,
+  pureMix,
+  structMethods,
+  templateFunctions,
+} from '../../script/mix/index.js';
 import type { ApiSection } from '../../script/reference.js';
 import type { Vm } from '../../script/vm.js';
 import { bufferMethods } from '../receive-buffer.js';
@@ -16,6 +22,7 @@ import { nodeFunctions } from './node.js';
 import { queueFunctions } from './queue.js';
 import { redisFunctions, redisMethods } from './redis.js';
 import { reportFunctions } from './report.js';
+import { requestMethods } from './request.js';
 import { storeFunctions } from './store.js';
 import { timeFunctions, timerMethods } from './time.js';
 
@@ -27,6 +34,7 @@ export const luaApi: readonly ApiSection[] = [
   { title: 'Bytes, text and numbers', where: ANYWHERE, entries: [...pureMix, ...structMethods] },
   { title: 'Codecs', where: ANYWHERE, entries: codecFunctions },
   { title: 'Framing', where: `${ANYWHERE}, while they load`, entries: frameFunctions },
+  { title: 'Device templates', where: `${ANYWHERE}, while they load`, entries: templateFunctions },
   {
     title: 'Received bytes: `buf`',
     where: '`protocol_input(buf)`, and `input(buf, session)` of a protocol module',
@@ -35,7 +43,7 @@ export const luaApi: readonly ApiSection[] = [
   {
     title: 'The client: `conn`',
     where: 'handlers, which get it as their last argument; and for as long as the client is kept',
-    entries: connMethods,
+    entries: [...connMethods, ...requestMethods],
   },
   {
     title: 'Where a script runs',
@@ -66,6 +74,7 @@ export function installOfflineMix(vm: Vm, host: CodecHost & FrameHost): void {
   vm.define(bufferMethods, undefined);
   vm.define(codecFunctions, host);
   vm.define(frameFunctions, host);
+  vm.define(templateFunctions, vm);
   vm.define(logFunctions, vm);
   for (const [name, level] of Object.entries(logLevels)) vm.constant(`mix.${name}`, level);
 }
@@ -74,6 +83,7 @@ export function installOfflineMix(vm: Vm, host: CodecHost & FrameHost): void {
 export function installMix(vm: Vm, station: Station): void {
   installOfflineMix(vm, { codecs: station.engine.parts.codecs, frameBytes: station.limits.frameBytes });
   vm.define(connMethods, undefined);
+  vm.define(requestMethods, undefined);
   vm.define(timerMethods, undefined);
   vm.define(redisMethods, undefined);
   const host = { vm, station };

@@ -1,0 +1,78 @@
+/** The options of `moonwire scan`. */
+
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { EXIT } from './exit.js';
+import type { ScanOptions } from './scan.js';
+import { LIKELY_BAUDS, LIKELY_PARITIES, type LineSetting, parseUnits } from './scan-settings.js';
+
+const MAX_TIMEOUT_MS = 10_000;
+
+/** Adds the command. */
+export function addScan(program: Command): void {
+  program
+    .command('scan')
+    .description('find the units on a Modbus line, and how the line is set; end with Ctrl-C')
+    .argument('[link]', 'a link of the configuration')
+    .option('-f, --file <file>', 'configuration that has the link')
+    .option('--port <path>', 'a serial port instead of a link')
+    .addOption(new Option('--tcp <host:port>', 'a serial converter instead of a link').argParser(address))
+    .addOption(new Option('--protocol <name>', 'what to speak').choices(['modbus_rtu']).default('modbus_rtu'))
+    .addOption(new Option('--units <list>', 'as 1-20,100').argParser(units).default(units('1-247'), '1-247'))
+    .addOption(
+      new Option('--bauds <list>', 'in the order to try')
+        .argParser(bauds)
+        .default([...LIKELY_BAUDS], LIKELY_BAUDS.join()),
+    )
+    .addOption(
+      new Option('--parities <list>', 'none, even, odd in the order to try')
+        .argParser(parities)
+        .default([...LIKELY_PARITIES], LIKELY_PARITIES.join()),
+    )
+    .addOption(
+      new Option('--timeout <ms>', 'what a device may take, beside the time on the line')
+        .argParser(timeout)
+        .default(100),
+    )
+    .option('--json', 'for programs')
+    .action(async (link: string | undefined, options: ScanOptions, command: Command) => {
+      const targets = [link, options.port, options.tcp].filter((one) => one !== undefined).length;
+      if (targets !== 1 || (link !== undefined) !== (options.file !== undefined)) {
+        command.error('give one of: a link with -f FILE, --port, --tcp', { exitCode: EXIT.usage });
+      }
+      process.exitCode = await (await import('./scan.js')).scan(link, options);
+    });
+}
+
+function address(text: string): { host: string; port: number } {
+  const match = /^(.+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (!match || port < 1 || port > 65_535) throw new InvalidArgumentError('It is HOST:PORT.');
+  return { host: match[1]!.replace(/^\[|\]$/g, ''), port };
+}
+
+function units(text: string): number[] {
+  const list = parseUnits(text);
+  if (!list) throw new InvalidArgumentError('It is a list of units from 1 to 247, such as 1-20,100.');
+  return list;
+}
+
+function bauds(text: string): number[] {
+  const list = text.split(',').map(Number);
+  if (list.length <= 32 && list.every((baud) => Number.isInteger(baud) && baud >= 50 && baud <= 4_000_000)) {
+    return list;
+  }
+  throw new InvalidArgumentError('It is a list of whole numbers from 50 to 4000000.');
+}
+
+function parities(text: string): LineSetting['parity'][] {
+  const known: readonly string[] = ['none', 'even', 'odd'];
+  const list = text.split(',').map((word) => word.trim());
+  if (list.length <= 3 && list.every((word) => known.includes(word))) return list as LineSetting['parity'][];
+  throw new InvalidArgumentError('It is a list of none, even and odd.');
+}
+
+function timeout(text: string): number {
+  const ms = Number(text);
+  if (ms >= 1 && ms <= MAX_TIMEOUT_MS) return ms;
+  throw new InvalidArgumentError(`It is from 1 to ${MAX_TIMEOUT_MS}.`);
+}

@@ -1,0 +1,102 @@
+/** What a client's frames and messages go through in its script: frame → decode → on_message… → reply. */
+
+import { messageOf } from '../errors.js';
+import { Failure } from '../script/api.js';
+import type { LuaValue } from '../script/executor.js';
+import type { Pushable } from '../script/values.js';
+import type { MessageType } from '../transports/connection.js';
+import type { Client } from './client.js';
+import type { HandlerName } from './program.js';
+import type { Decoded } from './protocol.js';
+
+/** Runs a handler, where the script has it, with the client's id, `args` and the client itself. */
+export function callHandler(
+  client: Client,
+  name: HandlerName,
+  ...args: LuaValue[]
+): Promise<void> | undefined {
+  const { station } = client;
+  const handler = station.program.handler(name);
+  if (handler === undefined) return undefined;
+  const done = station.runHandler(name, client, handler, [String(client.id), ...args, client.conn()]);
+  return done instanceof Promise ? done.then(() => undefined) : undefined;
+}
+
+/** Decodes a frame, datagram or WebSocket message and handles what it says. */
+export function handleFrame(client: Client, frame: Uint8Array, type: MessageType): Promise<void> | undefined {
+  const { station } = client;
+  const { protocol } = station.program;
+  station.counters.frames++;
+  station.frames.add(client.id, false, frame, client.lastSeen);
+  let result: ReturnType<typeof protocol.decode>;
+  try {
+    result = protocol.decode(frame, client, type);
+  } catch (error) {
+    station.scriptFailed('decode', client, error as Error);
+    return undefined;
+  }
+  if (result === undefined) return undefined;
+  if (result instanceof Failure) {
+    station.decodeFailed(client, frame, result.message);
+    return undefined;
+  }
+  return handleDecoded(client, result);
+}
+
+/** Hands the messages of a frame to the script, and acknowledges the frame unless that failed. */
+export function handleDecoded(client: Client, { messages, decoded }: Decoded): Promise<void> | undefined {
+  const { station } = client;
+  const { protocol } = station.program;
+  station.counters.messages += messages.length;
+  client.messages += messages.length;
+  if (client.tracers) for (const message of messages) traceMessage(client, message);
+  if (protocol.replyFirst) acknowledge(client, decoded);
+  const ok = deliver(client, messages, 0);
+  if (ok instanceof Promise) {
+    return ok.then((done) => {
+      if (done && !protocol.replyFirst) acknowledge(client, decoded);
+    });
+  }
+  if (ok && !protocol.replyFirst) acknowledge(client, decoded);
+  return undefined;
+}
+
+/** Runs `on_message` once a message; stops at the first error, so that the frame is not acknowledged. */
+function deliver(client: Client, messages: readonly Pushable[], from: number): boolean | Promise<boolean> {
+  const { station } = client;
+  const handler = station.program.handler('on_message');
+  if (handler === undefined) return true;
+  const { messageTimes } = station;
+  for (let i = from; i < messages.length; i++) {
+    const began = performance.now();
+    const done = station.runHandler('on_message', client, handler, [messages[i], client.conn()]);
+    if (done instanceof Promise) {
+      return done.then((ok) => {
+        messageTimes.add((performance.now() - began) / 1000);
+        return ok && deliver(client, messages, i + 1);
+      });
+    }
+    messageTimes.add((performance.now() - began) / 1000);
+    if (!done) return false;
+  }
+  return true;
+}
+
+function acknowledge(client: Client, decoded: Pushable): void {
+  const { station } = client;
+  try {
+    const reply = station.program.protocol.reply(decoded, client);
+    if (reply) client.send(reply);
+  } catch (error) {
+    station.scriptFailed('reply', client, error as Error);
+  }
+}
+
+function traceMessage(client: Client, message: Pushable): void {
+  try {
+    client.trace({ event: 'message', message: client.station.program.protocol.toJs(message) });
+  } catch (error) {
+    // A message may hold what cannot leave the VM, such as a function.
+    client.trace({ event: 'message', reason: messageOf(error) });
+  }
+}
