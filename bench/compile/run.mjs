@@ -51,8 +51,7 @@ function rate(run) {
   return best;
 }
 
-function inNode(Vm, file) {
-  const vm = new Vm({ roots: [], log, print: nothing, budget });
+function inNode(vm, file) {
   const source = readFileSync(join(HERE, file), 'latin1');
   const before = performance.now();
   const [fn] = vm.execute(Buffer.from(source, 'latin1'), '@bench');
@@ -80,14 +79,15 @@ function external(program, file) {
 try {
   const { CompiledVm } = await bundle('src/script/compile/compiled-vm.ts');
   const { Vm } = await bundle('src/script/vm.ts');
+  const { Budget } = await bundle('src/script/budget.ts');
   const shown = (n) => (n === undefined ? '–' : Math.round(n).toLocaleString('en-US'));
   const ratios = { fengari: [], lua54: [], luajit: [] };
   console.log(
     '| script | compiled | Fengari | lua5.3 | lua5.4 | luajit | first compile, ms |\n|---|---|---|---|---|---|---|',
   );
   for (const file of readdirSync(HERE).filter((name) => name.endsWith('.lua'))) {
-    const compiled = inNode(CompiledVm, file);
-    const fengari = inNode(Vm, file).speed;
+    const compiled = inNode(new CompiledVm({ print: nothing, budget: new Budget(budget) }), file);
+    const fengari = inNode(new Vm({ roots: [], log, budget }), file).speed;
     const [lua53, lua54, luajit] = ['lua5.3', 'lua5.4', 'luajit'].map((program) => external(program, file));
     ratios.fengari.push(compiled.speed / fengari);
     if (lua54) ratios.lua54.push(compiled.speed / lua54);

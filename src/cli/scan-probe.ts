@@ -60,7 +60,7 @@ export class Prober {
    */
   async ask(connection: Connection, unit: number, baudRate: number, deviceMs: number): Promise<Probed> {
     const peer = new OfflinePeer(this.protocol, MAX_FRAME);
-    const request = this.protocol.encode(this.vm.table({ unit, ...PROBE }), peer);
+    const request = this.protocol.encodeJs({ unit, ...PROBE }, peer);
     if (request instanceof Failure) throw new MoonwireError('internal', request.message);
     let noise = 0;
     const waitMs = deviceMs + (EXCHANGE_BYTES * CHARACTER_BITS * 1000) / baudRate;

@@ -11,6 +11,10 @@ export interface ProtocolHost {
   tostring(value: LuaValue): string;
   /** Calls a function that must not wait; bytes become strings. Throws ScriptError. */
   invoke(fn: LuaValue, args: readonly (LuaValue | Uint8Array | null)[], owner?: unknown): LuaValue[];
+  /** `invoke` from a native function of a script that runs: on its budget, and errors are raised in it. */
+  invokeInside(fn: LuaValue, args: readonly LuaValue[]): LuaValue[];
+  /** A value from plain JavaScript. Throws LuaError for what no script can hold. */
+  fromJs(value: unknown): LuaValue;
   /** A value as plain JavaScript. */
   toJs(value: LuaValue | Uint8Array | null): unknown;
 }

@@ -21,6 +21,7 @@ import {
   push,
   rawGet,
   rawSet,
+  type Slot,
   setStringMetatable,
   stringBytes,
   tableSlot,
@@ -188,15 +189,16 @@ function requireModule(vm: Vm, L: LuaThread, loaded: LuaTable): number {
   }
   rawSet(vm.main, loaded, key, vm.values.slot(LOADING));
   push(L, vm.values.slot(name));
-  let finished = false;
+  vm.modules?.begin();
+  let returned: Slot | undefined;
   try {
     api.call(L, 1, 1);
-    finished = true;
+    [returned] = popSlots(L, 1);
   } finally {
-    if (!finished) rawSet(vm.main, loaded, key, vm.values.slot(undefined));
+    if (!returned) rawSet(vm.main, loaded, key, vm.values.slot(undefined));
+    vm.modules?.end(name, returned);
   }
-  const [result] = popSlots(L, 1);
-  const value = vm.values.read(result!) ?? true;
+  const value = vm.values.read(returned!) ?? true;
   rawSet(vm.main, loaded, key, vm.values.slot(value));
   push(L, vm.values.slot(value));
   return 1;

@@ -3,10 +3,10 @@
  * (`run`). Every server and link has a VM of its own.
  */
 
-import type { Logger } from '../log.js';
+import type { Logger, LogLevel } from '../log.js';
 import type { ApiFunction } from './api.js';
 import { Budget, type BudgetLimits, DEFAULT_BUDGET } from './budget.js';
-import { toJs } from './convert.js';
+import { fromJs, toJs } from './convert.js';
 import { type Executor, HostObject, LuaError, type LuaRef, type LuaValue, MAX_STRING } from './executor.js';
 import {
   ALL,
@@ -41,6 +41,7 @@ import {
   YIELD,
 } from './fengari.js';
 import { Loader, type Source } from './loader.js';
+import type { ModuleWatch } from './module-watch.js';
 import { guard, wrapApi, wrapNative } from './natives.js';
 import { numberToString } from './numbers.js';
 import type { ProtocolHost } from './protocol-host.js';
@@ -76,6 +77,8 @@ export class Vm implements Executor, ProtocolHost {
   readonly budget: Budget;
   readonly loader: Loader;
   readonly log: Logger;
+  /** Told of the modules that are loaded, where somebody wants to know. */
+  modules: ModuleWatch | undefined;
   private readonly globals: LuaTable;
   private readonly metatables = new Map<string, LuaTable>();
   private readonly pool: LuaThread[] = [];
@@ -219,6 +222,11 @@ export class Vm implements Executor, ProtocolHost {
     return this.values.read(rawGet(this.main, tableOf(slot), this.values.slot(key)));
   }
 
+  /** A value from plain JavaScript. Throws LuaError for what no script can hold. */
+  fromJs(value: unknown): LuaValue {
+    return this.values.read(fromJs(this.main, value));
+  }
+
   /** A value as plain JavaScript. */
   toJs(value: Pushable): unknown {
     return toJs(this.values.slot(value));
@@ -249,6 +257,11 @@ export class Vm implements Executor, ProtocolHost {
       this.thread = thread;
       this.owner = outerOwner;
     }
+  }
+
+  /** Calls a function from a native one of a script that runs: on its budget, and errors pass through it. */
+  invokeInside(fn: LuaValue, args: LuaValue[]): LuaValue[] {
+    return this.call(fn, args);
   }
 
   /**
@@ -389,10 +402,15 @@ export class Vm implements Executor, ProtocolHost {
   }
 
   /** Logs a line of `print` or `mix.log` with the script's place. */
-  print(L: LuaThread, text: string, level: 'debug' | 'info' | 'warn' | 'error' = 'info'): void {
+  print(L: LuaThread, text: string, level: LogLevel = 'info'): void {
     api.where(L, 1);
     const where = oneByte(stringBytes(popSlots(L, 1)[0]!)).replace(/: $/, '');
     this.log[level](Buffer.from(text, 'latin1').toString('utf8'), { script: where });
+  }
+
+  /** Logs a line with the place in the script that is running. */
+  logLine(text: string, level: LogLevel): void {
+    this.print(this.thread, text, level);
   }
 
   // -- Executor -------------------------------------------------------------------------------------------------

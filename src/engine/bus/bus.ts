@@ -147,7 +147,7 @@ export class Bus {
       counters.times.add((now - current.began) / 1000);
       if (exception !== undefined) counters.exceptions[exception] = (counters.exceptions[exception] ?? 0) + 1;
     });
-    request.done(message);
+    request.done(port.handOver(message));
   }
 
   /** Something came that does not decode. */

@@ -3,11 +3,12 @@
  * Nothing in it waits.
  */
 
+import type { LogLevel } from '../../log.js';
 import type { ApiFunction } from '../api.js';
 import { Arguments } from '../arguments.js';
-import { Budget, type BudgetLimits, DEFAULT_BUDGET } from '../budget.js';
+import type { Budget } from '../budget.js';
 import { type Executor, HostObject, LuaError, type LuaRef, type LuaValue, type Native } from '../executor.js';
-import { Loader, type Source } from '../loader.js';
+import type { Loader, Source } from '../loader.js';
 import { numberToString } from '../numbers.js';
 import type { ProtocolHost } from '../protocol-host.js';
 import { ScriptError } from '../script-error.js';
@@ -16,21 +17,22 @@ import { compileChunk } from './compile.js';
 import { apiFunction } from './runtime/api-functions.js';
 import { baseFunctions, errorValue } from './runtime/base.js';
 import { Calls, type LuaFunction, many, one } from './runtime/calls.js';
-import { oneByteOf, toJs } from './runtime/convert.js';
+import { fromJs, oneByteOf, toJs } from './runtime/convert.js';
 import { type Environment, environment } from './runtime/environment.js';
 import { fastFunctions, libraries, wrapNative } from './runtime/library.js';
 import { Meter } from './runtime/meter.js';
 import { Operators } from './runtime/operators.js';
-import { STACK_FRAMES, traceback } from './runtime/place.js';
+import { STACK_FRAMES, traceback, where } from './runtime/place.js';
 import { LuaTable } from './runtime/table.js';
 import { SyntaxProblem } from './syntax/problem.js';
 
 export interface CompiledVmOptions {
-  /** Folders that `require` searches, in order. */
-  roots: string[];
-  /** Where `print` goes. */
-  print(line: string): void;
-  budget?: Partial<BudgetLimits>;
+  /** Finds what `require` names. */
+  loader: Loader;
+  /** Counts what callbacks take; shared with the entry script's VM, where there is one. */
+  budget: Budget;
+  /** Takes a line of `print` or `mix.log`, one character a byte, and the script and line it comes from. */
+  print(line: string, level: LogLevel, place: string): void;
 }
 
 /** Loading runs main chunks, which may build tables: so many times a callback's budget. */
@@ -46,10 +48,13 @@ export class CompiledVm implements Executor, ProtocolHost {
   private readonly environment: Environment;
   private readonly identities = new WeakMap<object, number>();
   private identity = 0;
+  private readonly names = new Set<string>();
+  /** The first module that cannot be compiled, which a `pcall` around `require` must not hide. */
+  private refusal: SyntaxProblem | undefined;
 
-  constructor(options: CompiledVmOptions) {
-    this.loader = new Loader(options.roots);
-    this.meter = new Meter(new Budget({ ...DEFAULT_BUDGET, ...options.budget }));
+  constructor(private readonly options: CompiledVmOptions) {
+    this.loader = options.loader;
+    this.meter = new Meter(options.budget);
     const { functions, steppers } = baseFunctions(this, this.calls, this.meter);
     this.environment = environment(this.globals, this.meter, this.calls, this.operators, steppers);
     const set = (table: LuaTable, name: string, fn: unknown) => table.set(name, fn as LuaValue);
@@ -72,7 +77,7 @@ export class CompiledVm implements Executor, ProtocolHost {
     this.globals.set('unpack', tables.getString('unpack'));
     set(this.globals, 'tonumber', wrapNative(this, toNumber));
     set(this.globals, 'print', (...args: LuaValue[]) => {
-      options.print(args.map((value) => this.tostring(value)).join('\t'));
+      this.logLine(args.map((value) => this.tostring(value)).join('\t'), 'info');
       return [];
     });
     set(this.globals, 'require', (...args: LuaValue[]) =>
@@ -116,30 +121,51 @@ export class CompiledVm implements Executor, ProtocolHost {
 
   // -- Running --------------------------------------------------------------------------------------------------
 
-  /** Loads and runs a script file. Throws {@link SyntaxProblem} where it cannot be compiled, else ScriptError. */
+  /** Loads and runs a module's file. Throws {@link SyntaxProblem} where it cannot be compiled, else ScriptError. */
   load(path: string): { source: Source; results: LuaValue[] } {
     const source = this.loader.entry(path);
-    return { source, results: this.execute(source.bytes, source.name) };
+    const module = this.compile(source);
+    return { source, results: this.loading(module) };
   }
 
   /** Compiles and runs source text; `name` names it in errors. */
   execute(text: Uint8Array | string, name: string): LuaValue[] {
     const bytes = typeof text === 'string' ? Buffer.from(text) : text;
-    return this.invoke(this.compile(oneByteOf(bytes), name), [], undefined, LOAD_FACTOR);
+    const chunk = compileChunk(oneByteOf(bytes), name, this.environment);
+    return this.invoke(chunk as unknown as LuaValue, [], undefined, LOAD_FACTOR);
   }
 
-  /** `require(name)`, for the host. */
+  /**
+   * `require(name)`, for the host. Throws {@link SyntaxProblem} when the module, or one that it requires, cannot be
+   * compiled, else ScriptError.
+   */
   require(name: string): LuaValue {
-    return this.invoke(
-      ((): LuaValue => this.required(name)) as unknown as LuaValue,
-      [],
-      undefined,
-      LOAD_FACTOR,
-    )[0];
+    return this.loading(() => this.required(name))[0];
   }
 
-  private compile(source: string, name: string): LuaValue {
-    return compileChunk(source, name, this.environment) as unknown as LuaValue;
+  private loading(chunk: LuaFunction): LuaValue[] {
+    try {
+      const results = this.invoke(chunk as unknown as LuaValue, [], undefined, LOAD_FACTOR);
+      if (this.refusal === undefined) return results;
+    } catch (error) {
+      if (this.refusal === undefined) throw error;
+    }
+    // Whatever else went wrong follows from it.
+    throw this.refusal;
+  }
+
+  /** The names of the modules that were required so far. */
+  get modules(): ReadonlySet<string> {
+    return this.names;
+  }
+
+  private compile({ bytes, name }: Source): LuaFunction {
+    try {
+      return compileChunk(oneByteOf(bytes), name, this.environment, this.globals);
+    } catch (error) {
+      if (error instanceof SyntaxProblem) this.refusal ??= error;
+      throw error;
+    }
   }
 
   private required(given: string): LuaValue {
@@ -149,16 +175,17 @@ export class CompiledVm implements Executor, ProtocolHost {
     if (known !== undefined) return known;
     const found = this.loader.module(name);
     if ('tried' in found) throw new LuaError(`module '${name}' not found:\n\t${found.tried.join('\n\t')}`);
-    const chunk = this.compile(oneByteOf(found.source.bytes), found.source.name);
+    const chunk = this.compile(found.source);
     this.loaded.set(name, LOADING);
     let value: LuaValue;
     try {
-      value = one((chunk as unknown as LuaFunction)(name)) ?? true;
+      value = one(chunk(name)) ?? true;
     } catch (error) {
       this.loaded.set(name, undefined);
       throw error;
     }
     this.loaded.set(name, value);
+    this.names.add(name);
     return value;
   }
 
@@ -176,12 +203,28 @@ export class CompiledVm implements Executor, ProtocolHost {
     try {
       return many(this.calls.callable(fn, undefined)(...given));
     } catch (thrown) {
-      if (thrown instanceof SyntaxProblem) throw thrown;
       throw this.failure(thrown);
     } finally {
       this.meter.leave();
       Error.stackTraceLimit = limit;
     }
+  }
+
+  /** `invoke` for a native function of a script that runs: on its budget. Throws LuaError. */
+  invokeInside(fn: LuaValue, args: readonly LuaValue[]): LuaValue[] {
+    try {
+      return this.invoke(fn, args);
+    } catch (error) {
+      // The place is in the message.
+      if (error instanceof ScriptError)
+        throw new LuaError(error.message, oneByteOf(Buffer.from(error.message)));
+      throw error;
+    }
+  }
+
+  /** Hands a line to the log, with the place in the script that is running. */
+  logLine(text: string, level: LogLevel): void {
+    this.options.print(text, level, where(new LuaError(''), 1).replace(/: $/, ''));
   }
 
   private failure(thrown: unknown): ScriptError {
@@ -211,6 +254,11 @@ export class CompiledVm implements Executor, ProtocolHost {
   /** A value as plain JavaScript. */
   toJs(value: LuaValue | Uint8Array | null): unknown {
     return toJs(value instanceof Uint8Array ? oneByteOf(value) : (value ?? undefined));
+  }
+
+  /** A value from plain JavaScript. Throws LuaError for what no script can hold. */
+  fromJs(value: unknown): LuaValue {
+    return fromJs(value);
   }
 
   // -- Executor -------------------------------------------------------------------------------------------------

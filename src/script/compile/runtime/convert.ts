@@ -7,7 +7,6 @@ import { LuaTable } from './table.js';
 
 const MAX_DEPTH = 64;
 const MAX_VALUES = 1_000_000;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the range of ASCII.
 const ASCII = /^[\0-\x7f]*$/;
 
 /** A value as plain JavaScript. `forOptions`: strings stay one-byte strings, objects of ours become what they hold. */
