@@ -1,13 +1,12 @@
 /** Asks one unit after the other on an open line. */
 
 import { defaultCodecs } from '../codecs/registry.js';
-import { installOfflineMix } from '../engine/mix/index.js';
 import { OfflinePeer } from '../engine/offline.js';
-import { Protocol } from '../engine/protocol.js';
+import { OfflineScript } from '../engine/offline-script.js';
+import type { Protocol } from '../engine/protocol.js';
 import { MoonwireError } from '../errors.js';
 import { silentLogger } from '../log.js';
 import { Failure } from '../script/api.js';
-import { Vm } from '../script/vm.js';
 import type { Connection } from '../transports/connection.js';
 import { scriptRoots } from './roots.js';
 
@@ -29,15 +28,16 @@ const PROBE = { function_code: 3, address: 0, quantity: 1 };
 
 /** A line on which units can be asked, one at a time. */
 export class Prober {
-  private readonly vm = new Vm({ roots: scriptRoots(), log: silentLogger });
   private readonly protocol: Protocol;
   private listener: ((bytes: Uint8Array) => void) | undefined;
   private lost: Error | undefined;
 
   /** `protocol`: a module of the Modbus client kind, such as `modbus_rtu`. */
   constructor(protocol: string) {
-    installOfflineMix(this.vm, { codecs: defaultCodecs(scriptRoots()), frameBytes: MAX_FRAME });
-    this.protocol = Protocol.fromModule(this.vm, this.vm.require(`protocols.${protocol}`));
+    const roots = scriptRoots();
+    const codecs = defaultCodecs(roots);
+    const script = new OfflineScript({ roots, codecs, frameBytes: MAX_FRAME, log: silentLogger });
+    this.protocol = script.load(`protocols.${protocol}`, false);
   }
 
   /** Takes a new line; the one before must be closed. Resolves when this one is. */

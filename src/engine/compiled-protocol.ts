@@ -7,24 +7,12 @@ import { messageOf } from '../errors.js';
 import { CompiledVm } from '../script/compile/compiled-vm.js';
 import { Crossing } from '../script/crossing.js';
 import type { LuaValue } from '../script/executor.js';
-import { slotOf } from '../script/values.js';
+import type { ProtocolHost } from '../script/protocol-host.js';
 import type { Vm } from '../script/vm.js';
 import { Protocol } from './protocol.js';
 
 /** Puts `mix` into compiled code. */
 export type InstallMix = (compiled: CompiledVm) => void;
-
-/** Compiled code that counts on a VM's budget, logs where it logs and finds the modules that it finds. */
-export function createCompiled(vm: Vm, install: InstallMix): CompiledVm {
-  const compiled = new CompiledVm({
-    loader: vm.loader,
-    budget: vm.budget,
-    print: (text, level, place) =>
-      vm.log[level](Buffer.from(text, 'latin1').toString('utf8'), { script: place }),
-  });
-  install(compiled);
-  return compiled;
-}
 
 export class CompiledProtocol {
   private constructor(
@@ -38,7 +26,7 @@ export class CompiledProtocol {
    * Error that says why there is none.
    */
   static of(vm: Vm, table: LuaValue, install: InstallMix): CompiledProtocol {
-    const place = vm.modules?.placeOf(slotOf(table as ReturnType<typeof slotOf>));
+    const place = vm.type(table) === 'table' ? vm.modules?.placeOf(table) : undefined;
     if (place === undefined) throw new Error('it is not a module as require returned it');
     const compiled = createCompiled(vm, install);
     let copy = compiled.require(place.module);
@@ -59,6 +47,33 @@ export class CompiledProtocol {
       this.compiled.setIndex(table, path.at(-1), value);
     }
   }
+}
+
+/**
+ * The protocol that a module's file returns, compiled; `choose` picks it from the table. Throws an Error that says why
+ * there is none.
+ */
+export function compiledFile(
+  vm: Vm,
+  file: string,
+  install: InstallMix,
+  choose: (host: ProtocolHost, table: LuaValue) => LuaValue,
+): Protocol {
+  const compiled = createCompiled(vm, install);
+  const [table] = compiled.load(file).results;
+  return Protocol.fromModule(compiled, choose(compiled, table), new Crossing(vm));
+}
+
+/** Compiled code that counts on a VM's budget, logs where it logs and finds the modules that it finds. */
+function createCompiled(vm: Vm, install: InstallMix): CompiledVm {
+  const compiled = new CompiledVm({
+    loader: vm.loader,
+    budget: vm.budget,
+    print: (text, level, place) =>
+      vm.log[level](Buffer.from(text, 'latin1').toString('utf8'), { script: place }),
+  });
+  install(compiled);
+  return compiled;
 }
 
 /** Why something is not compiled, in a line. */

@@ -63,8 +63,8 @@ export class ModuleWatch {
   }
 
   /** Where a table comes from; undefined when no module returned it. */
-  placeOf(table: Slot): ModulePlace | undefined {
-    return this.known.get(tableOf(table))?.place;
+  placeOf(table: LuaValue): ModulePlace | undefined {
+    return this.known.get(tableOf(table as Slot))?.place;
   }
 
   /**
