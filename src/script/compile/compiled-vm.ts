@@ -43,8 +43,8 @@ export class CompiledVm implements Executor, ProtocolHost {
   private readonly calls = new Calls();
   private readonly operators = new Operators(this, this.calls);
   private readonly meter: Meter;
-  private readonly globals = new LuaTable([], [], []);
-  private readonly loaded = new LuaTable([], [], []);
+  private readonly globals = this.calls.table();
+  private readonly loaded = this.calls.table();
   private readonly environment: Environment;
   private readonly identities = new WeakMap<object, number>();
   private identity = 0;
@@ -60,11 +60,10 @@ export class CompiledVm implements Executor, ProtocolHost {
     const set = (table: LuaTable, name: string, fn: unknown) => table.set(name, fn as LuaValue);
     for (const [name, fn] of Object.entries(functions)) set(this.globals, name, fn);
     for (const [name, natives] of Object.entries(libraries())) {
-      const table = new LuaTable([], [], []);
+      const table = name === 'string' ? this.calls.strings : this.calls.table();
       for (const [key, value] of Object.entries(natives)) {
         set(table, key, typeof value === 'function' ? wrapNative(this, value as Native) : value);
       }
-      if (name === 'string') this.calls.strings = table;
       this.loaded.set(name, table);
       if (name !== 'bit') this.globals.set(name, table);
     }
@@ -111,7 +110,7 @@ export class CompiledVm implements Executor, ProtocolHost {
     for (const part of path.slice(0, -1)) {
       let next = table.getString(part);
       if (!(next instanceof LuaTable)) {
-        next = new LuaTable([], [], []);
+        next = this.calls.table();
         table.set(part, next);
       }
       table = next as LuaTable;
@@ -291,8 +290,9 @@ export class CompiledVm implements Executor, ProtocolHost {
   }
 
   table(fields: Record<string, LuaValue | Uint8Array>): LuaRef {
-    const values = Object.values(fields).map((v) => (v instanceof Uint8Array ? oneByteOf(v) : v));
-    return new LuaTable([], Object.keys(fields), values);
+    const table = this.calls.table();
+    for (const [key, v] of Object.entries(fields)) table.set(key, v instanceof Uint8Array ? oneByteOf(v) : v);
+    return table;
   }
 
   tostring(value: LuaValue): string {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { generate } from '../../../src/script/compile/generate/statements.js';
-import { LuaTable } from '../../../src/script/compile/runtime/table.js';
+import { Shape } from '../../../src/script/compile/runtime/shape.js';
+import { LuaTable, NOTHING } from '../../../src/script/compile/runtime/table.js';
 import { parse } from '../../../src/script/compile/syntax/parser.js';
 import { compiledVm } from '../../support/compiled.js';
 import { random } from '../../support/random.js';
@@ -111,7 +112,7 @@ t.test('generated code names nothing but its runtime', async (t) => {
   const code = generate(parse(source, 'x'), 'x').replace(/"(?:[^"\\]|\\.)*"/g, '""');
   const words = new Set(code.match(/[A-Za-z_$][\w$]*/g));
   const known =
-    /^(?:\$\w+|va|t\d+|\w+_\d+|fuel|refill|function|return|const|let|if|typeof|undefined|new|use|strict)$/;
+    /^(?:\$\w+|va|[trwk]\d+|shape|slots|slot|\w+_\d+|fuel|refill|function|return|const|let|if|typeof|undefined|new|use|strict)$/;
   t.same(
     [...words].filter((word) => !known.test(word)),
     [],
@@ -159,7 +160,7 @@ t.test('what only a full VM has is refused with its place', async (t) => {
 
 t.test('a table keeps what a plain twin keeps', async (t) => {
   const rng = random(t);
-  const table = new LuaTable([], [], []);
+  const table = new LuaTable(Shape.root(), NOTHING, NOTHING);
   const twin = new Map<number, number>();
   for (let i = 0; i < 20_000; i++) {
     const key = rng.below(40) - 5;

@@ -5,16 +5,41 @@
 
 import type { Call, Expression, FunctionBody, TableConstructor } from '../syntax/ast.js';
 import { binary, unary } from './arithmetic.js';
+import type { Constants } from './constants.js';
 import type { FunctionState } from './function-state.js';
 import { isComparison, isCondition, isKnown, isNeverNil, isOpen } from './kinds.js';
 import { atLine } from './lines.js';
 import { localName, numberLiteral, stringLiteral } from './literals.js';
+
+/** Most fields of a record in a constructor. */
+const MAX_FIELDS = 60;
+
+/** A field as the text that reads it. */
+interface FieldText {
+  /** Evaluates the object… */
+  readonly first: string;
+  /** …which then is this. */
+  readonly held: string;
+  /** What the runtime is told to look at, where the place does not remember. */
+  readonly object: string;
+  /** The place. */
+  readonly place: string;
+  /** A variable for what is found; may be `held`. */
+  readonly found: string;
+  readonly name: string;
+}
+
+function fieldText({ first, held, object, place, found, name }: FieldText): string {
+  const known = `${first}?.shape===${place}.shape&&(${found}=${held}.slots[${place}.slot])!==undefined`;
+  return `(${known}?${found}:$field(${object},${place}${name}))`;
+}
 
 export class ExpressionGenerator {
   constructor(
     /** The function that is generated now. */
     readonly state: () => FunctionState,
     private readonly functionText: (body: FunctionBody) => string,
+    private readonly constants: Constants,
   ) {}
 
   /** One value. */
@@ -34,11 +59,11 @@ export class ExpressionGenerator {
       case 'local':
         return localName(e.local);
       case 'global':
-        return `$field($G,${stringLiteral(e.name)})`;
+        return this.global(e.name);
       case 'index':
         return this.index(e.object, e.key, e.line);
       case 'call':
-        return `$one(${this.call(e)})`;
+        return isOpen(e) ? `$one(${this.call(e)})` : this.call(e);
       case 'function':
         return `(${this.functionText(e.body)})`;
       case 'paren':
@@ -51,6 +76,21 @@ export class ExpressionGenerator {
         if (e.op === 'and' || e.op === 'or') return this.logical(e.op, e.left, e.right);
         return binary(this, e.op, e.left, e.right, e.line);
     }
+  }
+
+  private global(name: string): string {
+    const state = this.state();
+    const mark = state.mark;
+    const text = fieldText({
+      first: '$G',
+      held: '$G',
+      object: '$G',
+      place: this.constants.global(name),
+      found: state.temporary(),
+      name: '',
+    });
+    state.release(mark);
+    return text;
   }
 
   /** All values of a call or `...`: one value, or an array. */
@@ -112,10 +152,26 @@ export class ExpressionGenerator {
 
   private index(object: Expression, key: Expression, line: number): string {
     const mark = this.state().mark;
-    const fn = key.kind === 'string' ? '$field' : '$index';
-    const text = `${atLine(line)}${fn}(${this.value(object)},${this.value(key)}${this.named(object)})`;
+    const text =
+      key.kind === 'string'
+        ? this.field(object, key.value)
+        : `$index(${this.value(object)},${this.value(key)}${this.named(object)})`;
     this.state().release(mark);
-    return text;
+    return atLine(line) + text;
+  }
+
+  /** A field by its name: from where this place of the source found it last, else by the runtime. */
+  private field(object: Expression, key: string): string {
+    const text = this.value(object);
+    const held = object.kind === 'local' ? text : this.state().temporary();
+    return fieldText({
+      first: object.kind === 'local' ? text : `(${held}=${text})`,
+      held,
+      object: held,
+      place: this.constants.reading(key),
+      found: this.state().temporary(),
+      name: this.named(object),
+    });
   }
 
   /** A call with whatever it returns. */
@@ -136,7 +192,15 @@ export class ExpressionGenerator {
     } else {
       const self = state.temporary();
       const fn = state.temporary();
-      const found = `$field(${self},${stringLiteral(method)}${this.named(callee)})`;
+      // Strings have their methods in a table of their own.
+      const found = fieldText({
+        first: `(${fn}=typeof ${self}==='string'?$S:${self})`,
+        held: fn,
+        object: self,
+        place: this.constants.reading(method),
+        found: fn,
+        name: this.named(callee),
+      });
       const name = stringLiteral(`method '${method}'`);
       const rest = args.length > 0 ? `,${this.list(args)}` : '';
       // The object is read before the arguments are evaluated, which may use the variable again.
@@ -150,20 +214,22 @@ export class ExpressionGenerator {
     const state = this.state();
     const mark = state.mark;
     const listed = items.filter((item) => item.key === undefined).map((item) => item.value);
-    const keyed = items.filter((item) => item.key !== undefined);
-    const names = keyed.map(({ key }) => (key!.kind === 'string' ? key!.value : undefined));
-    const isRecord = names.every((name) => name !== undefined) && new Set(names).size === names.length;
+    const names = items.flatMap(({ key }) => (key?.kind === 'string' ? [key.value] : []));
+    const isRecord = new Set(names).size === items.length && names.length <= MAX_FIELDS;
     let text: string;
-    if (isRecord && (listed.length === 0 || keyed.length === 0)) {
-      const array = listed.every(isNeverNil) ? `[${this.list(listed)}]` : `$list([${this.list(listed)}])`;
-      const keys = keyed.map(({ key }) => this.value(key!));
-      text = `new $T(${array},[${keys}],[${keyed.map(({ value }) => this.value(value))}])`;
+    if (items.length === 0) text = 'new $T($R,$N,$N)';
+    else if (isRecord) {
+      const values = items.map(({ value }) => this.value(value));
+      text = `new $T(${this.constants.shape(names)},[undefined,${values}],$N)`;
+    } else if (listed.length === items.length) {
+      const array = `[undefined,${this.list(listed)}]`;
+      text = `new $T($R,$N,${listed.every(isNeverNil) ? array : `$list(${array})`})`;
     } else {
       const t = state.temporary();
-      const parts = [`${t}=new $T([],[],[])`];
+      const parts = [`${t}=new $T($R,$N,$N)`];
       let n = 0;
       items.forEach(({ key, value }, i) => {
-        if (key) parts.push(`${atLine(value.line)}$setIndex(${t},${this.value(key)},${this.value(value)})`);
+        if (key) parts.push(atLine(value.line) + this.store(t, key, this.value(value), ''));
         else if (i === items.length - 1 && isOpen(value))
           parts.push(`$append(${t},${n},${this.results(value)})`);
         else parts.push(`$setIndex(${t},${++n},${this.value(value)})`);
@@ -172,6 +238,13 @@ export class ExpressionGenerator {
     }
     state.release(mark);
     return `${atLine(line)}${text}`;
+  }
+
+  /** Sets a field of an object that is given as text. */
+  store(object: string, key: Expression, value: string, name: string): string {
+    if (key.kind === 'string')
+      return `$setField(${object},${this.constants.writing(key.value)},${value}${name})`;
+    return `$setIndex(${object},${this.value(key)},${value}${name})`;
   }
 
   /** Which variable an expression is, as a further argument, for errors. */

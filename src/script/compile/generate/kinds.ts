@@ -1,6 +1,6 @@
 /** What can be told of an expression before it runs. */
 
-import type { Expression, Local } from '../syntax/ast.js';
+import type { Call, Expression, Local } from '../syntax/ast.js';
 
 const ARITHMETIC: Record<string, string> = {
   '+': 'add',
@@ -24,7 +24,12 @@ export function arithmeticEvent(op: string): string | undefined {
 
 /** Whether it may stand for several values. */
 export function isOpen(e: Expression): boolean {
-  return e.kind === 'call' || e.kind === 'vararg';
+  return e.kind === 'vararg' || (e.kind === 'call' && !isSingle(e));
+}
+
+/** A call of a function that is known to return one value. */
+function isSingle({ callee, method }: Call): boolean {
+  return method === undefined && callee.kind === 'local' && isKnown(callee.local) && callee.local.single;
 }
 
 export function isComparison(op: string): boolean {
@@ -57,10 +62,18 @@ export function isNumber(e: Expression): boolean {
     case 'unary':
       return (e.op === '-' || e.op === '~') && isNumber(e.operand);
     case 'binary':
+      if (e.op === 'and') return isNumber(e.left) && isNumber(e.right);
+      if (e.op === 'or') return isNumber(e.right) && (isNumber(e.left) || isChosenNumber(e.left));
       return arithmeticEvent(e.op) !== undefined && isNumber(e.left) && isNumber(e.right);
     default:
       return false;
   }
+}
+
+/** `condition and number`: a number, or false for the `or` behind it. */
+function isChosenNumber(e: Expression): boolean {
+  if (e.kind === 'paren') return isChosenNumber(e.inner);
+  return e.kind === 'binary' && e.op === 'and' && isNumber(e.right);
 }
 
 /** A local that is a function for sure: declared as one and never assigned to. */

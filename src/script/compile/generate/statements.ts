@@ -2,26 +2,32 @@
 
 import type { Block, Expression, FunctionBody, Local, Statement } from '../syntax/ast.js';
 import { SyntaxProblem } from '../syntax/problem.js';
+import { Constants } from './constants.js';
 import { blockCost, expressionCost } from './cost.js';
 import { ExpressionGenerator } from './expressions.js';
 import { FunctionState } from './function-state.js';
 import { regionsOf } from './goto.js';
+import { infer } from './infer.js';
 import { isNumber, isOpen } from './kinds.js';
 import { atLine, layOut } from './lines.js';
-import { localName, stringLiteral } from './literals.js';
+import { localName } from './literals.js';
 
 /** The body of a function that returns the chunk as a compiled function; its parameters are the runtime's names. */
 export function generate(chunk: FunctionBody, name: string): string {
+  infer(chunk);
   const generator = new StatementGenerator(name);
-  return `"use strict";return ${layOut(generator.functionText(chunk))};`;
+  const text = layOut(generator.functionText(chunk));
+  return `"use strict";${generator.constants.text}return ${text};`;
 }
 
 class StatementGenerator {
   private state!: FunctionState;
   private labels = 0;
+  readonly constants = new Constants();
   private readonly expressions = new ExpressionGenerator(
     () => this.state,
     (body) => this.functionText(body),
+    this.constants,
   );
 
   constructor(private readonly chunk: string) {}
@@ -158,7 +164,6 @@ class StatementGenerator {
       return locals
         .map((local, i) => {
           const value = values[i];
-          local.numeric = value !== undefined && !local.assigned && isNumber(value);
           // All values are evaluated before the first of the new locals is in scope: their names are new.
           return `${keyword(local)} ${localName(local)}=${value ? this.expressions.value(value) : 'undefined'};`;
         })
@@ -182,6 +187,13 @@ class StatementGenerator {
         return { setup: '', store: (value: string) => this.store(target, () => value) };
       const object = this.expressions.value(target.object);
       const o = this.state.temporary();
+      if (target.key.kind === 'string') {
+        const name = this.expressions.named(target.object);
+        return {
+          setup: `${o}=${object};`,
+          store: (value: string) => this.expressions.store(o, target.key, value, name),
+        };
+      }
       const key = this.expressions.value(target.key);
       const k = this.state.temporary();
       return {
@@ -221,10 +233,15 @@ class StatementGenerator {
 
   private store(target: Expression, value: () => string): string {
     if (target.kind === 'local') return `${localName(target.local)}=${value()}`;
-    if (target.kind === 'global') return `$setIndex($G,${stringLiteral(target.name)},${value()})`;
+    if (target.kind === 'global') return `$setField($G,${this.constants.writing(target.name)},${value()})`;
     if (target.kind !== 'index') throw new Error('the parser lets no other target through');
     const { expressions } = this;
-    return `$setIndex(${expressions.value(target.object)},${expressions.value(target.key)},${value()}${expressions.named(target.object)})`;
+    return expressions.store(
+      expressions.value(target.object),
+      target.key,
+      value(),
+      expressions.named(target.object),
+    );
   }
 
   private numericFor({ local, from, to, step, block }: Extract<Statement, { kind: 'fornum' }>): string {
@@ -244,7 +261,6 @@ class StatementGenerator {
           ? `${i}<=${limit}`
           : `${limit}<=${i}`;
     const cost = this.charge(1 + blockCost(block));
-    local.numeric = !local.assigned;
     const name = localName(local);
     const text = this.loop(
       (label) =>

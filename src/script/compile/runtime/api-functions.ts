@@ -5,6 +5,7 @@ import { Arguments } from '../../arguments.js';
 import { type Executor, LuaError, type LuaValue } from '../../executor.js';
 import type { LuaFunction } from './calls.js';
 import { fromJs, oneByteOf, toJs, utf8 } from './convert.js';
+import type { LuaTable } from './table.js';
 
 /** Bytes of a string argument that count as one step. */
 const BYTES_PER_STEP = 16;
@@ -24,9 +25,9 @@ export function apiFunction<Host>(
       return entry.failure === 'error' ? message : [undefined, message];
     }
     if (returns.length === 0) return [];
-    if (returns.length === 1 && !returns[0]!.rest) return resultValue(returns[0]!.type, result);
+    if (returns.length === 1 && !returns[0]!.rest) return resultValue(ex, returns[0]!.type, result);
     return (result as unknown[]).map((value, i) =>
-      resultValue(returns[Math.min(i, returns.length - 1)]!.type, value),
+      resultValue(ex, returns[Math.min(i, returns.length - 1)]!.type, value),
     );
   };
 
@@ -57,7 +58,7 @@ export function apiFunction<Host>(
 }
 
 function argument(ex: Executor, checked: Arguments, i: number, value: LuaValue, param: ApiValue): unknown {
-  if (typeof value === 'string') ex.charge(value.length / BYTES_PER_STEP);
+  if (typeof value === 'string') ex.charge(Math.floor(value.length / BYTES_PER_STEP));
   switch (param.type) {
     case 'bytes':
       return Buffer.from(checked.string(i), 'latin1');
@@ -89,9 +90,9 @@ function argument(ex: Executor, checked: Arguments, i: number, value: LuaValue, 
   }
 }
 
-function resultValue(type: ApiType, value: unknown): LuaValue {
+function resultValue(ex: Executor, type: ApiType, value: unknown): LuaValue {
   if (value instanceof Uint8Array) return oneByteOf(value);
-  if (type === 'value') return fromJs(value);
+  if (type === 'value') return fromJs(value, () => ex.table({}) as LuaTable);
   if (type === 'text' && typeof value === 'string') return utf8(value);
   return (value ?? undefined) as LuaValue;
 }

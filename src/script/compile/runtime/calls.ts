@@ -3,7 +3,8 @@
 
 import { HostObject, LuaError, type LuaValue } from '../../executor.js';
 import type { Names } from './operators.js';
-import { LuaTable } from './table.js';
+import { Shape } from './shape.js';
+import { LuaTable, NOTHING } from './table.js';
 
 /** A function as compiled code calls it. */
 export type LuaFunction = (...args: LuaValue[]) => LuaValue | LuaValue[];
@@ -22,19 +23,25 @@ export function many(result: LuaValue | LuaValue[]): LuaValue[] {
 }
 
 export class Calls {
+  /** The shape of a table without keys. */
+  readonly root = Shape.root();
   /** The functions of `string`, which every string has as methods. */
-  strings: LuaTable = new LuaTable([], [], []);
+  readonly strings = this.table();
   private readonly kinds = new Map<string, LuaTable>();
+
+  /** A new table. */
+  table(): LuaTable {
+    return new LuaTable(this.root, NOTHING, NOTHING);
+  }
 
   /** The metatable of a kind of objects of the host; its `__index` holds the methods. */
   kind(name: string): LuaTable {
     let metatable = this.kinds.get(name);
     if (!metatable) {
-      metatable = new LuaTable(
-        [],
-        ['__index', '__name', '__metatable'],
-        [new LuaTable([], [], []), name, false],
-      );
+      metatable = this.table();
+      metatable.set('__index', this.table());
+      metatable.set('__name', name);
+      metatable.set('__metatable', false);
       this.kinds.set(name, metatable);
     }
     return metatable;

@@ -59,8 +59,8 @@ function keyText(key: LuaValue, forOptions: boolean): string {
   throw new LuaError('a key of that type cannot be converted');
 }
 
-/** A value from plain JavaScript: text as UTF-8 bytes. */
-export function fromJs(value: unknown): LuaValue {
+/** A value from plain JavaScript: text as UTF-8 bytes. `newTable` makes an empty table. */
+export function fromJs(value: unknown, newTable: () => LuaTable): LuaValue {
   let count = 0;
   const write = (v: unknown, depth: number): LuaValue => {
     if (++count > MAX_VALUES) throw new LuaError(`more than ${MAX_VALUES} values`);
@@ -76,7 +76,7 @@ export function fromJs(value: unknown): LuaValue {
     if (v instanceof Date) return v.getTime() / 1000;
     if (v instanceof HostObject) throw new LuaError(`a ${v.kind} cannot be converted`);
     if (depth >= MAX_DEPTH) throw new LuaError(`values are nested deeper than ${MAX_DEPTH}`);
-    const table = new LuaTable([], [], []);
+    const table = newTable();
     const entries: Iterable<[unknown, unknown]> = Array.isArray(v)
       ? v.map((item, i) => [i + 1, item])
       : v instanceof Map

@@ -2,10 +2,11 @@
 
 import type { LuaValue } from '../../executor.js';
 import { type Calls, many, one } from './calls.js';
+import { Fields, Reading, Writing } from './field.js';
 import { CallIteration, type Iteration, ListIteration, TableIteration } from './iteration.js';
 import type { Meter } from './meter.js';
 import { modulo, type Names, type Operators } from './operators.js';
-import { LuaTable } from './table.js';
+import { LuaTable, NOTHING } from './table.js';
 
 /** The parameters of a generated script, by name. */
 export type Environment = Record<string, unknown>;
@@ -23,27 +24,28 @@ export function environment(
   operators: Operators,
   steppers: Steppers,
 ): Environment {
+  const fields = new Fields(calls);
   return {
     $G: globals,
+    $S: calls.strings,
     $M: meter,
     $T: LuaTable,
+    $R: calls.root,
+    $N: NOTHING,
+    $shape: calls.root.withAll.bind(calls.root),
+    $Reading: Reading,
+    $Writing: Writing,
     $none: [],
     $one: one,
     $many: many,
     $floor: Math.floor,
     $modulo: modulo,
-    $field(object: LuaValue, key: string, name: Names): LuaValue {
-      if (object instanceof LuaTable) {
-        const value = object.getString(key);
-        if (value !== undefined || object.metatable === undefined) return value;
-      } else if (typeof object === 'string') return calls.strings.getString(key);
-      return calls.index(object, key, name);
-    },
+    $field: fields.get.bind(fields),
+    $setField: fields.set.bind(fields),
     $index(object: LuaValue, key: LuaValue, name: Names): LuaValue {
       if (object instanceof LuaTable) {
-        const { array } = object;
-        if (typeof key === 'number' && key >= 1 && key <= array.length) {
-          const value = array[key - 1];
+        if (typeof key === 'number' && key > 0 && key < object.items.length) {
+          const value = object.items[key];
           if (value !== undefined) return value;
         }
         const value = object.get(key);
@@ -52,13 +54,25 @@ export function environment(
       return calls.index(object, key, name);
     },
     $setIndex(object: LuaValue, key: LuaValue, value: LuaValue, name: Names): void {
-      if (object instanceof LuaTable && object.metatable === undefined) object.set(key, value);
-      else calls.setIndex(object, key, value, name);
+      if (object instanceof LuaTable && object.metatable === undefined) {
+        const { items } = object;
+        if (typeof key === 'number' && value !== undefined) {
+          if (key > 0 && key < items.length && Number.isInteger(key)) {
+            items[key] = value;
+            return;
+          }
+          if (key === items.length) {
+            object.append(value);
+            return;
+          }
+        }
+        object.set(key, value);
+      } else calls.setIndex(object, key, value, name);
     },
-    /** An array as a table's: it must not end in nil. */
-    $list(values: LuaValue[]): LuaValue[] {
-      while (values.length > 0 && values[values.length - 1] === undefined) values.pop();
-      return values;
+    /** The array of a table: it must not end in nil. */
+    $list(items: LuaValue[]): LuaValue[] {
+      while (items.length > 1 && items[items.length - 1] === undefined) items.pop();
+      return items;
     },
     $append(table: LuaTable, from: number, result: LuaValue | LuaValue[]): void {
       many(result).forEach((value, i) => {
@@ -82,7 +96,7 @@ export function environment(
     $less: operators.less.bind(operators),
     $lessEqual: operators.lessEqual.bind(operators),
     $length(value: LuaValue, name: Names): LuaValue {
-      if (value instanceof LuaTable && value.metatable === undefined) return value.array.length;
+      if (value instanceof LuaTable && value.metatable === undefined) return value.items.length - 1;
       return operators.length(value, name);
     },
     $forNumber: operators.forNumber.bind(operators),

@@ -89,7 +89,7 @@ export class Operators {
       const size = left.length + right.length;
       if (size >= COUNTED_STRING) {
         if (size > MAX_STRING) throw new Error(`string longer than ${MAX_STRING} bytes`);
-        this.ex.charge(size / BYTES_PER_STEP);
+        this.ex.charge(Math.floor(size / BYTES_PER_STEP));
       }
       return left + right;
     }

@@ -11,8 +11,10 @@ export interface Local {
   assigned: boolean;
   /** Used by a function within its own. */
   captured: boolean;
-  /** Always a number, as the generator finds. */
+  /** Always a number; told by `../generate/infer.ts`. */
   numeric: boolean;
+  /** A function that always returns one value; told there too. */
+  single: boolean;
   /** Declared by `local function`. */
   isFunction: boolean;
 }

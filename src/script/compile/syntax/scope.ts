@@ -55,6 +55,7 @@ export class Scopes {
       assigned: false,
       captured: false,
       numeric: false,
+      single: false,
       isFunction: false,
     };
     this.blocks.at(-1)!.set(name, local);
