@@ -19,7 +19,8 @@ import { baseFunctions, errorValue } from './runtime/base.js';
 import { Calls, type LuaFunction, many, one } from './runtime/calls.js';
 import { fromJs, oneByteOf, toJs } from './runtime/convert.js';
 import { type Environment, environment } from './runtime/environment.js';
-import { fastFunctions, libraries, wrapNative } from './runtime/library.js';
+import { FAST } from './runtime/fast.js';
+import { libraries, wrapNative } from './runtime/library.js';
 import { Meter } from './runtime/meter.js';
 import { Operators } from './runtime/operators.js';
 import { STACK_FRAMES, traceback, where } from './runtime/place.js';
@@ -56,22 +57,20 @@ export class CompiledVm implements Executor, ProtocolHost {
     this.loader = options.loader;
     this.meter = new Meter(options.budget);
     const { functions, steppers } = baseFunctions(this, this.calls, this.meter);
-    this.environment = environment(this.globals, this.meter, this.calls, this.operators, steppers);
     const set = (table: LuaTable, name: string, fn: unknown) => table.set(name, fn as LuaValue);
     for (const [name, fn] of Object.entries(functions)) set(this.globals, name, fn);
     for (const [name, natives] of Object.entries(libraries())) {
       const table = name === 'string' ? this.calls.strings : this.calls.table();
       for (const [key, value] of Object.entries(natives)) {
-        set(table, key, typeof value === 'function' ? wrapNative(this, value as Native) : value);
+        if (typeof value !== 'function') table.set(key, value);
+        else {
+          const slow = wrapNative(this, value as Native);
+          set(table, key, FAST[name]?.[key]?.(slow, this) ?? slow);
+        }
       }
       this.loaded.set(name, table);
       if (name !== 'bit') this.globals.set(name, table);
     }
-    fastFunctions((library, name) => {
-      const table = this.loaded.getString(library) as LuaTable;
-      const slow = table.getString(name) as unknown as LuaFunction;
-      return { slow, replace: (fast: LuaFunction) => set(table, name, fast) };
-    });
     const tables = this.globals.getString('table') as LuaTable;
     this.globals.set('unpack', tables.getString('unpack'));
     set(this.globals, 'tonumber', wrapNative(this, toNumber));
@@ -85,6 +84,7 @@ export class CompiledVm implements Executor, ProtocolHost {
     this.globals.set('_G', this.globals);
     this.loaded.set('_G', this.globals);
     this.globals.set('_VERSION', 'Lua 5.3');
+    this.environment = environment(this.globals, this.meter, this.calls, this.operators, steppers);
   }
 
   // -- Setting up -----------------------------------------------------------------------------------------------

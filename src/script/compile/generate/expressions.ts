@@ -7,7 +7,7 @@ import type { Call, Expression, FunctionBody, TableConstructor } from '../syntax
 import { binary, unary } from './arithmetic.js';
 import type { Constants } from './constants.js';
 import type { FunctionState } from './function-state.js';
-import { isComparison, isCondition, isKnown, isNeverNil, isOpen } from './kinds.js';
+import { isComparison, isCondition, isKnown, isNeverNil, isOpen, isSmall, isTrue } from './kinds.js';
 import { atLine } from './lines.js';
 import { localName, numberLiteral, stringLiteral } from './literals.js';
 
@@ -63,7 +63,7 @@ export class ExpressionGenerator {
       case 'index':
         return this.index(e.object, e.key, e.line);
       case 'call':
-        return isOpen(e) ? `$one(${this.call(e)})` : this.call(e);
+        return this.byteOf(e, true) ?? (isOpen(e) ? `$one(${this.call(e)})` : this.call(e));
       case 'function':
         return `(${this.functionText(e.body)})`;
       case 'paren':
@@ -132,8 +132,10 @@ export class ExpressionGenerator {
 
   private logical(op: 'and' | 'or', left: Expression, right: Expression): string {
     const mark = this.state().mark;
-    if (isCondition(left) && isCondition(right)) {
-      return `(${this.condition(left)}${op === 'and' ? '&&' : '||'}${this.condition(right)})`;
+    if (isCondition(left)) return this.chosen(op, this.condition(left), right);
+    // `condition and a or b`, where `a` is always true.
+    if (op === 'or' && left.kind === 'binary' && left.op === 'and' && isTrue(left.right)) {
+      return `(${this.condition(left.left)}?${this.value(left.right)}:${this.value(right)})`;
     }
     let test: string;
     let kept: string;
@@ -148,6 +150,12 @@ export class ExpressionGenerator {
     const other = this.value(right);
     this.state().release(mark);
     return op === 'and' ? `(${test}?${other}:${kept})` : `(${test}?${kept}:${other})`;
+  }
+
+  /** `and` or `or` whose left side is a condition. */
+  private chosen(op: 'and' | 'or', test: string, right: Expression): string {
+    if (isCondition(right)) return `(${test}${op === 'and' ? '&&' : '||'}${this.condition(right)})`;
+    return op === 'and' ? `(${test}?${this.value(right)}:false)` : `(${test}?true:${this.value(right)})`;
   }
 
   private index(object: Expression, key: Expression, line: number): string {
@@ -175,39 +183,65 @@ export class ExpressionGenerator {
   }
 
   /** A call with whatever it returns. */
-  call({ callee, method, args, line }: Call): string {
+  call(e: Call): string {
+    const { callee, method, args, line } = e;
     const state = this.state();
-    const mark = state.mark;
-    if (callee.kind === 'local' && method === undefined && isKnown(callee.local)) {
-      const text = `${atLine(line)}${localName(callee.local)}(${this.list(args)})`;
-      state.release(mark);
-      return text;
-    }
-    const object = this.value(callee);
-    let text: string;
-    if (method === undefined) {
+    const { mark } = state;
+    let text = this.byteOf(e, false);
+    if (text !== undefined) return text;
+    if (method !== undefined) text = this.method(this.value(callee), e);
+    else if (callee.kind === 'local' && isKnown(callee.local))
+      text = `${localName(callee.local)}(${this.list(args)})`;
+    else {
+      const object = this.value(callee);
       const t = callee.kind === 'local' ? object : state.temporary();
       const first = callee.kind === 'local' ? object : `(${t}=${object})`;
-      text = `${atLine(line)}(typeof ${first}==='function'?${t}:$call(${t}${this.named(callee)}))(${this.list(args)})`;
-    } else {
-      const self = state.temporary();
-      const fn = state.temporary();
-      // Strings have their methods in a table of their own.
-      const found = fieldText({
-        first: `(${fn}=typeof ${self}==='string'?$S:${self})`,
-        held: fn,
-        object: self,
-        place: this.constants.reading(method),
-        found: fn,
-        name: this.named(callee),
-      });
-      const name = stringLiteral(`method '${method}'`);
-      const rest = args.length > 0 ? `,${this.list(args)}` : '';
-      // The object is read before the arguments are evaluated, which may use the variable again.
-      text = `${atLine(line)}(${self}=${object},typeof (${fn}=${found})==='function'?${fn}:$call(${fn},${name}))(${self}${rest})`;
+      text = `(typeof ${first}==='function'?${t}:$call(${t}${this.named(callee)}))(${this.list(args)})`;
     }
     state.release(mark);
+    return atLine(line) + text;
+  }
+
+  /**
+   * `object:byte(at)`, straight from the string where it is one, and `string.byte` is what it was. With `isOne` the text
+   * gives one value. Undefined where the position is more than a few operators, since it stands there twice.
+   */
+  private byteOf(e: Call, isOne: boolean): string | undefined {
+    const [argument] = e.args;
+    if (e.method !== 'byte' || e.args.length !== 1 || !isSmall(argument!)) return undefined;
+    const state = this.state();
+    const { mark } = state;
+    const object = this.value(e.callee);
+    const isStable = e.callee.kind === 'local' && !e.callee.local.assigned;
+    const self = isStable ? object : state.temporary();
+    const at = state.temporary();
+    const [open, close] = isOne ? ['$one(', ')'] : ['', ''];
+    const place = `${at}=${this.value(argument!)},${at}>0&&${at}<=${self}.length&&(${at}|0)===${at}`;
+    const text =
+      `(${isStable ? '' : `${self}=${object},`}${atLine(e.line)}typeof ${self}==='string'&&$S.slots[$B]===$byte` +
+      `?(${place}?${self}.charCodeAt(${at}-1):${open}$byte(${self},${at})${close})` +
+      `:${open}${this.method(self, e)}${close})`;
+    state.release(mark);
     return text;
+  }
+
+  /** `object:name(…)`. */
+  private method(object: string, { callee, method, args }: Call): string {
+    const state = this.state();
+    const self = state.temporary();
+    const fn = state.temporary();
+    const found = fieldText({
+      first: `(${fn}=typeof ${self}==='string'?$S:${self})`,
+      held: fn,
+      object: self,
+      place: this.constants.reading(method!),
+      found: fn,
+      name: this.named(callee),
+    });
+    const name = stringLiteral(`method '${method}'`);
+    const rest = args.length > 0 ? `,${this.list(args)}` : '';
+    // The object is read before the arguments are evaluated, which may use the variable again.
+    return `(${self}=${object},typeof (${fn}=${found})==='function'?${fn}:$call(${fn},${name}))(${self}${rest})`;
   }
 
   private table({ items, line }: TableConstructor): string {

@@ -46,6 +46,34 @@ export function isCondition(e: Expression): boolean {
   return isComparison(e.op);
 }
 
+/** Whether it is neither nil nor false, whatever happens. */
+export function isTrue(e: Expression): boolean {
+  if (e.kind === 'paren') return isTrue(e.inner);
+  return (e.kind !== 'false' && isNeverNil(e)) || isNumber(e);
+}
+
+/** Locals and numbers with a few operators: what may as well be evaluated in two places. */
+export function isSmall(e: Expression, depth = 0): boolean {
+  switch (e.kind) {
+    case 'local':
+    case 'number':
+      return true;
+    case 'paren':
+      return isSmall(e.inner, depth);
+    case 'unary':
+      return depth < 2 && e.op !== 'not' && isSmall(e.operand, depth + 1);
+    case 'binary':
+      return (
+        depth < 2 &&
+        arithmeticEvent(e.op) !== undefined &&
+        isSmall(e.left, depth + 1) &&
+        isSmall(e.right, depth + 1)
+      );
+    default:
+      return false;
+  }
+}
+
 export function isNeverNil(e: Expression): boolean {
   return ['true', 'false', 'number', 'string', 'function', 'table'].includes(e.kind);
 }

@@ -20,6 +20,9 @@ export function generate(chunk: FunctionBody, name: string): string {
   return `"use strict";${generator.constants.text}return ${text};`;
 }
 
+/** A loop of so many steps in all is counted before it begins. */
+const MAX_AHEAD = 1000;
+
 class StatementGenerator {
   private state!: FunctionState;
   private labels = 0;
@@ -260,13 +263,17 @@ class StatementGenerator {
         : constant > 0
           ? `${i}<=${limit}`
           : `${limit}<=${i}`;
-    const cost = this.charge(1 + blockCost(block));
+    const steps = 1 + blockCost(block);
+    const turns = turnsOf(from, to, constant);
+    const isShort = turns * steps <= MAX_AHEAD;
+    const ahead = isShort ? this.charge(turns * steps) : '';
+    const cost = isShort ? '' : this.charge(steps);
     const name = localName(local);
     const text = this.loop(
       (label) =>
         `${label}:for(let ${i}=${i}_;${test};${i}+=${constant === undefined ? by : `(${constant})`}){${keyword(local)} ${name}=${i};${cost}${this.block(block)}}`,
     );
-    return `{${setup}${text}}`;
+    return `{${setup}${ahead}${text}}`;
   }
 
   private genericFor({ locals, values, block }: Extract<Statement, { kind: 'forin' }>): string {
@@ -286,6 +293,12 @@ class StatementGenerator {
     );
     return `{const ${it}=${start};${text}}`;
   }
+}
+
+/** How often a loop with constant bounds goes round; infinity for all others. */
+function turnsOf(from: Expression, to: Expression, step: number | undefined): number {
+  if (from.kind !== 'number' || to.kind !== 'number' || step === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(0, Math.floor((to.value - from.value) / step) + 1);
 }
 
 function keyword(local: Local): string {

@@ -28,6 +28,8 @@ export function environment(
   return {
     $G: globals,
     $S: calls.strings,
+    $B: calls.strings.shape.slot('byte'),
+    $byte: calls.strings.getString('byte'),
     $M: meter,
     $T: LuaTable,
     $R: calls.root,
