@@ -64,7 +64,7 @@ export class CompiledVm implements Executor, ProtocolHost {
       for (const [key, value] of Object.entries(natives)) {
         if (typeof value !== 'function') table.set(key, value);
         else {
-          const slow = wrapNative(this, value as Native);
+          const slow = wrapNative(this, value as Native, key);
           set(table, key, FAST[name]?.[key]?.(slow, this) ?? slow);
         }
       }
@@ -73,7 +73,7 @@ export class CompiledVm implements Executor, ProtocolHost {
     }
     const tables = this.globals.getString('table') as LuaTable;
     this.globals.set('unpack', tables.getString('unpack'));
-    set(this.globals, 'tonumber', wrapNative(this, toNumber));
+    set(this.globals, 'tonumber', wrapNative(this, toNumber, 'tonumber'));
     set(this.globals, 'print', (...args: LuaValue[]) => {
       this.logLine(args.map((value) => this.tostring(value)).join('\t'), 'info');
       return [];

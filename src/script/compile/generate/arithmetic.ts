@@ -5,8 +5,8 @@ import type { ExpressionGenerator } from './expressions.js';
 import { arithmeticEvent, isBitOperator, isNumber } from './kinds.js';
 import { atLine } from './lines.js';
 
-/** A shift by up to so many bits keeps a 32-bit integer exact as a double. */
-const MAX_SHIFT = 21;
+/** A 32-bit integer shifted by up to so many bits stays within 64, and as a double exact. */
+const MAX_SHIFT = 31;
 
 const isLiteral = (e: Expression): boolean => ['number', 'string', 'nil', 'true', 'false'].includes(e.kind);
 const isSimple = (e: Expression): boolean => isLiteral(e) || e.kind === 'local';
@@ -84,18 +84,20 @@ function operation(
 
 /** Where operands are small integers, JavaScript's operators agree with those of 64 bits. */
 function bitOperation(op: string, a: string, b: string, right: Expression, slow: string): string {
-  const bits = right.kind === 'number' ? right.value : -1;
-  if (op === '<<') {
+  const bits = right.kind === 'number' ? right.value : undefined;
+  if (op === '<<' || op === '>>') {
+    const held = op === '<<' ? `(${a}|0)===${a}` : `(${a}>>>0)===${a}`;
+    if (bits === undefined) {
+      const shifted = op === '<<' ? `${a}*((1<<${b})>>>0)` : `${a}>>>${b}`;
+      return `${held}&&(${b}&${MAX_SHIFT})===${b}?${shifted}:${slow}`;
+    }
     if (!(Number.isInteger(bits) && bits >= 0 && bits <= MAX_SHIFT)) return slow;
-    return `(${a}|0)===${a}?${a}*${2 ** bits}:${slow}`;
-  }
-  if (op === '>>') {
-    if (!(Number.isInteger(bits) && bits >= 0 && bits < 32)) return slow;
-    return `(${a}>>>0)===${a}?${a}>>>${bits}:${slow}`;
+    return `${held}?${op === '<<' ? `${a}*${2 ** bits}` : `${a}>>>${bits}`}:${slow}`;
   }
   const sign = op === '~' ? '^' : op;
-  if (right.kind === 'number') return (bits | 0) === bits ? `(${a}|0)===${a}?${a}${sign}${b}:${slow}` : slow;
-  return `(${a}|0)===${a}&&(${b}|0)===${b}?${a}${sign}${b}:${slow}`;
+  if (bits === undefined) return `(${a}|0)===${a}&&(${b}|0)===${b}?${a}${sign}${b}:${slow}`;
+  if ((bits | 0) === bits) return `(${a}|0)===${a}?${a}${sign}${b}:${slow}`;
+  return bits >>> 0 === bits ? `(${a}>>>0)===${a}?(${a}${sign}${b})>>>0:${slow}` : slow;
 }
 
 export function unary(g: ExpressionGenerator, op: UnaryOperator, operand: Expression, line: number): string {

@@ -22,14 +22,20 @@ export function libraries(): Record<string, Record<string, LuaValue>> {
   };
 }
 
-/** A library function as compiled code calls it. A function that it makes (an iterator) is native too. */
-export function wrapNative(ex: Executor, native: Native): LuaFunction {
-  const makesIterator = native.name === 'gmatch' || native.name === 'codes';
+/** Functions that make a function: an iterator, native too. */
+const MAKERS = new Set(['gmatch', 'codes']);
+
+/** A library function, of this name, as compiled code calls it. */
+export function wrapNative(ex: Executor, native: Native, name: string): LuaFunction {
+  if (!MAKERS.has(name)) {
+    return function luaNative(...args: LuaValue[]) {
+      return native(ex, args);
+    };
+  }
+  const wrap = (v: LuaValue): LuaValue =>
+    typeof v === 'function' ? (wrapNative(ex, v, '') as unknown as LuaValue) : v;
   return function luaNative(...args: LuaValue[]) {
     const result = native(ex, args);
-    if (!makesIterator) return result;
-    const wrap = (v: LuaValue): LuaValue =>
-      typeof v === 'function' ? (wrapNative(ex, v) as unknown as LuaValue) : v;
     return Array.isArray(result) ? result.map(wrap) : wrap(result);
   };
 }
