@@ -31,7 +31,11 @@ export class CompiledProtocol {
     const compiled = createCompiled(vm, install);
     let copy = compiled.require(place.module);
     for (const key of place.path) copy = compiled.index(copy, key);
-    const twin = new CompiledProtocol(vm, compiled, Protocol.fromModule(compiled, copy, new Crossing(vm)));
+    const twin = new CompiledProtocol(
+      vm,
+      compiled,
+      Protocol.fromModule(compiled, copy, new Crossing(vm, compiled)),
+    );
     twin.takeSettings();
     return twin;
   }
@@ -61,7 +65,7 @@ export function compiledFile(
 ): Protocol {
   const compiled = createCompiled(vm, install);
   const [table] = compiled.load(file).results;
-  return Protocol.fromModule(compiled, choose(compiled, table), new Crossing(vm));
+  return Protocol.fromModule(compiled, choose(compiled, table), new Crossing(vm, compiled));
 }
 
 /** Compiled code that counts on a VM's budget, logs where it logs and finds the modules that it finds. */

@@ -3,6 +3,7 @@
  * be encoded the other. Tables are copied, once; what is the same table within a value is the same one in its copy.
  */
 
+import type { CompiledVm } from './compile/compiled-vm.js';
 import { LuaTable } from './compile/runtime/table.js';
 import { HostObject, LuaError, type LuaRef, type LuaValue } from './executor.js';
 import {
@@ -28,7 +29,10 @@ const MAX_KEYS = 1000;
 export class Crossing {
   private readonly keys = new Map<string, Slot>();
 
-  constructor(private readonly vm: Vm) {}
+  constructor(
+    private readonly vm: Vm,
+    private readonly compiled: CompiledVm,
+  ) {}
 
   /** A value of compiled code for the script. Throws LuaError for a function, or a table with a metatable. */
   toScript(value: Pushable): Pushable {
@@ -78,7 +82,7 @@ export class Crossing {
   private copyIn(from: FengariTable, depth: number, known: Map<FengariTable, LuaTable>): LuaTable {
     if (from.metatable !== null) throw cannotPass('table with a metatable');
     checkDepth(depth);
-    const copy = new LuaTable([], [], []);
+    const copy = this.compiled.newTable();
     known.set(from, copy);
     const value = (slot: Slot): LuaValue => {
       if (typeOf(slot) !== TABLE) return this.plain(this.vm.values.read(slot)) as LuaValue;

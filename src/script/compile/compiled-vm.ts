@@ -257,7 +257,12 @@ export class CompiledVm implements Executor, ProtocolHost {
 
   /** A value from plain JavaScript. Throws LuaError for what no script can hold. */
   fromJs(value: unknown): LuaValue {
-    return fromJs(value);
+    return fromJs(value, () => this.newTable());
+  }
+
+  /** An empty table. */
+  newTable(): LuaTable {
+    return this.calls.table();
   }
 
   // -- Executor -------------------------------------------------------------------------------------------------
