@@ -1,17 +1,17 @@
 // `npm run bench`: measures the budgets of the engine and what protocols cost, and prints both as tables; see
 // README.md beside this file.
-//   node bench/run.mjs [start] [memory] [cpu] [mesh] [protocols] [--write]
+//   node bench/run.mjs [start] [memory] [cpu] [devices] [mesh] [protocols] [--write]
 // Ends with 1 when a budget is not met.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import { cpuRows } from './cpu.mjs';
+import { cpuRows, deviceRows } from './cpu.mjs';
 import { memoryRows, startRows } from './memory.mjs';
 import { fanoutRows } from './mesh/fanout.mjs';
 import { registrationRows } from './mesh/registration.mjs';
 import { sendRows } from './mesh/sends.mjs';
 import { protocolRows, protocolTable } from './protocols.mjs';
 
-const BUDGETS = { start: startRows, memory: memoryRows, cpu: cpuRows };
+const BUDGETS = { start: startRows, memory: memoryRows, cpu: cpuRows, devices: deviceRows };
 const PARTS = [...Object.keys(BUDGETS), 'mesh', 'protocols'];
 const MESH = [fanoutRows, sendRows, registrationRows];
 const README = new URL('README.md', import.meta.url);

@@ -73,8 +73,11 @@ export class ServerProcess {
   }
 }
 
-/** The built engine with one TCP server that runs lua/`script`.lua; its store is a folder of its own. */
-export function startEngine(script) {
+/**
+ * The built engine with one TCP server that runs lua/`script`.lua; its store is a folder of its own. `compile`: as in
+ * the configuration.
+ */
+export function startEngine(script, compile = 'auto') {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-bench-'));
   const config = {
     engine: {
@@ -90,6 +93,7 @@ export function startEngine(script) {
         },
       ],
     },
+    script: { roots: [join(BENCH, 'lua')], compile },
     store: { path: join(folder, 'data') },
   };
   const file = join(folder, 'bench.yaml');
@@ -102,4 +106,9 @@ export function startEngine(script) {
 /** The bare node:net server that does the same as lua/`script`.lua. */
 export function startBare(script) {
   return new ServerProcess([join(BENCH, 'peers/bare.mjs'), script]).ready();
+}
+
+/** The bare node:net server that speaks a device's protocol. */
+export function startDevice(protocol) {
+  return new ServerProcess([join(BENCH, 'peers/devices.mjs'), protocol]).ready();
 }
