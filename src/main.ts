@@ -6,14 +6,19 @@ import type { ApiHost } from './api/host.js';
 import { Monitor } from './api/monitor.js';
 import type { Api } from './api/server.js';
 import type { Center } from './center/center.js';
+import type { Intake, ReportObserver } from './center/reports.js';
 import { type CodecRegistry, defaultCodecs } from './codecs/registry.js';
 import type { Config } from './config/schema.js';
+import { Commands } from './engine/commands.js';
 import { Engine, type EngineOptions, type Report } from './engine/engine.js';
 import { MoonwireError, messageOf } from './errors.js';
 import type { Logger } from './log.js';
 import { LIBRARY_ROOT, version } from './package.js';
+import type { Clock } from './store/clock.js';
+import type { Feed } from './store/feed.js';
 import { clientId, nodeOf } from './store/ids.js';
 import { MemoryKeyValue } from './store/keyvalue.js';
+import type { Outbox } from './store/outbox.js';
 import { openStore, type Store } from './store/store.js';
 import type { Uplink } from './uplink/uplink.js';
 
@@ -44,7 +49,7 @@ export interface CenterProcess extends Process {
 export interface GatewayOptions {
   /** Codecs for `mix.codec`; default: those Moonwire brings. */
   codecs?: CodecRegistry;
-  /** Takes what scripts report; default: a line of the log. Of a durable report the promise is waited for. */
+  /** Takes what scripts report, in place of the outbox. Of a durable report the promise is waited for. */
   report?(report: Report): void | Promise<void>;
   /** `access` as it is now, a new object when it changed; default: that of the configuration. */
   access?(): Config['access'];
@@ -69,19 +74,15 @@ function buildEngine(
   store: Store,
   log: Logger,
   own: GatewayOptions,
-  reported: (deviceId: string) => void,
+  report: (report: Report) => void | Promise<void>,
 ): Engine {
   const { identity, ids } = store;
-  const take = own.report ?? ((report: Report) => logReport(log, report));
   return new Engine(options, {
     log,
     node: () => identity.node,
     isOwn: (id) => nodeOf(id) === identity.node || nodeOf(id) === 0,
     nextClientId: () => clientId(identity.node, ids.nextSequence()),
-    report: (report) => {
-      reported(report.deviceId);
-      return take(report);
-    },
+    report,
     values: store.kv,
     codecs: own.codecs ?? defaultCodecs(options.script.roots),
   });
@@ -132,7 +133,7 @@ export function checkEngine(config: Config, log: Logger): Findings {
   return { problems, notices };
 }
 
-/** Reports go to the log as long as there is no centre to take them. */
+/** Reports are shown in the log where nobody else shows them. */
 function logReport(log: Logger, { deviceId, values, time, quality, topic }: Report): void {
   log.info(`report from ${deviceId}`, {
     ...(values !== null && typeof values === 'object' && !Array.isArray(values) ? values : { values }),
@@ -245,18 +246,32 @@ async function runEngine(
   addresses: Config['engine']['centerRegistry'],
 ): Promise<Omit<Gateway, 'stop'>> {
   let monitor: Monitor | undefined;
-  const engine = buildEngine(engineOptions(await withPorts(config, log)), store, log, options, (id) =>
-    monitor?.reported(id),
-  );
+  const alone = addresses.length === 0;
+  // Where neither a centre nor a sink takes reports, they would only fill the disk.
+  const keeping =
+    options.report || (alone && config.sinks.length === 0)
+      ? undefined
+      : await outboxOf(config, store, closing, log);
+  const outbox = keeping?.outbox;
+  const shown = !options.report && config.sinks.length === 0 && config.engine.centerRegistry.length === 0;
+  const engine = buildEngine(engineOptions(await withPorts(config, log)), store, log, options, (report) => {
+    monitor?.reported(report.deviceId);
+    if (shown) logReport(log, report);
+    return options.report ? options.report(report) : outbox?.report(report);
+  });
   let api: Api | undefined;
+  const commands = addresses.length > 0 ? new Commands(engine, await store.map('started')) : undefined;
   const joined =
-    addresses.length > 0
+    commands !== undefined
       ? new (await import('./uplink/connect.js')).Membership(engine, {
           config: config.engine,
+          commands,
           addresses,
           identity: store.identity,
           version: version(),
           log: log.child({ at: 'uplink' }),
+          reports: outbox,
+          heard: (time) => keeping?.clock.heard(time),
           api: () => api?.port,
         })
       : undefined;
@@ -270,6 +285,7 @@ async function runEngine(
     log,
     engine,
     store: store.health,
+    outbox: outbox && (() => outbox.status()),
     ...(uplink && { uplink: () => ({ ...uplink.state, flaps: uplink.counters.flaps }) }),
     counters: () => ({
       ...(joined && {
@@ -278,6 +294,7 @@ async function runEngine(
         mesh_sends: joined.mesh.counters.sends,
         mesh_publishes: joined.mesh.counters.publishes,
         mesh_failures: joined.mesh.counters.failures,
+        commands: commands?.counters ?? {},
       }),
       ...apiCounters(api),
     }),
@@ -286,6 +303,7 @@ async function runEngine(
   const host = new EngineHost(engine, {
     version: version(),
     api: () => api?.address,
+    outbox: () => outbox?.status(),
     ...(uplink && { uplink: () => uplink.state }),
   });
   api = await serveApi(host, config.engine.apiServer, config, log, options, monitor, closing);
@@ -313,15 +331,41 @@ async function runCenter(
   const { Center } = await import('./center/center.js');
   const { CenterHost } = await import('./api/center-host.js');
   const { registry, joinToken, apiServer } = config.center;
+  const { Devices } = await import('./center/devices.js');
+  const devices = new Devices(await store.map('devices'), log.child({ at: 'devices' }));
+  closing.add(async () => devices.stop());
+  const taking = await openReports(config, log, store, closing, devices.observe);
   const center = new Center(
     { registry, joinToken: joinToken ?? config.engine.joinToken, trustedKeys },
     { log: log.child({ at: 'registry' }), values: store.part('center') },
   );
   closing.add(() => center.stop());
+  const { Commands: CenterCommands } = await import('./center/commands.js');
+  const commands = new CenterCommands(
+    {
+      map: await store.map('commands'),
+      log: log.child({ at: 'commands' }),
+      nodeOf: (device) => center.registry.device(device)?.node,
+    },
+    { maxAge: config.store.maxAge },
+  );
+  closing.add(async () => commands.stop());
+  center.registry.onDevice = (device, node) => {
+    devices.attached(device, center.registry.engineOfNode(node)?.name ?? '');
+    commands.deviceAttached(device);
+  };
   const { followTrace } = await import('./uplink/trace.js');
   const { STREAM } = await import('./uplink/messages.js');
-  const host = new CenterHost(center, version(), (engine, id, listener, ended) =>
-    followTrace(engine.openStream(STREAM.log), id, listener, ended),
+  center.onStream(STREAM.commands, (engine, stream) => commands.attach(engine, stream));
+  const { ReportStreams } = await import('./center/reports-streams.js');
+  const reports = taking && new ReportStreams(taking.intake.take.bind(taking.intake), log, center.messages);
+  if (reports) center.onStream(STREAM.reports, (engine, stream) => reports.serve(engine, stream));
+  const host = new CenterHost(
+    center,
+    version(),
+    (engine, id, listener, ended) => followTrace(engine.openStream(STREAM.log), id, listener, ended),
+    commands,
+    devices,
   );
   let api: Api | undefined;
   const monitor = new Monitor({
@@ -332,10 +376,19 @@ async function runCenter(
     log,
     store: store.health,
     center: host.figures,
+    intake: taking?.intake.engines,
     counters: () => ({
       center: numbersOf(center.counters),
       center_messages: center.messages,
       relay: numbersOf(center.relay.counters),
+      commands: commands.counters,
+      devices: devices.counters,
+      ...(taking &&
+        reports && {
+          intake: taking.intake.counters,
+          received: taking.intake.received.counters,
+          report_streams: reports.counters,
+        }),
       ...apiCounters(api),
     }),
   });
@@ -343,6 +396,50 @@ async function runCenter(
   await center.start();
   api = await serveApi(host, apiServer, config, log, options, monitor, closing);
   return { center, store, api };
+}
+
+/**
+ * Opens what takes reports in and keeps them for the sinks. Undefined when the disk allows nothing of the kind: then
+ * reports stay where they come from.
+ */
+async function openReports(
+  config: Config,
+  log: Logger,
+  store: Store,
+  closing: Closing,
+  observe?: ReportObserver,
+): Promise<{ intake: Intake; feed: Feed } | undefined> {
+  const { openIntake } = await import('./center/reports-open.js');
+  const readers = config.sinks.map(({ name }) => name);
+  const own = log.child({ at: 'reports' });
+  try {
+    const opened = await openIntake({
+      store: config.store,
+      values: store.part('feed'),
+      readers,
+      log: own,
+      ...(observe && { observe }),
+    });
+    closing.add(() => opened.feed.close());
+    return opened;
+  } catch (error) {
+    own.error('no reports can be taken in', { reason: messageOf(error) });
+    return undefined;
+  }
+}
+
+/** The engine's outbox; it closes after all that reports and all that takes from it. */
+async function outboxOf(
+  config: Config,
+  store: Store,
+  closing: Closing,
+  log: Logger,
+): Promise<{ outbox: Outbox; clock: Clock }> {
+  const { openOutbox } = await import('./store/outbox-open.js');
+  const shared = config.engine.centerRegistry.length === 0;
+  const opened = await openOutbox(config, store, shared, log.child({ at: 'outbox' }));
+  closing.add(() => opened.outbox.close());
+  return opened;
 }
 
 /** What an API counts, once it is there. */
@@ -366,7 +463,10 @@ async function serveApi(
 ): Promise<Api> {
   const { startApi } = await import('./api/server.js');
   const access = options.access ?? (() => config.access);
-  const api = await startApi(host, { config: settings, access, log: log.child({ at: 'api' }), monitor });
+  const own = log.child({ at: 'api' });
+  const tls =
+    settings.tls && new (await import('./transports/tlscredentials.js')).TlsCredentials(settings.tls, own);
+  const api = await startApi(host, { config: settings, access, log: own, monitor, tls });
   closing.add(() => api.close());
   return api;
 }

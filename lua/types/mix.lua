@@ -441,7 +441,7 @@ function conn:client_id() end
 ---@return string? error
 function conn:remote_addr() end
 
----Sends to the peer. A string goes out as these bytes; a table is encoded by the protocol first. Returns nil, or an error: `closed`, or `queue_full` when the peer does not take what it was sent. A WebSocket carries it as text when it is UTF-8 and not said to be binary.
+---Sends to the peer. A string goes out as these bytes; a table is encoded by the protocol first. Returns nil, or an error: `closed`, or `queue_full` when the peer does not take what it was sent. A WebSocket carries it as text when it is UTF-8 and not said to be binary. Once something was requested of this client, it takes its turn on the bus as a command that nobody answers; what does not leave then is logged.
 ---@param data any string or table
 ---@param type? string for WebSocket: "text" or "binary"
 ---@return string? error
@@ -513,7 +513,12 @@ function conn:detach(device_id) end
 ---@return string? error
 function conn:device_id() end
 
----Asks one unit on the bus of this client and waits for its reply: requests of all scripts and links on the bus take turns, commands before requests before polls, units in turn. A string goes out as these bytes; a table is encoded by the protocol. Returns the reply as the protocol decodes it (an exception of the device is a reply too); true for a broadcast; nil and an error: `timeout`, `decode_error` (replies that are spoiled), `closed`, `queue_full`, `overloaded` (the unit does not answer and is left alone for a while), `invalid_argument`. Options: `timeout` (seconds from the end of the request to the begin of the reply), `unit` (default: `unit` or `device_id` of the table), `priority` ("command", "request" (default) or "poll"), `retries`, `broadcast` (true: nobody answers). Defaults: `bus` of the link.
+---How the connection is encrypted, a table; nil when it is not, and once it is closed. `version`, `cipher`, `resumed`; where there is one, `servername` (SNI), `alpn` and `psk_identity`. Of a certificate of the peer that is trusted: `subject` and `issuer` (tables such as `{CN = "gate-7", O = "Acme"}`), `san` (a list such as `{"DNS:gate-7.example"}`), `serial` (hex), `fingerprint` (SHA-256 in lower-case hex), `valid_to` (Unix seconds). A certificate that is not trusted is never shown.
+---@return any? tls a table, or nil
+---@return string? error
+function conn:tls() end
+
+---Asks one unit on the bus of this client and waits for its reply: requests of all scripts and links on the bus take turns, commands before requests before polls, units in turn. A string goes out as these bytes; a table is encoded by the protocol. Returns the reply as the protocol decodes it (an exception of the device is a reply too); true for a broadcast; nil and an error: `timeout`, `decode_error` (replies that are spoiled), `closed`, `queue_full`, `overloaded` (the unit does not answer and is left alone for a while), `invalid_argument`. Options: `timeout` (seconds from the end of the request to the begin of the reply), `unit` (default: `unit` or `device_id` of the table), `priority` ("command": the default in on_command, "request": elsewhere, or "poll"), `retries`, `broadcast` (true: nobody answers). Defaults: `bus` of the link.
 ---@async
 ---@param data any string or table
 ---@param options? table
@@ -606,10 +611,10 @@ function mix.redis.connection(name) end
 ---@return string? error
 function redis:command(command, ...) end
 
----Hands a reading of a device over. `options`: `time` (Unix seconds; default now), `quality`, `topic`, `durable` (true: on disk before the call returns, which waits). Returns true, or nil and an error.
----@param device_id string
----@param values any a table of plain data
----@param options? any
+---Hands a reading of a device over, which is kept until the centre has it. `options`: `time` (Unix seconds; default now), `quality`, `topic`, `durable` (true: on disk before the call returns, which waits; where that fails, the frame at hand is not acknowledged to the device). Returns true, or nil and an error: `invalid_argument`, `too_large`, `queue_full`, `overloaded` when the disk refuses.
+---@param device_id string 1 to 256 characters
+---@param values any plain data: finite numbers, at most 16 levels, `engine.outbox.maxReportBytes`
+---@param options? any `topic` and `quality` have at most 256 characters
 ---@return boolean? ok
 ---@return string? error
 function mix.report(device_id, values, options) end

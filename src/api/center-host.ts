@@ -2,12 +2,14 @@
 
 import * as v from 'valibot';
 import type { Center } from '../center/center.js';
+import type { Commands } from '../center/commands.js';
+import type { DeviceReport, Devices } from '../center/devices.js';
 import type { EngineSession } from '../center/engine-session.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { TraceListener } from '../engine/trace.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
 import { nodeOf, SEQUENCES } from '../store/ids.js';
-import type { ApiHost, ClientFilter, Page, PageRequest } from './host.js';
+import type { ApiHost, ClientFilter, DeviceFilter, Page, PageRequest } from './host.js';
 import type { CenterSource } from './monitor-sources.js';
 import { describedPage } from './paging.js';
 import {
@@ -45,6 +47,8 @@ export class CenterHost implements ApiHost {
     private readonly center: Center,
     readonly version: string,
     private readonly remoteTrace: RemoteTrace,
+    readonly commands: Commands,
+    private readonly known: Devices,
   ) {
     const { registry, counters } = center;
     this.figures = {
@@ -82,7 +86,10 @@ export class CenterHost implements ApiHost {
     const { pins, registry } = this.center;
     if (registry.list().some((engine) => engine.name === name))
       return new Failure(`conflict: engine ${name} is connected; stop it first`);
-    return (await pins.remove(name)) ? undefined : new Failure(`not_found: no engine ${name}`);
+    const node = pins.named(name)?.node;
+    if (node === undefined || !(await pins.remove(name))) return new Failure(`not_found: no engine ${name}`);
+    this.commands.engineForgotten(node);
+    return undefined;
   }
 
   /**
@@ -131,17 +138,21 @@ export class CenterHost implements ApiHost {
     return answer instanceof Failure ? answer : undefined;
   }
 
-  async devices({ limit, after }: PageRequest<string>): Promise<Page<DeviceInfo>> {
-    const found = this.center.registry.devicesAfter(after, limit);
-    const items = found.map(({ device, client, node }) => this.describeDevice(device, client, node));
-    // A full page may be the last; the next one is empty then.
-    return { items, ...(items.length === limit && { next: items.at(-1)!.id }) };
+  async devices(filter: DeviceFilter, page: PageRequest<string>): Promise<Page<DeviceInfo>> {
+    return describedPage(this.deviceIds(filter), page, (id) => this.describeDevice(id)!);
   }
 
   async device(id: string): Promise<DeviceInfo | Failure> {
-    const entry = this.center.registry.device(id);
-    if (!entry) return new Failure('not_found: no such device is attached anywhere');
-    return this.describeDevice(id, entry.client, entry.node);
+    return this.describeDevice(id) ?? new Failure('not_found: no such device was ever heard of');
+  }
+
+  label(id: string, labels: Readonly<Record<string, string>>): Promise<void> {
+    return this.known.label(id, labels);
+  }
+
+  async forgetDevice(id: string): Promise<Failure | undefined> {
+    if (this.center.registry.device(id)) return new Failure('conflict: the device is attached');
+    return (await this.known.forget(id)) ? undefined : new Failure(`not_found: no device ${id}`);
   }
 
   async channels(page: PageRequest<string>): Promise<Page<ChannelInfo>> {
@@ -196,8 +207,38 @@ export class CenterHost implements ApiHost {
       .filter(({ node }) => deviceNode === undefined || deviceNode === node);
   }
 
-  private describeDevice(id: string, client: number, node: number): DeviceInfo {
-    return { id, client: String(client), engine: this.center.registry.engineOfNode(node)?.name ?? '' };
+  /** Devices that fit, in no order. */
+  private *deviceIds({ engine, attached, label }: DeviceFilter): Iterable<string> {
+    const { known } = this;
+    const { registry } = this.center;
+    const at = label?.indexOf('=') ?? -1;
+    const [name, wanted] = [label?.slice(0, at), label?.slice(at + 1)];
+    const fits = (id: string): boolean =>
+      (attached === undefined || attached === (registry.device(id) !== undefined)) &&
+      (name === undefined || known.labelsOf(id)?.[name] === wanted) &&
+      (engine === undefined || this.describeDevice(id)!.engine === engine);
+    for (const id of known.ids()) if (fits(id)) yield id;
+    // A device that is attached has been heard, unless there was no room for it.
+    for (const id of registry.deviceIds()) if (!known.has(id) && fits(id)) yield id;
+  }
+
+  private describeDevice(id: string): DeviceInfo | undefined {
+    const { known } = this;
+    const { registry } = this.center;
+    if (!known.has(id) && !registry.device(id)) return undefined;
+    const place = registry.device(id);
+    const state = known.stateOf(id);
+    const labels = known.labelsOf(id);
+    const engine = place && registry.engineOfNode(place.node)?.name;
+    return {
+      id,
+      attached: place !== undefined,
+      ...(place && { client: String(place.client) }),
+      engine: engine ?? state?.engine ?? '',
+      ...(state && { last_seen: state.seen }),
+      ...(labels && { labels }),
+      ...(state?.report && { report: describeReport(state.report) }),
+    };
   }
 
   private engineOf(id: number): EngineSession | Failure {
@@ -205,6 +246,15 @@ export class CenterHost implements ApiHost {
     const engine = this.center.registry.engineOfNode(node);
     return engine ?? new Failure(`not_found: no engine with node ${node} is connected`);
   }
+}
+
+function describeReport({ time, values, topic, quality }: DeviceReport): DeviceInfo['report'] {
+  return {
+    time,
+    ...(values !== undefined && { values }),
+    ...(topic !== null && { topic }),
+    ...(quality !== null && { quality }),
+  };
 }
 
 function describe({ name, node, version, record, since, remote, peer }: EngineSession): EngineInfo {

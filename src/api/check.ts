@@ -55,3 +55,9 @@ export function queryNumber(min: number, max: number) {
     v.metadata({ minimum: min, maximum: max }),
   );
 }
+
+/** Seconds in a body. */
+export function seconds(min: number, max: number) {
+  const range = `must be a number from ${min} to ${max}`;
+  return v.pipe(v.number(range), v.minValue(min, range), v.maxValue(max, range));
+}

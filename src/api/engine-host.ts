@@ -1,12 +1,14 @@
 /** An engine as the API sees it: lists tell of its own clients; sends reach those of all nodes. */
 
+import type { Leases } from '../engine/bus/leases.js';
 import type { Client } from '../engine/client.js';
 import type { Engine } from '../engine/engine.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
 import type { TraceListener } from '../engine/trace.js';
 import { Failure } from '../errors.js';
-import type { ApiHost, ClientFilter, Page, PageRequest } from './host.js';
+import type { OutboxStatus } from '../store/outbox-status.js';
+import type { ApiHost, ClientFilter, DeviceFilter, Page, PageRequest } from './host.js';
 import { describedPage } from './paging.js';
 import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
 
@@ -19,6 +21,8 @@ export interface EngineHostFacts {
   readonly version: string;
   /** Where the API is reached, "host:port"; undefined while it is not. */
   api(): string | undefined;
+  /** The outbox, where there is one. */
+  outbox?(): OutboxStatus | undefined;
   /** The link to the centre: whether it is up, and since when in Unix seconds. Undefined for an engine alone. */
   uplink?(): { readonly connected: boolean; readonly since?: number | undefined };
 }
@@ -28,6 +32,7 @@ export class EngineHost implements ApiHost {
   readonly name: string;
   readonly version: string;
   readonly queues: Queues;
+  readonly leases: Leases;
 
   constructor(
     private readonly engine: Engine,
@@ -36,6 +41,7 @@ export class EngineHost implements ApiHost {
     this.name = engine.options.name;
     this.version = facts.version;
     this.queues = engine.queues;
+    this.leases = engine.leases;
   }
 
   get node(): number {
@@ -104,8 +110,13 @@ export class EngineHost implements ApiHost {
     return undefined;
   }
 
-  async devices(page: PageRequest<string>): Promise<Page<DeviceInfo>> {
+  async devices(
+    { engine = this.name, attached = true, label }: DeviceFilter,
+    page: PageRequest<string>,
+  ): Promise<Page<DeviceInfo>> {
     const { devices } = this.engine;
+    // An engine knows of no labels, nor of devices that have left.
+    if (engine !== this.name || !attached || label !== undefined) return { items: [] };
     return describedPage(devices.keys(), page, (id) => this.describeDevice(id, devices.get(id)!));
   }
 
@@ -114,6 +125,10 @@ export class EngineHost implements ApiHost {
     return client
       ? this.describeDevice(id, client)
       : new Failure('not_found: no such device is attached here');
+  }
+
+  outbox(): OutboxStatus | undefined {
+    return this.facts.outbox?.();
   }
 
   buses(): BusInfo[] {
@@ -170,7 +185,7 @@ export class EngineHost implements ApiHost {
   }
 
   private describeDevice(id: string, client: Client): DeviceInfo {
-    return { id, client: String(client.id), engine: this.name };
+    return { id, attached: true, client: String(client.id), engine: this.name };
   }
 
   private find(id: number): Client | Failure {

@@ -1,9 +1,12 @@
 /** The narrow interface through which the API sees its process: an engine, or the centre. */
 
+import type { Commands } from '../center/commands.js';
+import type { Leases } from '../engine/bus/leases.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
 import type { TraceListener } from '../engine/trace.js';
 import type { Failure } from '../errors.js';
+import type { OutboxStatus } from '../store/outbox-status.js';
 import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
 
 /** Which clients are meant; what is left out means any. */
@@ -15,6 +18,15 @@ export interface ClientFilter {
   readonly device?: string | undefined;
   /** A channel it is subscribed to. */
   readonly channel?: string | undefined;
+}
+
+/** Which devices are meant; what is left out means any. */
+export interface DeviceFilter {
+  /** Where it is attached, or was heard last. */
+  readonly engine?: string | undefined;
+  readonly attached?: boolean | undefined;
+  /** A label it has, "name=value". */
+  readonly label?: string | undefined;
 }
 
 /** Which part of a long list, in rising order of its keys. */
@@ -33,6 +45,9 @@ export interface Page<T> {
   /** Engines that were asked and did not answer, so that what they have is left out. */
   readonly unanswered?: readonly string[] | undefined;
 }
+
+/** The centre's commands; these throw and reject with MoonwireError. */
+export type CommandHost = Pick<Commands, 'submit' | 'cancel' | 'get' | 'list' | 'watch' | 'detailOf'>;
 
 /** What the API needs. None of these rejects, except on defects. */
 export interface ApiHost {
@@ -63,11 +78,21 @@ export interface ApiHost {
   client(id: number): Promise<ClientDetail | Failure>;
   /** Closes a client's connection, after what was sent to it has left. */
   disconnect(id: number): Promise<Failure | undefined>;
-  /** Devices attached to clients, by id. */
-  devices(page: PageRequest<string>): Promise<Page<DeviceInfo>>;
+  /** Devices attached to clients, by id; on the centre all that are known. */
+  devices(filter: DeviceFilter, page: PageRequest<string>): Promise<Page<DeviceInfo>>;
   device(id: string): Promise<DeviceInfo | Failure>;
+  /** Gives a device these labels; centres only. Rejects with MoonwireError. */
+  label?(id: string, labels: Readonly<Record<string, string>>): Promise<void>;
+  /** Drops what is known of a device that is not attached; centres only. */
+  forgetDevice?(id: string): Promise<Failure | undefined>;
+  /** Commands to devices; centres only. */
+  readonly commands?: CommandHost;
+  /** Reports that are kept until they are taken; engines only. */
+  outbox?(): OutboxStatus | undefined;
   /** Buses of links; engines only. */
   buses?(): BusInfo[];
+  /** Lends the line of links; engines only. */
+  readonly leases?: Pick<Leases, 'take' | 'giveBack'>;
   /** Channels with subscribers, by name. */
   channels(page: PageRequest<string>): Promise<Page<ChannelInfo>>;
   /**

@@ -3,7 +3,13 @@
 import type { Engine } from '../engine/engine.js';
 import type { ScriptMetrics, Series } from '../engine/script-metrics.js';
 import type { MetricsText } from './metrics-text.js';
-import type { CenterSource, PartCounters, StoreFigures, UplinkFigures } from './monitor-sources.js';
+import type {
+  CenterSource,
+  IntakeSource,
+  PartCounters,
+  StoreFigures,
+  UplinkFigures,
+} from './monitor-sources.js';
 
 /** Most engines that are told apart. */
 const MAX_ENGINES = 1000;
@@ -87,6 +93,21 @@ export function writeCenterMetrics(text: MetricsText, center: CenterSource): voi
     'moonwire_joins_refused_total',
     'Joins of engines refused, by code.',
     Object.entries(center.refusals).map(([code, count]) => [{ code }, count]),
+  );
+}
+
+/** Reports that came in, by engine. */
+export function writeIntakeMetrics(text: MetricsText, intake: IntakeSource): void {
+  const shown = [...intake].slice(0, MAX_ENGINES);
+  text.counter(
+    'moonwire_reports_received_total',
+    'Reports of an engine that were new.',
+    shown.map(([engine, { received }]) => [{ engine }, received]),
+  );
+  text.counter(
+    'moonwire_reports_repeated_total',
+    'Reports of an engine that had come before, and were dropped.',
+    shown.map(([engine, { repeats }]) => [{ engine }, repeats]),
   );
 }
 

@@ -1,5 +1,7 @@
 /** What monitoring needs to know of parts it may not import; `main.ts` gives it. All are fast and never fail. */
 
+import type { OutboxStatus } from '../store/outbox-status.js';
+
 /** The engine's uplink as it stands. */
 export interface UplinkFigures {
   readonly connected: boolean;
@@ -36,6 +38,9 @@ export interface StoreFigures {
 }
 export type StoreSource = () => StoreFigures;
 
+/** The engine's outbox. */
+export type OutboxSource = () => OutboxStatus;
+
 /** What the centre knows of its engines. */
 export interface CenterSource {
   /** All engines that may come: those connected, and those that were here before. */
@@ -46,6 +51,9 @@ export interface CenterSource {
   /** Joins refused, by their code (`name_taken`, `bad_token`, …); rises. */
   readonly refusals: Readonly<Record<string, number>>;
 }
+
+/** Reports taken in since the start, by the name of the engine: new ones, and those that had come before. */
+export type IntakeSource = ReadonlyMap<string, { readonly received: number; readonly repeats: number }>;
 
 /**
  * Counters of parts, by the name of the part: objects of numbers that only rise, whose names become values of the

@@ -9,11 +9,14 @@ import { DeviceWatch } from './alerts-devices.js';
 import { Webhook } from './alerts-webhook.js';
 import { Health, type HealthCheck } from './health.js';
 import { centerCheck, engineChecks, lagCheck, storeCheck, uplinkCheck } from './health-checks.js';
+import { outboxCheck } from './health-outbox.js';
 import { writeBusMetrics } from './metrics-buses.js';
 import { writeEngineMetrics } from './metrics-engine.js';
+import { writeOutboxMetrics } from './metrics-outbox.js';
 import {
   serviceCounters,
   writeCenterMetrics,
+  writeIntakeMetrics,
   writePartCounters,
   writeScriptMetrics,
   writeStoreMetrics,
@@ -21,7 +24,14 @@ import {
 } from './metrics-parts.js';
 import { ProcessWatch } from './metrics-process.js';
 import { MetricsText } from './metrics-text.js';
-import type { CenterSource, PartCounters, StoreSource, UplinkSource } from './monitor-sources.js';
+import type {
+  CenterSource,
+  IntakeSource,
+  OutboxSource,
+  PartCounters,
+  StoreSource,
+  UplinkSource,
+} from './monitor-sources.js';
 import type { HealthReport } from './shapes.js';
 
 /** What a process runs; what it has not is left out. */
@@ -35,7 +45,9 @@ export interface MonitorOptions {
   readonly engine?: Engine;
   readonly uplink?: UplinkSource;
   readonly store?: StoreSource;
+  readonly outbox?: OutboxSource | undefined;
   readonly center?: CenterSource;
+  readonly intake?: IntakeSource | undefined;
   /** Counters of parts that have no metrics of their own. */
   readonly counters?: () => PartCounters;
   /** Milliseconds between two looks for what is wrong. */
@@ -70,7 +82,7 @@ export class Monitor {
 
   /** The answer to a scrape, of type `METRICS_CONTENT_TYPE`. */
   readonly metrics = (): string => {
-    const { role, name, version, engine, uplink, store, center, counters } = this.options;
+    const { role, name, version, engine, uplink, store, outbox, center, intake, counters } = this.options;
     const text = new MetricsText();
     text.gauge('moonwire_info', 'What runs here.', [[{ role, name, version }, 1]]);
     if (engine) {
@@ -79,8 +91,10 @@ export class Monitor {
       writeScriptMetrics(text, engine.services.metrics);
     }
     if (center) writeCenterMetrics(text, center);
+    if (intake) writeIntakeMetrics(text, intake);
     if (uplink) writeUplinkMetrics(text, uplink());
     if (store) writeStoreMetrics(text, store());
+    if (outbox) writeOutboxMetrics(text, outbox());
     writePartCounters(text, { ...(engine && serviceCounters(engine)), ...counters?.() });
     this.writeOwn(text);
     this.process.write(text);
@@ -107,12 +121,13 @@ export class Monitor {
   }
 
   private healthChecks(): HealthCheck[] {
-    const { engine, uplink, store, center } = this.options;
+    const { engine, uplink, store, outbox, center } = this.options;
     return [
       ...(engine ? engineChecks(engine) : []),
       ...(center ? [centerCheck(center)] : []),
       ...(uplink ? [uplinkCheck(uplink)] : []),
       ...(store ? [storeCheck(store)] : []),
+      ...(outbox ? [outboxCheck(outbox)] : []),
       lagCheck(this.process),
     ];
   }

@@ -62,11 +62,13 @@ function operation(row: Route): object {
   };
 }
 
-function success({ answer }: Route): object {
+function success({ answer, status }: Route): object {
   if (answer === '') return { 204: { description: 'Done.' } };
   const [type, schema] =
     typeof answer === 'string' ? [answer, { type: 'string' }] : ['application/json', convert(answer, ANSWER)];
-  return { 200: { description: 'Done.', content: { [type]: { schema } } } };
+  return {
+    [status ?? 200]: { description: status === 202 ? 'Accepted.' : 'Done.', content: { [type]: { schema } } },
+  };
 }
 
 function parametersOf(schema: Schema | undefined, where: 'path' | 'query'): object[] {

@@ -1,12 +1,12 @@
 /** A route of the HTTP API as data: the router, access control and `/openapi.json` all come from it. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Failure } from '../errors.js';
+import { Failure } from '../errors.js';
 import type { Caller, Need } from './access.js';
 import type { Schema } from './check.js';
+import type { EventStreams } from './event-stream.js';
 import type { ApiHost } from './host.js';
 import type { HealthReport } from './shapes.js';
-import type { TraceStreams } from './trace-stream.js';
 
 /** What tells how the process fares; see monitor.ts. */
 export interface ApiMonitor {
@@ -19,7 +19,7 @@ export interface ApiMonitor {
 export interface ApiContext {
   readonly host: ApiHost;
   readonly monitor: ApiMonitor | undefined;
-  readonly traces: TraceStreams;
+  readonly streams: EventStreams;
   /** The API as OpenAPI. */
   describe(): Promise<object>;
 }
@@ -46,7 +46,13 @@ export interface TextAnswer {
 /** What became of a request. */
 export type Answer =
   /** Plain values, answered as JSON. */
-  | { readonly json: unknown /** 200 when undefined. */; readonly status?: number }
+  | {
+      readonly json: unknown;
+      /** That of the row when undefined. */
+      readonly status?: number;
+      /** Where what was made is found. */
+      readonly location?: string;
+    }
   | TextAnswer
   /** Nothing to say: 204. */
   | 'done'
@@ -67,6 +73,8 @@ export interface Route<P = unknown, Q = unknown, B = unknown> {
   readonly body?: Schema<B>;
   /** The JSON it answers, or the type of another content. */
   readonly answer: Schema | string;
+  /** Status of a good answer, when it is not 200. */
+  readonly status?: 202;
   /** CONNMIX's: answers and errors are `{"E", "r"}`, with status 200. */
   readonly envelope?: true;
   /** How the log names a change, and what it is made to. */
@@ -78,4 +86,9 @@ export interface Route<P = unknown, Q = unknown, B = unknown> {
 export function route<P, Q, B>(row: Route<P, Q, B>): Route {
   // Each request is checked by the row's own schemas before its functions see it.
   return row as unknown as Route;
+}
+
+/** A result as JSON; a failure as it is. */
+export function jsonOr<T extends object>(result: T | Failure): Answer {
+  return result instanceof Failure ? result : { json: result };
 }

@@ -6,7 +6,7 @@ import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { json } from '../codecs/json.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
-import type { Logger } from '../log.js';
+import { type Logger, LogThrottle } from '../log.js';
 import type { Caller, Gate } from './access.js';
 import { audited } from './audit.js';
 import { check } from './check.js';
@@ -69,9 +69,18 @@ export function createRouter(context: ApiContext, options: RouterOptions): Hono<
   app.notFound((c) =>
     answerProblem(c, { status: 404, code: 'not_found', detail: `there is no ${c.req.path}` }),
   );
+  const throttle = new LogThrottle();
+  const logInternal = (error: Error): void => {
+    const message = messageOf(error);
+    const suppressed = throttle.pass(message);
+    if (suppressed < 0) return;
+    // A failure that was expected, such as an engine's senseless answer, is no defect here and has no stack worth showing.
+    const stack = error instanceof MoonwireError ? undefined : error.stack;
+    log.error(`API: ${message}`, { ...(stack && { stack }), ...(suppressed > 0 && { suppressed }) });
+  };
   app.onError((error, c) => {
     const problem = problemOf(error);
-    if (problem.code === 'internal') log.error(`API: ${messageOf(error)}`, { stack: error.stack });
+    if (problem.code === 'internal') logInternal(error);
     if (problem.status === 401) c.header('www-authenticate', CHALLENGE);
     if (problem.status === 429) c.header('retry-after', String(gate.retryAfter(c.env.incoming)));
     // The rest of a body that is too large is not worth reading.
@@ -92,7 +101,7 @@ async function serve(c: Context<Env>, row: Route, context: ApiContext, log: Logg
       incoming,
       outgoing,
     };
-    return respond(c, await run(row, context, request, log));
+    return respond(c, await run(row, context, request, log), row.status);
   } catch (error) {
     if (!row.envelope) throw error;
     return respond(c, { json: { E: envelopeOf(error) } });
@@ -115,13 +124,17 @@ async function run(
   return audit ? audited(log, request.caller, audit.action, audit.target(request), perform) : perform();
 }
 
-function respond(c: Context<Env>, answer: Exclude<Answer, Failure>): Response {
+function respond(c: Context<Env>, answer: Exclude<Answer, Failure>, status?: number): Response {
   if (answer === 'answered') return RESPONSE_ALREADY_SENT;
   if (answer === 'done') return c.body(null, 204);
   c.header('cache-control', 'no-store');
   if ('text' in answer) return c.body(answer.text, 200, { 'content-type': answer.contentType });
+  if (answer.location !== undefined) c.header('location', answer.location);
   c.header('content-type', 'application/json');
-  return c.newResponse(json.encode(answer.json) as Uint8Array<ArrayBuffer>, (answer.status ?? 200) as 200);
+  return c.newResponse(
+    json.encode(answer.json) as Uint8Array<ArrayBuffer>,
+    (answer.status ?? status ?? 200) as 200,
+  );
 }
 
 function answerProblem(c: Context<Env>, problem: { status: number; code: string; detail: string }): Response {

@@ -2,19 +2,22 @@
 
 import * as v from 'valibot';
 import { Failure } from '../errors.js';
-import { clientId, fields, queryNumber, text } from './check.js';
+import { clientId, fields, text } from './check.js';
+import { COMMAND_ROUTES } from './command-routes.js';
 import { CALLS, type Call } from './connmix.js';
-import type { Page } from './host.js';
+import { DEVICE_ROUTES } from './device-routes.js';
+import type { Watch } from './event-stream.js';
+import { LEASE_ROUTES } from './lease-routes.js';
 import { METRICS_CONTENT_TYPE } from './metrics-text.js';
-import { PAGE_DEFAULT, PAGE_MAX } from './paging.js';
-import { type Answer, type ApiContext, type Route, route } from './route.js';
+import { OUTBOX_ROUTES } from './outbox-routes.js';
+import { pageLimit as limit, pageAnswer, pageSchema } from './paging.js';
+import { type ApiContext, jsonOr, type Route, route } from './route.js';
 import type { EngineInfo } from './shapes.js';
 import {
   busInfo,
   channelInfo,
   clientDetail,
   clientInfo,
-  deviceInfo,
   engineInfo,
   type HealthReport,
   healthReport,
@@ -23,28 +26,9 @@ import {
 const EVENTS = 'text/event-stream';
 const NAME_BYTES = 256;
 const name = text(1, NAME_BYTES);
-const limit = v.optional(queryNumber(1, PAGE_MAX), String(PAGE_DEFAULT));
 const byId = fields({ id: clientId });
 const byName = fields({ name });
 const page = fields({ limit, after: v.optional(name) });
-
-/** The schema of a page; a list stands under the plural of what it holds. */
-function pageSchema(plural: string, item: v.GenericSchema) {
-  return v.object({
-    [plural]: v.array(item),
-    next: v.pipe(v.optional(v.string()), v.description('`after` of the next page; absent at the end.')),
-    unanswered: v.pipe(
-      v.optional(v.array(v.string())),
-      v.description('Engines that did not answer: what they have is left out.'),
-    ),
-  });
-}
-
-function pageAnswer(plural: string, { items, next, unanswered }: Page<unknown>): Answer {
-  return {
-    json: { [plural]: items, ...(next !== undefined && { next }), ...(unanswered && { unanswered }) },
-  };
-}
 
 /** One of CONNMIX's calls as a POST. */
 function callRoute<P>(path: string, action: string, summary: string, call: Call<P>, result: v.GenericSchema) {
@@ -187,29 +171,14 @@ export const ROUTES: readonly Route[] = [
       'many the reader was too slow for, `event: end` that the client is gone.',
     params: byId,
     answer: EVENTS,
-    run: async ({ host, traces }, { params, incoming, outgoing, caller }) => {
+    run: async ({ host, streams }, { params, incoming, outgoing, caller }) => {
       if (incoming.method === 'HEAD') return { contentType: EVENTS, text: '' };
-      return (await traces.stream(host, params.id, outgoing, caller)) ?? 'answered';
+      const watch: Watch = (listener, ended) => host.trace(params.id, listener, ended);
+      return (await streams.stream(watch, outgoing, caller)) ?? 'answered';
     },
   }),
-  route({
-    method: 'GET',
-    path: '/v1/devices',
-    needs: 'read',
-    summary: 'Devices attached to clients, by id.',
-    query: page,
-    answer: pageSchema('devices', deviceInfo),
-    run: async ({ host }, { query }) => pageAnswer('devices', await host.devices(query)),
-  }),
-  route({
-    method: 'GET',
-    path: '/v1/devices/{id}',
-    needs: 'read',
-    summary: 'One device, and the client it is reached through.',
-    params: fields({ id: name }),
-    answer: deviceInfo,
-    run: async ({ host }, { params }) => jsonOr(await host.device(params.id)),
-  }),
+  ...DEVICE_ROUTES,
+  ...COMMAND_ROUTES,
   route({
     method: 'GET',
     path: '/v1/channels',
@@ -240,6 +209,8 @@ export const ROUTES: readonly Route[] = [
           new Failure(`not_found: no bus ${params.name}`),
       ),
   }),
+  ...LEASE_ROUTES,
+  ...OUTBOX_ROUTES,
   route({
     method: 'GET',
     path: '/v1/health',
@@ -287,10 +258,6 @@ export const ROUTES: readonly Route[] = [
     run: async ({ describe }) => ({ json: await describe() }),
   }),
 ];
-
-function jsonOr<T extends object>(result: T | Failure): Answer {
-  return result instanceof Failure ? result : { json: result };
-}
 
 /** Engines with a known API. One that listens on every address is reached where this request arrived. */
 function nodesOf(engines: readonly EngineInfo[], here: string | undefined): object[] {

@@ -1,20 +1,36 @@
 /** The HTTP and WebSocket API of an engine or of the centre. */
 
-import { createServer, type IncomingMessage } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+} from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { TlsOptions, Server as TlsServer } from 'node:tls';
 import { getRequestListener } from '@hono/node-server';
 import type { Config } from '../config/schema.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { Gate } from './access.js';
+import { EventStreams } from './event-stream.js';
 import type { ApiHost } from './host.js';
 import { mayComeFrom, namesThisMachine } from './peer-address.js';
 import type { ApiMonitor } from './route.js';
 import { createRouter } from './router.js';
 import { ROUTES } from './routes.js';
-import { TraceStreams } from './trace-stream.js';
 import type { WorkerSocketCounters } from './worker-socket.js';
 import { WorkerSockets } from './worker-sockets.js';
+
+/** What an API over TLS presents and demands. */
+export interface ApiTls {
+  /** What `createServer` of node:https is given. */
+  readonly options: TlsOptions;
+  /** Keeps a server that was made with these on what is newest. */
+  serve(server: TlsServer): void;
+  close(): void;
+}
 
 /** How an API is run. */
 export interface ApiOptions {
@@ -24,6 +40,8 @@ export interface ApiOptions {
   readonly log: Logger;
   /** Health and metrics. */
   readonly monitor?: ApiMonitor;
+  /** Adds TLS; closed with the API. */
+  readonly tls?: ApiTls | undefined;
 }
 
 /** What an API counts, rising for ever; names are metric labels. */
@@ -43,11 +61,11 @@ export interface Api {
   /** The real port when 0 was asked for. */
   readonly port: number;
   readonly counters: ApiCounters;
-  /** Says good-bye to WebSockets and traces, and closes; ends within two seconds. */
+  /** Says good-bye to WebSockets and event streams, and closes; ends within two seconds. */
   close(): Promise<void>;
 }
 
-/** Time for the headers of a request; a peer that sends them byte by byte is closed (408). */
+/** Time for a TLS handshake, and for the headers of a request; a peer that sends them byte by byte is closed (408). */
 const HEADERS_MS = 10_000;
 /** How long `close` waits for what is under way. */
 const CLOSE_MS = 2000;
@@ -58,7 +76,7 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
   const { bodyBytes, sendBufferBytes } = config.limits;
   const [idleMs, stallMs] = [config.readTimeout * 1000, config.writeTimeout * 1000];
   const gate = new Gate(options.access, log);
-  const traces = new TraceStreams(stallMs);
+  const streams = new EventStreams(stallMs);
 
   const guard = (request: IncomingMessage): void => {
     if (gate.localOnly && !namesThisMachine(request))
@@ -89,10 +107,12 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
     return description;
   };
   const router = createRouter(
-    { host, monitor: options.monitor, traces, describe },
+    { host, monitor: options.monitor, streams, describe },
     { gate, guard, origins: config.cors, bodyBytes, log },
   );
-  const server = createServer(
+  const { tls } = options;
+  const server = await createApiServer(
+    tls,
     {
       headersTimeout: Math.min(HEADERS_MS, idleMs),
       requestTimeout: idleMs,
@@ -102,6 +122,12 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
     // The host of requests without one.
     getRequestListener(router.fetch, { overrideGlobalObjects: false, hostname: 'localhost' }),
   );
+  // The server knows only those whose handshake is over.
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   server.maxConnections = config.limits.connections;
   server.on('drop', () => counters.refusedConnections++);
   server.setTimeout(stallMs, (socket: Socket) => {
@@ -111,10 +137,13 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
     socket.destroy();
   });
   server.on('upgrade', (request, socket, head) => void sockets.upgrade(request, socket, head));
-  const { address, port } = await listen(server, config);
+  const { address, port } = await listen(server, config).catch((error: unknown) => {
+    tls?.close();
+    throw error;
+  });
   // A failed accept (too many open files): the server goes on.
   server.on('error', (error) => log.warn(`API: accept failed: ${error.message}`));
-  log.info(`API listening on ${address}`);
+  log.info(`API listening on ${address}${tls ? ' with TLS' : ''}`);
 
   return {
     address,
@@ -122,12 +151,13 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
     counters,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
+      tls?.close();
       sockets.close();
-      traces.close();
+      streams.close();
       server.closeIdleConnections();
       const timer = setTimeout(() => {
         sockets.terminate();
-        server.closeAllConnections();
+        for (const socket of connections) socket.destroy();
       }, CLOSE_MS);
       await closed;
       clearTimeout(timer);
@@ -135,8 +165,20 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
   };
 }
 
+async function createApiServer(
+  tls: ApiTls | undefined,
+  options: ServerOptions,
+  listener: RequestListener,
+): Promise<Server> {
+  if (!tls) return createServer(options, listener);
+  const https = await import('node:https');
+  const server = https.createServer({ ...options, ...tls.options, handshakeTimeout: HEADERS_MS }, listener);
+  tls.serve(server);
+  return server;
+}
+
 async function listen(
-  server: ReturnType<typeof createServer>,
+  server: Server,
   { bind, port }: ApiOptions['config'],
 ): Promise<{ address: string; port: number }> {
   const bound = (at: number): string => `${bind.includes(':') ? `[${bind}]` : bind}:${at}`;

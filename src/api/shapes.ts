@@ -64,9 +64,30 @@ export const clientDetail = v.object({
 /** A connected client with what its script keeps and what went over its line last. */
 export type ClientDetail = v.InferOutput<typeof clientDetail>;
 
-/** A device and the client it is reached through. */
-export const deviceInfo = v.object({ id: v.string(), client: idText, engine: v.string() });
-/** A device and the client it is reached through. */
+/** A device: where it is attached; on the centre also those that were, with what was heard of them last. */
+export const deviceInfo = v.object({
+  id: v.string(),
+  attached: v.boolean(),
+  client: v.pipe(
+    v.optional(idText),
+    v.description('The client it is reached through, while it is attached.'),
+  ),
+  engine: v.pipe(v.string(), v.description('Where it is attached, or was heard last.')),
+  last_seen: v.optional(seconds),
+  labels: v.optional(v.record(v.string(), v.string())),
+  report: v.pipe(
+    v.optional(
+      v.object({
+        time: v.number(),
+        values: v.optional(v.unknown()),
+        topic: v.optional(v.string()),
+        quality: v.optional(v.string()),
+      }),
+    ),
+    v.description('Its last one; without values of more than about 4 KiB.'),
+  ),
+});
+/** A device: where it is attached; on the centre also those that were, with what was heard of them last. */
 export type DeviceInfo = v.InferOutput<typeof deviceInfo>;
 
 /** A channel: on an engine with its subscribers there, on the centre with the engines that have some. */
@@ -141,6 +162,7 @@ export const busInfo = v.object({
   name: v.string(),
   links: v.array(v.string()),
   connected: v.boolean(),
+  lent: v.pipe(v.boolean(), v.description('Somebody outside has the line; requests wait.')),
   load_percent: v.pipe(v.number(), v.description('Of the last minute.')),
   waiting: v.object({ command: v.number(), request: v.number(), poll: v.number() }),
   ...busCounters,

@@ -1,15 +1,15 @@
 /** The registry port: takes muxado bare, under TLS, and under WebSockets, and keeps strangers within bounds. */
 
-import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer } from 'node:tls';
 import type { WebSocketServer } from 'ws';
 import type { Config } from '../config/schema.js';
 import { type Logger, LogThrottle } from '../log.js';
 import { formatAddress } from '../transports/address.js';
 import { socketError } from '../transports/failure.js';
+import { TlsCredentials } from '../transports/tlscredentials.js';
 import { MAX_WS_MESSAGE_BYTES, SUBPROTOCOL } from '../uplink/dial.js';
 
 /** `center.registry` of a configuration. */
@@ -68,9 +68,11 @@ export class RegistryListener {
     private readonly onVisitor: (visitor: Visitor) => void,
     private readonly limits: ListenerLimits,
     private readonly log: Logger,
-    tls: TlsOptions | undefined,
+    private readonly credentials: TlsCredentials | undefined,
   ) {
-    const secure = tls && createTlsServer({ ...tls, handshakeTimeout: limits.joinMs });
+    const secure =
+      credentials && createTlsServer({ ...credentials.options, handshakeTimeout: limits.joinMs });
+    if (secure) credentials.serve(secure);
     this.server = createServer({ keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, noDelay: true });
     this.server.on('connection', (socket) => {
       if (!this.takeStranger(socket)) return;
@@ -96,7 +98,7 @@ export class RegistryListener {
 
   /**
    * Opens the port. Rejects with a MoonwireError: `conflict` when it is taken, `forbidden`, `invalid_argument` for an
-   * address that is not ours; throws what reading the certificates throws.
+   * address that is not ours, and for certificates that cannot be used.
    */
   static async open(
     config: RegistryConfig,
@@ -104,12 +106,14 @@ export class RegistryListener {
     log: Logger,
     limits: ListenerLimits = { strangers: 256, joinMs: 10_000 },
   ): Promise<RegistryListener> {
-    const listener = new RegistryListener(onVisitor, limits, log, config.tls && tlsOptions(config.tls));
+    const credentials = config.tls && new TlsCredentials(config.tls, log);
+    const listener = new RegistryListener(onVisitor, limits, log, credentials);
     const { server } = listener;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject).once('listening', resolve);
       server.listen({ host: config.bind, port: config.port, backlog: 1024 });
     }).catch((error: unknown) => {
+      credentials?.close();
       throw socketError(error, formatAddress(config.bind, config.port));
     });
     server.on('error', (error) => log.error('the registry port failed', { reason: error.message }));
@@ -129,6 +133,7 @@ export class RegistryListener {
   /** Closes the port at once, and every connection that came through it after `sessions` have ended. */
   async close(sessions: Promise<unknown>): Promise<void> {
     const closed = new Promise((resolve) => this.server.close(resolve));
+    this.credentials?.close();
     await sessions;
     for (const socket of this.sockets) socket.destroy();
     await closed;
@@ -236,21 +241,4 @@ export class RegistryListener {
 
 function remoteOf({ remoteAddress, remotePort }: Socket): string {
   return formatAddress(remoteAddress, remotePort);
-}
-
-/** Certificates and versions. With `ca`, whoever shows no certificate of theirs is turned away. */
-function tlsOptions({
-  cert,
-  key,
-  ca,
-  minVersion,
-  maxVersion,
-}: NonNullable<RegistryConfig['tls']>): TlsOptions {
-  return {
-    cert: readFileSync(cert),
-    key: readFileSync(key),
-    minVersion,
-    maxVersion,
-    ...(ca !== undefined && { ca: readFileSync(ca), requestCert: true, rejectUnauthorized: true }),
-  };
 }

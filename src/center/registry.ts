@@ -3,7 +3,6 @@
 import { nodeOf } from '../store/ids.js';
 import { EngineRecord, type RecordIndex, type RecordLimits } from './engine-record.js';
 import type { EngineSession } from './engine-session.js';
-import { pageAfter } from './page.js';
 
 /** A client as the registry knows it. */
 export interface ClientEntry {
@@ -12,11 +11,15 @@ export interface ClientEntry {
   readonly node: number;
 }
 
-/** Where a device is reached. */
-export interface DeviceEntry {
-  readonly device: string;
+/** A client that a device is attached to, and its engine. */
+interface Place {
   readonly client: number;
   readonly node: number;
+}
+
+/** Where a device is reached. */
+export interface DeviceEntry extends Place {
+  readonly device: string;
 }
 
 /** A page of a list. */
@@ -35,16 +38,25 @@ export class Registry {
   private readonly engines = new Map<number, EngineSession>();
   /** A channel's node, or its nodes when there are several: most channels have one. */
   private readonly channelNodes = new Map<string, number | Set<number>>();
-  private readonly devices = new Map<string, { client: number; node: number }>();
+  /** Where a device is attached; several engines may say so, as long as one has not noticed that it left: the newest is last. */
+  private readonly devices = new Map<string, Place | Place[]>();
+  /** Told of devices that are attached, or are reached elsewhere. */
+  onDevice: (device: string, node: number) => void = () => {};
   private readonly index: RecordIndex = {
     channelOpened: (name, node) => this.addChannel(name, node),
     channelClosed: (name, node) => this.removeChannel(name, node),
     deviceAttached: (device, client, node, again) => {
-      if (!again || !this.devices.has(device)) this.devices.set(device, { client, node });
+      const others = this.placesOf(device).filter((place) => place.node !== node);
+      const place = { client, node };
+      // What is told once more may be older than what others have told.
+      this.setPlaces(device, again ? [place, ...others] : [...others, place]);
+      this.onDevice(device, node);
     },
     deviceDetached: (device, node) => {
-      // It may be attached at another engine by now.
-      if (this.devices.get(device)?.node === node) this.devices.delete(device);
+      const others = this.placesOf(device).filter((place) => place.node !== node);
+      this.setPlaces(device, others);
+      const last = others.at(-1);
+      if (last) this.onDevice(device, last.node);
     },
   };
 
@@ -127,17 +139,26 @@ export class Registry {
 
   /** Where a device is, while a connected client has attached it. */
   device(device: string): DeviceEntry | undefined {
-    const entry = this.devices.get(device);
-    return entry && { device, ...entry };
+    const place = this.placesOf(device).at(-1);
+    return place && { device, ...place };
   }
 
-  /** Attached devices in the order of their names. `after`: the last name of the page before. */
-  devicesAfter(after = '', limit = 100): DeviceEntry[] {
-    const most = Math.min(Math.max(1, limit), MAX_PAGE);
-    return pageAfter(this.devices.keys(), after, most).map((device) => ({
-      device,
-      ...this.devices.get(device)!,
-    }));
+  /** Ids of the attached devices, in no order. */
+  deviceIds(): Iterable<string> {
+    return this.devices.keys();
+  }
+
+  private placesOf(device: string): readonly Place[] {
+    const places = this.devices.get(device);
+    if (places === undefined) return [];
+    return Array.isArray(places) ? places : [places];
+  }
+
+  /** Most devices have one place, which takes no list. */
+  private setPlaces(device: string, places: Place[]): void {
+    if (places.length > 1) this.devices.set(device, places);
+    else if (places[0]) this.devices.set(device, places[0]);
+    else this.devices.delete(device);
   }
 
   private addChannel(name: string, node: number): void {

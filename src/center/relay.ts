@@ -2,6 +2,7 @@
 
 import { nodeOf } from '../store/ids.js';
 import type { Done, Route, RouteRequests } from '../uplink/routes.js';
+import { PUBLISH_WAIT_MS, Tally } from '../uplink/tally.js';
 
 /** What the relay looks up. */
 export interface RelayIndex {
@@ -40,20 +41,14 @@ export class Relay {
       publish: (channel, message, except, done) => {
         this.counters.publishes++;
         const left = new Set(except).add(sender);
-        let [success, fail, open] = [0, 0, 1];
-        const add: Done = (reached, missed) => {
-          success += reached;
-          fail += missed;
-          if (--open === 0) done(success, fail);
-        };
+        const tally = new Tally(PUBLISH_WAIT_MS.relay, done);
         for (const node of this.index.nodesOf(channel)) {
           if (left.has(node)) continue;
-          open++;
           this.counters.copies++;
+          const add = tally.expect();
           this.routeTo(node, add)?.publish(channel, message, [], add);
         }
-        // Counted as open until here, so that engines that fail at once do not end it early.
-        add(0, 0);
+        tally.complete();
       },
     };
   }

@@ -18,7 +18,15 @@ const MAX_LINE = 2 ** 24;
 const BROKEN = new Set(['ECONNRESET', 'EPIPE']);
 
 /** The API says no: it was reached, and what was asked for was not done. */
-export class ApiRefusal extends Error {}
+export class ApiRefusal extends Error {
+  /** `code`: why, by the codes of the API; undefined when what answered gave none. */
+  constructor(
+    message: string,
+    readonly code?: string,
+  ) {
+    super(message);
+  }
+}
 
 /** A server-sent event. */
 export interface ApiEvent {
@@ -56,6 +64,11 @@ export class ApiClient {
     await this.bodyOf(await this.open('DELETE', path));
   }
 
+  /** Posts a body; returns the JSON of the answer. Throws as {@link get}. */
+  async change(path: string, body: object): Promise<Record<string, unknown>> {
+    return this.parse(await this.post(path, JSON.stringify(body)));
+  }
+
   /** Makes one of CONNMIX's calls; returns its result `r`. Throws as {@link get}, for its error `E` too. */
   async call(path: string, params: object): Promise<Record<string, unknown>> {
     const answer = this.parse(await this.post(path, JSON.stringify(params)));
@@ -67,6 +80,11 @@ export class ApiClient {
       throw new ApiRefusal(message);
     }
     return isMap(result) ? result : this.notMoonwire();
+  }
+
+  /** Makes something of ours; returns what it is. Throws as {@link get}. */
+  async create(path: string, params: object): Promise<Record<string, unknown>> {
+    return this.parse(await this.post(path, JSON.stringify(params)));
   }
 
   private async post(path: string, body: string): Promise<string> {
@@ -142,20 +160,21 @@ export class ApiClient {
       call.on('response', () => clearTimeout(late));
       call.end(body);
     });
-    if (response.statusCode === 200 || response.statusCode === 204) return response;
-    throw new ApiRefusal(await this.refusalOf(response));
+    if ([200, 202, 204].includes(response.statusCode!)) return response;
+    throw await this.refusalOf(response);
   }
 
   /** What the API says of why it refuses. */
-  private async refusalOf(response: IncomingMessage): Promise<string> {
+  private async refusalOf(response: IncomingMessage): Promise<ApiRefusal> {
     const text = await this.bodyOf(response);
     try {
-      const { detail } = JSON.parse(text);
-      if (typeof detail === 'string') return detail;
+      const { detail, code } = JSON.parse(text);
+      if (typeof detail === 'string')
+        return new ApiRefusal(detail, typeof code === 'string' ? code : undefined);
     } catch {
       // Not an answer of ours: its status has to do.
     }
-    return `${this.where} answers with status ${response.statusCode}`;
+    return new ApiRefusal(`${this.where} answers with status ${response.statusCode}`);
   }
 
   private async bodyOf(response: IncomingMessage): Promise<string> {

@@ -8,6 +8,8 @@ import { bytesOfDigits, hexDigits } from './hex-lines.js';
 
 /** Port of an engine's API. */
 const DEFAULT_PORT = 6789;
+/** Port of the centre's API. */
+const CENTER_PORT = 6787;
 
 /** Options of all these commands. */
 export interface ApiOptions {
@@ -21,7 +23,7 @@ The password of --user is read from MOONWIRE_API_PASSWORD; without --user, a tok
 The centre's API listens on port 6787. --json prints one JSON value a line.
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 cannot connect, 4 timed out: it may have been done or not.`;
 
-/** Adds `ps`, `forget`, `clients`, `bus`, `send`, `publish`, `trace` and `top`. */
+/** Adds `ps`, `forget`, `clients`, `devices`, `command`, `bus`, `send`, `publish`, `trace` and `top`. */
 export function addApiCommands(program: Command): void {
   add(program, 'ps', 'list engines: the one asked, or all that the centre knows').action(
     async (options: ApiOptions) => {
@@ -49,6 +51,41 @@ export function addApiCommands(program: Command): void {
       const { clients } = await import('./clients.js');
       await run(options, (client) => clients(client, options));
     });
+
+  add(program, 'devices', 'list devices: where they are attached, and what they reported last', CENTER_PORT)
+    .option('--limit <n>', 'most devices listed', wholeNumber(1, 1_000_000), 100)
+    .option('--after <device>', 'only devices behind this one')
+    .option('--all', 'no limit')
+    .action(async (options) => {
+      const { devices } = await import('./devices.js');
+      await run(options, (client) => devices(client, options));
+    });
+
+  add(
+    program,
+    'command',
+    'command a device, wherever it is attached, and wait for what becomes of it',
+    CENTER_PORT,
+  )
+    .argument('<device>', 'its id')
+    .argument('<name>', 'what it is to do; its on_command knows what that means')
+    .argument('[key=value...]', 'parameters; values are JSON where they can be, otherwise text')
+    .option('--ttl <seconds>', 'time within which it must be begun', wholeNumber(1, 2_592_000), 3600)
+    .option('--wait <seconds>', 'time to wait for its end', wholeNumber(0, 86_400), 60)
+    .option('--key <text>', 'name of this command: given again, it is the same command')
+    .option('--idempotent', 'it may be done twice: try again when nobody knows whether it was done')
+    .action(async (device: string, name: string, words: string[], options, self: Command) => {
+      const { command, paramsOf } = await import('./command.js');
+      const params = paramsOf(words) ?? self.error('error: parameters are key=value, such as level=3');
+      await run(options, (client) => command(client, device, name, params, options));
+    });
+
+  add(program, 'outbox', 'the reports an engine keeps, how long it can, and what was dropped').action(
+    async (options: ApiOptions) => {
+      const { outbox } = await import('./outbox.js');
+      await run(options, (client) => outbox(client, options));
+    },
+  );
 
   add(program, 'bus', 'how the buses of an engine fare, or the units of one')
     .argument('[link]', 'name of the bus: that of its link, unless the configuration names it')
@@ -91,14 +128,14 @@ export function addApiCommands(program: Command): void {
     });
 }
 
-function add(program: Command, name: string, description: string): Command {
+function add(program: Command, name: string, description: string, port = DEFAULT_PORT): Command {
   return program
     .command(name)
     .description(description)
     .addOption(
       new Option('--api <host:port>', 'address of the API')
-        .argParser(address)
-        .default({ host: '127.0.0.1', port: DEFAULT_PORT }, `127.0.0.1:${DEFAULT_PORT}`),
+        .argParser((text) => addressAt(text, port))
+        .default({ host: '127.0.0.1', port }, `127.0.0.1:${port}`),
     )
     .option('--user <name>', 'who asks')
     .option('--json', 'for machines')
@@ -159,10 +196,15 @@ async function run(options: ApiOptions, command: (client: ApiClient) => Promise<
   }
 }
 
-function address(text: string): Address {
-  const parsed = parseAddress(text, DEFAULT_PORT);
+/** Reads the address of an API; for options. */
+export function apiAddress(text: string): Address {
+  return addressAt(text, DEFAULT_PORT);
+}
+
+function addressAt(text: string, port: number): Address {
+  const parsed = parseAddress(text, port);
   if (parsed) return parsed;
-  throw new InvalidArgumentError('It must be a host, or host:port, such as 127.0.0.1:6789.');
+  throw new InvalidArgumentError(`It must be a host, or host:port, such as 127.0.0.1:${port}.`);
 }
 
 function clientId(text: string): string {

@@ -27,7 +27,7 @@ const COUNTS: readonly Column<Row>[] = [
 
 const BUSES: readonly Column<Row>[] = [
   { heading: 'BUS', cell: ({ name }) => textOf(name) },
-  { heading: 'LINE', cell: ({ connected }) => (connected === true ? 'up' : 'down') },
+  { heading: 'LINE', cell: ({ connected, lent }) => (connected ? 'up' : lent ? 'lent' : 'down') },
   { heading: 'LOAD', right: true, cell: ({ load_percent: load }) => `${textOf(load)}%` },
   { heading: 'WAIT', right: true, cell: ({ waiting }) => waitingOf(waiting) },
   ...COUNTS,

@@ -1,10 +1,22 @@
 /** The options of `moonwire scan`. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { apiAddress } from './api-commands.js';
 import { EXIT } from './exit.js';
 import type { ScanOptions } from './scan.js';
-import { LIKELY_BAUDS, LIKELY_PARITIES, type LineSetting, parseUnits } from './scan-settings.js';
+import {
+  type CharacterFormat,
+  LIKELY_BAUDS,
+  LIKELY_FORMATS,
+  parseFormats,
+  parseUnits,
+  SCAN_PROTOCOLS,
+} from './scan-settings.js';
 
+const HELP = `
+An engine that runs the link lends its line: its polls wait, and go on afterwards, also when the scan is killed.
+The password of --user is read from MOONWIRE_API_PASSWORD; without --user, a token from MOONWIRE_API_TOKEN.
+Exit codes: 0 units found, 1 none found or refused, 2 usage, 3 cannot connect.`;
 const MAX_TIMEOUT_MS = 10_000;
 
 /** Adds the command. */
@@ -16,17 +28,17 @@ export function addScan(program: Command): void {
     .option('-f, --file <file>', 'configuration that has the link')
     .option('--port <path>', 'a serial port instead of a link')
     .addOption(new Option('--tcp <host:port>', 'a serial converter instead of a link').argParser(address))
-    .addOption(new Option('--protocol <name>', 'what to speak').choices(['modbus_rtu']).default('modbus_rtu'))
+    .addOption(new Option('--protocol <name>', 'what to speak').choices(SCAN_PROTOCOLS).default('modbus_rtu'))
     .addOption(new Option('--units <list>', 'as 1-20,100').argParser(units).default(units('1-247'), '1-247'))
     .addOption(
       new Option('--bauds <list>', 'in the order to try')
         .argParser(bauds)
         .default([...LIKELY_BAUDS], LIKELY_BAUDS.join()),
     )
-    .addOption(
-      new Option('--parities <list>', 'none, even, odd in the order to try')
-        .argParser(parities)
-        .default([...LIKELY_PARITIES], LIKELY_PARITIES.join()),
+    .option(
+      '--formats <list>',
+      `data bits, parity and stop bits in the order to try (default: ${LIKELY_FORMATS.modbus_rtu}; modbus_ascii: ${LIKELY_FORMATS.modbus_ascii})`,
+      formats,
     )
     .addOption(
       new Option('--timeout <ms>', 'what a device may take, beside the time on the line')
@@ -34,6 +46,13 @@ export function addScan(program: Command): void {
         .default(100),
     )
     .option('--json', 'for programs')
+    .addOption(
+      new Option('--api <host:port>', 'API of the engine that runs the link (default: as in FILE)').argParser(
+        apiAddress,
+      ),
+    )
+    .option('--user <name>', 'who asks it')
+    .addHelpText('after', HELP)
     .action(async (link: string | undefined, options: ScanOptions, command: Command) => {
       const targets = [link, options.port, options.tcp].filter((one) => one !== undefined).length;
       if (targets !== 1 || (link !== undefined) !== (options.file !== undefined)) {
@@ -64,11 +83,10 @@ function bauds(text: string): number[] {
   throw new InvalidArgumentError('It is a list of whole numbers from 50 to 4000000.');
 }
 
-function parities(text: string): LineSetting['parity'][] {
-  const known: readonly string[] = ['none', 'even', 'odd'];
-  const list = text.split(',').map((word) => word.trim());
-  if (list.length <= 3 && list.every((word) => known.includes(word))) return list as LineSetting['parity'][];
-  throw new InvalidArgumentError('It is a list of none, even and odd.');
+function formats(text: string): CharacterFormat[] {
+  const list = parseFormats(text);
+  if (!list) throw new InvalidArgumentError('It is a list such as 8N1,8E1,7E1,8N2.');
+  return list;
 }
 
 function timeout(text: string): number {

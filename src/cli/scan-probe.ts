@@ -9,6 +9,7 @@ import { silentLogger } from '../log.js';
 import { Failure } from '../script/api.js';
 import type { Connection } from '../transports/connection.js';
 import { scriptRoots } from './roots.js';
+import type { ScanProtocol } from './scan-settings.js';
 
 /** What one unit did. */
 export type Probed =
@@ -20,7 +21,7 @@ export type Probed =
 
 const MAX_FRAME = 512;
 /** Bytes of a short request and its reply together, with the silence around them. */
-const EXCHANGE_BYTES = 28;
+const EXCHANGE_BYTES: Readonly<Record<ScanProtocol, number>> = { modbus_rtu: 28, modbus_ascii: 40 };
 /** Bits of a character with start, parity and stop. */
 const CHARACTER_BITS = 11;
 /** First function asked for, which nearly every device has: read one holding register. */
@@ -31,13 +32,14 @@ export class Prober {
   private readonly protocol: Protocol;
   private listener: ((bytes: Uint8Array) => void) | undefined;
   private lost: Error | undefined;
+  /** Ends an exchange on a line that is lost. */
+  private stop = (): void => {};
 
-  /** `protocol`: a module of the Modbus client kind, such as `modbus_rtu`. */
-  constructor(protocol: string) {
+  constructor(private readonly name: ScanProtocol) {
     const roots = scriptRoots();
     const codecs = defaultCodecs(roots);
     const script = new OfflineScript({ roots, codecs, frameBytes: MAX_FRAME, log: silentLogger });
-    this.protocol = script.load(`protocols.${protocol}`, false);
+    this.protocol = script.load(`protocols.${name}`, false);
   }
 
   /** Takes a new line; the one before must be closed. Resolves when this one is. */
@@ -48,6 +50,7 @@ export class Prober {
         data: (bytes) => this.listener?.(bytes),
         close: (error) => {
           this.lost = error ?? new MoonwireError('closed', `${connection.remote} was closed`);
+          this.stop();
           resolve();
         },
       });
@@ -63,7 +66,7 @@ export class Prober {
     const request = this.protocol.encodeJs({ unit, ...PROBE }, peer);
     if (request instanceof Failure) throw new MoonwireError('internal', request.message);
     let noise = 0;
-    const waitMs = deviceMs + (EXCHANGE_BYTES * CHARACTER_BITS * 1000) / baudRate;
+    const waitMs = deviceMs + (EXCHANGE_BYTES[this.name] * CHARACTER_BITS * 1000) / baudRate;
     const answer = await new Promise<string | undefined>((resolve) => {
       const take = (bytes: Uint8Array, last: boolean): string | undefined => {
         noise += bytes.length;
@@ -74,11 +77,14 @@ export class Prober {
       };
       // What stands before a reply may look like the begin of a longer one, which is given up at the end.
       const timer = setTimeout(() => resolve(take(new Uint8Array(), true)), waitMs);
-      this.listener = (bytes) => {
-        const found = take(bytes, false);
-        if (found === undefined) return;
+      const end = (found: string | undefined): void => {
         clearTimeout(timer);
         resolve(found);
+      };
+      this.stop = () => end(undefined);
+      this.listener = (bytes) => {
+        const found = take(bytes, false);
+        if (found !== undefined) end(found);
       };
       connection.write(request);
     });

@@ -6,18 +6,30 @@ import { boardNames } from '../boards/catalogue.js';
 import { findHolders } from '../boards/holders.js';
 import { Machine } from '../boards/machine.js';
 import { resolvePorts } from '../boards/ports.js';
+import type { Address } from '../config/address.js';
 import { loadConfig } from '../config/load.js';
 import type { LinkConfig } from '../config/schema.js';
 import { MoonwireError } from '../errors.js';
 import { silentLogger } from '../log.js';
 import type { Connection } from '../transports/connection.js';
-import { openSerial } from '../transports/serial.js';
+import { openSerial, type SerialOptions } from '../transports/serial.js';
 import { listSerialPorts, locateSerialPort } from '../transports/serialports.js';
 import { connectTcp } from '../transports/tcp.js';
+import { ApiClient, authorizationOf } from './api-client.js';
 import { EXIT } from './exit.js';
 import { print, printJson } from './output.js';
+import { borrowLine } from './scan-lease.js';
 import { Prober } from './scan-probe.js';
-import { type LineSetting, likelyUnits, lineSettings, settingOf } from './scan-settings.js';
+import {
+  type CharacterFormat,
+  LIKELY_FORMATS,
+  type LineSetting,
+  likelyUnits,
+  lineSettings,
+  parseFormats,
+  type ScanProtocol,
+  settingText,
+} from './scan-settings.js';
 import { untilSignal } from './signals.js';
 
 /** What the command takes; checked by `scan-options.ts`. */
@@ -25,13 +37,23 @@ export interface ScanOptions {
   port?: string;
   tcp?: { host: string; port: number };
   file?: string;
-  protocol: string;
+  protocol: ScanProtocol;
   units: number[];
   bauds: number[];
-  parities: LineSetting['parity'][];
+  /** Formats of a character to try; those that are usual with the protocol when undefined. */
+  formats?: CharacterFormat[];
   /** Milliseconds a device may take to answer, beside the time on the line. */
   timeout: number;
   json?: boolean;
+  /** The engine that has the link; by its configuration when undefined. */
+  api?: Address;
+  user?: string;
+}
+
+/** What is to be scanned; `link`: whose line it is, for an engine that may run it. */
+interface Place {
+  readonly link?: { readonly name: string; readonly api: ApiClient };
+  target(): Promise<Target>;
 }
 
 /** A unit that answered. */
@@ -58,15 +80,28 @@ const GAP_MS = 10;
  * anything answered. Throws MoonwireError: `conflict` when somebody has the port, naming who.
  */
 export async function scan(linkName: string | undefined, options: ScanOptions): Promise<number> {
-  const target = await findTarget(linkName, options);
-  const search = new Search(target, options);
+  const place = await findPlace(linkName, options);
+  const line = place.link && (await borrowLine(place.link.api, place.link.name));
+  if (line && !options.json) print(`the engine lends the line of ${place.link!.name}, its polls wait`);
   try {
-    await Promise.race([search.run(), untilSignal()]);
+    return await searchOn(await place.target(), options);
+  } finally {
+    await line?.giveBack();
+  }
+}
+
+async function searchOn(target: Target, options: ScanOptions): Promise<number> {
+  const search = new Search(target, options);
+  const running = search.run();
+  try {
+    await Promise.race([running, untilSignal()]);
   } catch (error) {
     if (search.found.length > 0) search.report();
     throw error;
   } finally {
     search.close();
+    // Only then is the port free for others.
+    await running.catch(() => {});
   }
   search.report();
   return search.found.length > 0 ? EXIT.done : EXIT.failed;
@@ -164,29 +199,39 @@ class Search {
 }
 
 function describe(setting: LineSetting | undefined): string {
-  if (!setting) return 'as the converter is set,';
-  const letter = { none: 'N', even: 'E', odd: 'O' }[setting.parity];
-  return `${setting.baudRate} 8${letter}1`;
+  return setting ? settingText(setting) : 'as the converter is set,';
 }
 
-async function findTarget(linkName: string | undefined, options: ScanOptions): Promise<Target> {
-  const { port, tcp, file, bauds, parities } = options;
-  if (port !== undefined) return serialTarget(port, port, lineSettings(bauds, parities));
-  if (tcp) return tcpTarget(`${tcp.host}:${tcp.port}`, tcp);
-  const link = await findLink(linkName!, file!);
-  if (link.kind === 'serial') {
-    return serialTarget(link.name, link.serial.port, lineSettings(bauds, parities, settingOf(link)));
+async function findPlace(linkName: string | undefined, options: ScanOptions): Promise<Place> {
+  const { port, tcp, file, protocol, bauds } = options;
+  const formats = options.formats ?? parseFormats(LIKELY_FORMATS[protocol])!;
+  if (port !== undefined) {
+    return { target: () => serialTarget(port, { port }, lineSettings(bauds, formats)) };
   }
-  if (link.kind === 'tcp' && !link.tcp.tls) return tcpTarget(link.name, link.tcp);
-  throw new MoonwireError('invalid_argument', `link ${link.name} is neither a serial line nor plain TCP`);
+  if (tcp) return { target: async () => tcpTarget(`${tcp.host}:${tcp.port}`, tcp) };
+  const { link, api } = await findLink(linkName!, file!);
+  const { name } = link;
+  if (link.kind === 'udp' || (link.kind === 'tcp' && link.tcp.tls)) {
+    throw new MoonwireError('invalid_argument', `link ${name} is neither a serial line nor plain TCP`);
+  }
+  return {
+    link: { name, api: new ApiClient(options.api ?? api, authorizationOf(options.user, process.env)) },
+    target: async () =>
+      link.kind === 'tcp'
+        ? tcpTarget(name, link.tcp)
+        : serialTarget(name, link.serial, lineSettings(bauds, formats, link.serial)),
+  };
 }
 
-async function findLink(name: string, file: string): Promise<LinkConfig> {
+/** A link of a configuration, and where the API of its engine listens. */
+async function findLink(name: string, file: string): Promise<{ link: LinkConfig; api: Address }> {
   const { config } = loadConfig(file, { boards: boardNames() });
   const resolved = resolvePorts(config, await listSerialPorts(), new Machine(), silentLogger);
-  const { links } = resolved.config.engine;
+  const { links, apiServer } = resolved.config.engine;
+  const { bind, port } = apiServer;
+  const here: Partial<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
   const link = links.find((one) => one.name === name);
-  if (link) return link;
+  if (link) return { link, api: { host: here[bind] ?? bind, port } };
   const known = links.length > 0 ? `it has ${links.map((one) => one.name).join(', ')}` : 'it has none';
   throw new MoonwireError('not_found', `${file} has no link ${name}; ${known}`);
 }
@@ -196,7 +241,12 @@ function tcpTarget(name: string, { host, port }: { host: string; port: number })
 }
 
 /** A scan never speaks on a line somebody else has open: two masters would spoil each other's exchanges. */
-async function serialTarget(name: string, port: string, settings: readonly LineSetting[]): Promise<Target> {
+async function serialTarget(
+  name: string,
+  line: Omit<SerialOptions, 'baudRate'>,
+  settings: readonly LineSetting[],
+): Promise<Target> {
+  const { port } = line;
   const path = realpath(await locateSerialPort(port));
   const machine = new Machine();
   const holders = (findHolders([path], machine).get(path) ?? []).filter(
@@ -204,9 +254,10 @@ async function serialTarget(name: string, port: string, settings: readonly LineS
   );
   if (holders.length > 0) {
     const who = holders.map(({ pid, program }) => `${program ?? 'a process'} (${pid})`).join(', ');
-    throw new MoonwireError('conflict', `${port} is held by ${who}: stop it for the time of the scan`, port);
+    const advice = 'stop it for the time of the scan, or, if it is an engine, name its link and -f FILE';
+    throw new MoonwireError('conflict', `${port} is held by ${who}: ${advice}`, port);
   }
-  return { name, settings, open: (setting) => openSerial({ port, ...setting! }) };
+  return { name, settings, open: (setting) => openSerial({ ...line, ...setting! }) };
 }
 
 /** Whether a process makes pseudo terminals, as socat does; it has those it made open without speaking there. */

@@ -5,6 +5,8 @@
 
 import { type Bases, candidates, findPath } from './files.js';
 import { formatPath, type Step, show, suggest } from './problems.js';
+import { checkTls, tlsFiles } from './tls-rules.js';
+import { at, items } from './walk.js';
 
 /** Takes a problem or notice about a setting. */
 export type Report = (steps: readonly Step[], message: string, hint?: string) => void;
@@ -23,6 +25,7 @@ export function checkRules(subject: Subject, report: Report): void {
   checkPorts(subject, report);
   checkNames(subject.read, report);
   checkServers(subject.read, report);
+  checkTls(subject.read, report);
   checkRedis(subject.read, report);
   checkExposure(subject.read, report);
   checkSimulated(subject.read, report);
@@ -89,10 +92,11 @@ function isEveryAddress(bind: unknown): boolean {
   return bind === '0.0.0.0' || bind === '::';
 }
 
-/** Servers and links share one space of names: they are labels in logs and metrics. */
+/** Servers and links share one space of names: they are labels in logs and metrics. Sinks have their own. */
 function checkNames(read: unknown, report: Report): void {
   const everything = [...items(read, 'engine', 'servers'), ...items(read, 'engine', 'links')];
   reportRepeated(everything, report);
+  reportRepeated(items(read, 'sinks'), report);
 }
 
 function reportRepeated(entries: readonly [Step[], unknown][], report: Report): void {
@@ -106,13 +110,6 @@ function reportRepeated(entries: readonly [Step[], unknown][], report: Report): 
   }
 }
 
-const CERTIFICATES = ['cert', 'key', 'ca'];
-/** TLS between engine and centre. */
-const UPLINK_TLS = [
-  ['engine', 'centerTls'],
-  ['center', 'registry', 'tls'],
-];
-
 /** What a server speaks must fit what it listens on. */
 function checkServers(read: unknown, report: Report): void {
   for (const [steps, server] of items(read, 'engine', 'servers')) {
@@ -124,20 +121,7 @@ function checkServers(read: unknown, report: Report): void {
       }
       if (at(server, 'tls') !== undefined) report([...steps, 'tls'], 'needs transport tcp');
     }
-    checkVersions([...steps, 'tls'], at(server, 'tls'), report);
   }
-  for (const [steps, link] of items(read, 'engine', 'links')) {
-    const tls = at(link, 'tcp', 'tls');
-    checkVersions([...steps, 'tcp', 'tls'], tls, report);
-    checkPair([...steps, 'tcp', 'tls'], tls, report);
-  }
-  for (const steps of UPLINK_TLS) checkVersions(steps, at(read, ...steps), report);
-  checkPair(['engine', 'centerTls'], at(read, 'engine', 'centerTls'), report);
-}
-
-function checkPair(steps: readonly Step[], tls: unknown, report: Report): void {
-  if ((at(tls, 'cert') === undefined) === (at(tls, 'key') === undefined)) return;
-  report(steps, 'needs cert and key together');
 }
 
 /** Settings of WebSockets stand where WebSockets are spoken, and a ping comes before a client counts as idle. */
@@ -162,12 +146,6 @@ function checkWebSocket(steps: readonly Step[], server: unknown, report: Report)
 
 function speaksWebSocket(server: unknown): boolean {
   return at(server, 'protocol') === 'websocket' || at(server, 'transport') === 'ws';
-}
-
-function checkVersions(steps: readonly Step[], tls: unknown, report: Report): void {
-  if (at(tls, 'minVersion') === 'TLSv1.3' && at(tls, 'maxVersion') === 'TLSv1.2') {
-    report([...steps, 'minVersion'], 'must not be newer than maxVersion');
-  }
 }
 
 function checkRedis(read: unknown, report: Report): void {
@@ -260,13 +238,9 @@ export function resolveFiles({ written, read }: Subject, bases: Bases, report: R
   for (const list of ['servers', 'links']) {
     for (const [steps, owner] of items(read, 'engine', list)) {
       resolveIn(owner, 'entry', 'file', steps);
-      const tls = list === 'servers' ? ['tls'] : ['tcp', 'tls'];
-      for (const key of CERTIFICATES) resolveIn(at(owner, ...tls), key, 'file', [...steps, ...tls]);
     }
   }
-  for (const steps of UPLINK_TLS) {
-    for (const key of CERTIFICATES) resolveIn(at(read, ...steps), key, 'file', steps);
-  }
+  for (const { owner, key, steps } of tlsFiles(read)) resolveIn(owner, key, 'file', steps);
   for (const [steps, device] of items(read, 'dev', 'simulate')) {
     for (const key of ['capture', 'script']) resolveIn(device, key, 'file', steps);
   }
@@ -274,20 +248,4 @@ export function resolveFiles({ written, read }: Subject, bases: Bases, report: R
   items(read, 'script', 'roots').forEach((_, index) => {
     resolveIn(roots, index, 'folder', ['script', 'roots']);
   });
-}
-
-/** The value some steps down, undefined when there is none. */
-function at(value: unknown, ...steps: readonly Step[]): unknown {
-  let here = value;
-  for (const step of steps) {
-    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, step)) return undefined;
-    here = (here as Record<Step, unknown>)[step];
-  }
-  return here;
-}
-
-/** The items of the list some steps down, each with its own steps; none when it is not a list. */
-function items(value: unknown, ...steps: readonly Step[]): [Step[], unknown][] {
-  const list = at(value, ...steps);
-  return Array.isArray(list) ? list.map((item, index) => [[...steps, index], item]) : [];
 }

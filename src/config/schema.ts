@@ -10,8 +10,9 @@ import { dev } from './sections/dev.js';
 import { engine } from './sections/engine.js';
 import { logging } from './sections/logging.js';
 import { script } from './sections/script.js';
+import { sink } from './sections/sinks.js';
 import { store } from './sections/store.js';
-import { name, section, setting } from './values.js';
+import { list, name, required, section, setting } from './values.js';
 
 /** The whole file. */
 export const configSchema = section({
@@ -22,6 +23,11 @@ export const configSchema = section({
   engine: setting(engine, {}, 'The engine.'),
   script: setting(script, {}, 'Lua: where it is found and what it may use.'),
   store: setting(store, {}, 'Durable state.'),
+  sinks: setting(
+    list(required(sink, 'One sink.'), 64),
+    [],
+    'Where reports are delivered, by the centre or by an engine without one.',
+  ),
   alerts: setting(alerts, {}, 'What is told to a webhook when something goes wrong.'),
   dev: setting(dev, {}, 'What only `moonwire dev` does.'),
 });
@@ -42,6 +48,10 @@ export type Config = Frozen<v.InferOutput<typeof configSchema>>;
 export type EngineConfig = Config['engine'];
 /** One of `engine.servers`. */
 export type ServerConfig = EngineConfig['servers'][number];
+/** `tls` of a server, the registry or an API. */
+export type ServerTls = NonNullable<ServerConfig['tls']>;
+/** `tls` of a link, and `engine.centerTls`. */
+export type ClientTls = NonNullable<EngineConfig['centerTls']>;
 /** One of `engine.links`; `kind` tells which of `serial`, `tcp`, `udp` it has. */
 export type LinkConfig = EngineConfig['links'][number];
 /** One of `dev.simulate`. */
@@ -52,3 +62,5 @@ export type AlertsConfig = Config['alerts'];
 export type ScriptConfig = Config['script'];
 /** `store` of a configuration. */
 export type StoreConfig = Config['store'];
+/** One of `sinks`; `kind` tells which of `mqtt`, `http`, … it has. */
+export type SinkConfig = Config['sinks'][number];

@@ -203,9 +203,35 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   /**
    * Sends bytes. Returns undefined, or a {@link Failure} when the client is closed (`closed`) or does not take
-   * what it is sent (`queue_full`). `type`: how a WebSocket carries it.
+   * what it is sent (`queue_full`). `type`: how a WebSocket carries it. On a bus they leave in their turn.
    */
   send(bytes: Uint8Array, type?: MessageType): Failure | undefined {
+    // What is too large for any turn is refused at once.
+    const queued = this.port && bytes.length <= this.station.limits.sendBufferBytes;
+    return queued ? this.sendInTurn(() => bytes, type) : this.transmit(bytes, type);
+  }
+
+  /** Sends on the bus, as a command that nobody answers; what fails when its turn comes is logged. */
+  sendInTurn(encode: () => Uint8Array | Failure, type?: MessageType): Failure | undefined {
+    const sent = this.write(encode, type);
+    if (!(sent instanceof Promise)) return sent;
+    sent.then((failure) => failure && this.station.sendFailed(this, failure));
+    return undefined;
+  }
+
+  /** Encodes and sends: at once; on a bus in its turn, of which the promise tells. Fails as {@link send} does. */
+  write(
+    encode: () => Uint8Array | Failure,
+    type?: MessageType,
+  ): Failure | undefined | Promise<Failure | undefined> {
+    if (this.closed) return new Failure('closed: the client is closed');
+    if (this.port) return this.port.bus.write(this.port, encode, type);
+    const bytes = encode();
+    return bytes instanceof Failure ? bytes : this.transmit(bytes, type);
+  }
+
+  /** Sends at once, as only a bus may on its line; returns as {@link send} does. */
+  transmit(bytes: Uint8Array, type?: MessageType): Failure | undefined {
     if (this.closed) return new Failure('closed: the client is closed');
     const { limits, counters } = this.station;
     if (this.connection.pendingBytes + bytes.length > limits.sendBufferBytes) {
@@ -249,7 +275,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   /** Drops received bytes that no handler has seen yet; returns how many. */
   clearBuffer(): number {
-    const held = (this.waiting ?? []).reduce((sum, chunk) => sum + chunk.length, this.framer?.clear() ?? 0);
+    const framed = this.port?.clear() ?? this.framer?.clear() ?? 0;
+    const held = (this.waiting ?? []).reduce((sum, chunk) => sum + chunk.length, framed);
     this.waiting = undefined;
     this.station.counters.discard('cleared', held);
     return held;

@@ -18,12 +18,14 @@ export class Delivery implements LocalClients {
     return this.clients.has(id);
   }
 
-  /** Sends to one client: undefined, or why not (`not_connected`, `queue_full`, what its protocol says). */
-  deliver(id: number, message: Outgoing): Failure | undefined {
+  /**
+   * Sends to one client: undefined, or why not (`not_connected`, `queue_full`, what its protocol says). On a bus a
+   * promise, for when its turn has come.
+   */
+  deliver(id: number, message: Outgoing): Failure | undefined | Promise<Failure | undefined> {
     const client = this.find(id);
     if (client instanceof Failure) return client;
-    const bytes = client.station.encode(message.data, client);
-    return bytes instanceof Failure ? bytes : client.send(bytes, frameType(message));
+    return client.write(() => client.station.encode(message.data, client), frameType(message));
   }
 
   /**

@@ -7,6 +7,7 @@ import type { CodecRegistry } from '../codecs/registry.js';
 import type { EngineConfig, LinkConfig, ServerConfig } from '../config/schema.js';
 import type { Logger } from '../log.js';
 import { Buses } from './bus/buses.js';
+import { Leases } from './bus/leases.js';
 import type { Port } from './bus/port.js';
 import { Channels } from './channels.js';
 import type { Client } from './client.js';
@@ -82,9 +83,13 @@ export class Engine {
   readonly servers: Server[] = [];
   readonly links: Link[] = [];
   readonly buses = new Buses();
+  /** Lines that somebody outside needs for a while. */
+  readonly leases: Leases;
   readonly clients = new Map<number, Client>();
   /** The client that attached a device last. */
   readonly devices = new Map<string, Client>();
+  /** Clients of which a durable report, made for the frame at hand, is not safe. */
+  readonly unsafe = new WeakSet<Client>();
   /** Told of clients, channels and devices that come and go. */
   readonly observers = new Set<EngineObserver>();
   readonly channels = new Channels({
@@ -115,6 +120,7 @@ export class Engine {
     this.mesh = new Mesh(this.delivery, parts.isOwn, this.sendTimes.local);
     for (const server of options.servers) this.servers.push(new Server(this, server));
     for (const link of options.links) this.links.push(new Link(this, link));
+    this.leases = new Leases(this.links, this.buses, this.log);
   }
 
   /**
@@ -134,7 +140,8 @@ export class Engine {
 
   /** Stops listening, lets clients drain and their `on_close` run; ends within a few seconds whatever happens. */
   async stop(): Promise<void> {
-    await Promise.all([...this.servers, ...this.links].map((part) => part.close(STOP_SECONDS)));
+    const parts = [...this.servers, ...this.links].map((part) => part.close(STOP_SECONDS));
+    await Promise.all([this.leases.close(), ...parts]);
     this.services.close();
   }
 

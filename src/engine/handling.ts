@@ -43,13 +43,14 @@ export function handleFrame(client: Client, frame: Uint8Array, type: MessageType
   return handleDecoded(client, result);
 }
 
-/** Hands the messages of a frame to the script, and acknowledges the frame unless that failed. */
+/** Hands the messages of a frame to the script, and acknowledges it unless that failed or a durable report did. */
 export function handleDecoded(client: Client, { messages, decoded }: Decoded): Promise<void> | undefined {
   const { station } = client;
   const { protocol } = station.program;
   station.counters.messages += messages.length;
   client.messages += messages.length;
   if (client.tracers) for (const message of messages) traceMessage(client, message);
+  station.engine.unsafe.delete(client);
   if (protocol.replyFirst) acknowledge(client, decoded);
   const ok = deliver(client, messages, 0);
   if (ok instanceof Promise) {
@@ -97,6 +98,8 @@ function handOver(client: Client, message: Pushable): Pushable | Error {
 
 function acknowledge(client: Client, decoded: Pushable): void {
   const { station } = client;
+  // A device deletes what was acknowledged; it sends the frame once more otherwise.
+  if (station.engine.unsafe.has(client)) return;
   try {
     const reply = station.program.protocol.reply(decoded, client);
     if (reply) client.send(reply);

@@ -33,7 +33,7 @@ export interface OtherNodes {
 
 /** What other nodes ask of this one. */
 export interface LocalClients {
-  deliver(id: number, message: Outgoing): Failure | undefined;
+  deliver(id: number, message: Outgoing): Failure | undefined | Promise<Failure | undefined>;
   fanOut(channel: string, message: Outgoing): Published;
   call(id: number, fn: ConnCall, args: readonly unknown[]): Failure | undefined;
 }
@@ -83,10 +83,11 @@ export class Mesh {
   }
 
   /** Later, since a script that sends must end its turn first: encoding may run a function of the same VM. */
-  private async here<T>(send: () => T): Promise<T> {
+  private async here<T>(send: () => T | Promise<T>): Promise<T> {
     await undefined;
     const began = performance.now();
-    const result = send();
+    const sent = send();
+    const result = sent instanceof Promise ? await sent : sent;
     this.localTimes.add((performance.now() - began) / 1000);
     return result;
   }

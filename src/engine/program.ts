@@ -10,7 +10,7 @@ import { CompiledProtocol, type InstallMix, reasonOf } from './compiled-protocol
 import { Protocol } from './protocol.js';
 
 /** The handlers that may wait (design §3.1). */
-const HANDLERS = ['init', 'on_connect', 'on_handshake', 'on_message', 'on_close'] as const;
+const HANDLERS = ['init', 'on_connect', 'on_handshake', 'on_message', 'on_close', 'on_command'] as const;
 /** One of them. */
 export type HandlerName = (typeof HANDLERS)[number];
 

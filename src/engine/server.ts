@@ -1,10 +1,12 @@
 /** A server: listens for devices and serves each as a client of its station. */
 
 import type { ServerConfig } from '../config/schema.js';
-import { MoonwireError } from '../errors.js';
+import { MoonwireError, messageOf } from '../errors.js';
 import type { Listener } from '../transports/connection.js';
 import type { StreamListenOptions } from '../transports/streamlistener.js';
 import { listenTcp } from '../transports/tcp.js';
+import type { TlsListenOptions } from '../transports/tls.js';
+import { readServerFiles } from '../transports/tlsfiles.js';
 import { listenUdp, MAX_DATAGRAM_BYTES } from '../transports/udp.js';
 import type { Engine } from './engine.js';
 import { Station } from './station.js';
@@ -20,12 +22,17 @@ export class Server {
     this.station = new Station(engine, config);
   }
 
-  /** What of its configuration this version cannot do yet; undefined when it can do all. */
+  /** What of its configuration cannot be used, or not yet; undefined when all can. */
   problem(): string | undefined {
     const { name, protocol, tls } = this.config;
     if (protocol !== 'socket' && protocol !== 'websocket')
       return `server ${name}: protocol ${protocol} is not available yet, only socket and websocket`;
-    return tls ? `server ${name}: tls is not available yet` : undefined;
+    try {
+      if (tls) readServerFiles(tls);
+      return undefined;
+    } catch (error) {
+      return `server ${name}: ${messageOf(error)}`;
+    }
   }
 
   /** Starts listening. Throws MoonwireError `conflict` when the port is taken. */
@@ -34,7 +41,8 @@ export class Server {
     const problem = this.problem();
     if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, config.name);
     this.listener = await this.listen();
-    station.log.info(`listening on ${this.isWebSocket ? 'ws' : config.transport} ${this.listener.address}`);
+    const transport = this.isWebSocket ? 'ws' : config.transport;
+    station.log.info(`listening on ${transport} ${this.listener.address}${config.tls ? ' with TLS' : ''}`);
   }
 
   async close(seconds: number): Promise<void> {
@@ -63,13 +71,22 @@ export class Server {
         station.log,
       );
     }
-    const stream = { ...where, connections: limits.connections };
-    return this.isWebSocket ? this.listenWebSocket(stream) : listenTcp(stream, station.accept, station.log);
+    const { connections, handshakes, pendingHandshakes, handshakeSeconds } = limits;
+    const stream = { ...where, connections, handshakes, pendingHandshakes, handshakeSeconds };
+    if (this.isWebSocket) return this.listenWebSocket(stream);
+    return config.tls
+      ? this.listenTls({ ...stream, tls: config.tls })
+      : listenTcp(stream, station.accept, station.log);
+  }
+
+  private async listenTls(options: TlsListenOptions): Promise<Listener> {
+    const { listenTls } = await import('../transports/tls.js');
+    return listenTls(options, this.station.accept, this.station.log);
   }
 
   private async listenWebSocket(where: StreamListenOptions): Promise<Listener> {
     const { config, station } = this;
-    const { limits, websocket } = config;
+    const { limits, websocket, tls } = config;
     const { listenWebSocket } = await import('../transports/websocket.js');
     // CONNMIX names the path among the script's options.
     const path = websocket.path ?? config.options.path?.toString();
@@ -77,10 +94,10 @@ export class Server {
       {
         ...where,
         ...websocket,
+        tls,
         path,
         pingSeconds: websocket.pingSeconds ?? (limits.idleSeconds > 0 ? limits.idleSeconds / 3 : 30),
         messageBytes: limits.frameBytes,
-        handshakeSeconds: limits.handshakeSeconds,
         stream: config.protocol !== 'websocket' && !station.program.protocol.readsDatagrams,
       },
       station.accept,

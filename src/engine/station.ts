@@ -223,6 +223,11 @@ export class Station {
     if (stopped) client?.destroy(error);
   }
 
+  /** A message that waited for its turn on a bus did not leave. */
+  sendFailed(client: Client, { message }: Failure): void {
+    this.logAtBoundedRate('send', 'warn', `was not sent: ${message}`, client, {});
+  }
+
   decodeFailed(client: Client, frame: Uint8Array, message: string): void {
     this.counters.decodeErrors++;
     if (client.tracers) client.trace({ event: 'error', hex: hexOf(frame), reason: message });

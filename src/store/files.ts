@@ -23,14 +23,19 @@ export async function syncFolder(fs: FileSystem, folder: string): Promise<void> 
 }
 
 /** The first `max` bytes of a file. */
-export async function readBounded(fs: FileSystem, path: string, max: number): Promise<Buffer> {
+export function readBounded(fs: FileSystem, path: string, max: number): Promise<Buffer> {
+  return readRange(fs, path, 0, max);
+}
+
+/** At most `max` bytes of a file from an offset on; fewer when it ends before. */
+export async function readRange(fs: FileSystem, path: string, offset: number, max: number): Promise<Buffer> {
   const handle = await fs.open(path, 'r');
   try {
     const { size } = await handle.stat();
-    const bytes = Buffer.allocUnsafe(Math.min(size, max));
+    const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(size - offset, max)));
     let length = 0;
     while (length < bytes.length) {
-      const { bytesRead } = await handle.read(bytes, length, bytes.length - length, length);
+      const { bytesRead } = await handle.read(bytes, length, bytes.length - length, offset + length);
       if (bytesRead === 0) break;
       length += bytesRead;
     }

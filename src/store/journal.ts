@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import type { FileSystem } from './files.js';
-import { MAX_RECORD_BYTES, RECORD_HEADER_BYTES, writeRecord } from './record.js';
+import { type FileSystem, readRange } from './files.js';
+import { type Extent, type JournalRecord, type JournalWindow, readWindow } from './reading.js';
+import { MAX_RECORD_BYTES, payloadAt, RECORD_HEADER_BYTES, writeRecord } from './record.js';
 import { type Recovered, type Replay, recover, type SegmentFile } from './recovery.js';
 import { SEGMENT_HEADER_BYTES, SegmentWriter, segmentName } from './segment.js';
 
@@ -40,6 +41,11 @@ export interface JournalHealth {
   readonly failures: number;
   /** fdatasync calls; rises. */
   readonly syncs: number;
+  /** Bytes the disk was made to write, in whole pages, as flash wears; rises. */
+  readonly writtenBytes: number;
+  /** Damaged parts met while reading back, and their bytes; rise. */
+  readonly unreadableParts: number;
+  readonly unreadableBytes: number;
   /** Bytes of all segments. */
   readonly diskBytes: number;
   readonly segments: number;
@@ -60,6 +66,8 @@ interface Waiter {
 const INITIAL_BUFFER = 16 * 1024;
 /** Waiting bytes that are written even if nobody asked for a commit. */
 const WRITE_ANYWAY = 256 * 1024;
+/** What the kernel writes at least. */
+const PAGE_BYTES = 4096;
 
 /** One journal; the only writer of its folder. */
 export class Journal {
@@ -83,7 +91,16 @@ export class Journal {
   private failure: MoonwireError | undefined;
   private retryTimer: NodeJS.Timeout | undefined;
   private closed = false;
-  private readonly counters = { refused: 0, failures: 0, syncs: 0 };
+  private readonly counters = {
+    refused: 0,
+    failures: 0,
+    syncs: 0,
+    writtenBytes: 0,
+    unreadableParts: 0,
+    unreadableBytes: 0,
+  };
+  /** Damage before this position has been counted. */
+  private damageSeen = 0;
 
   private constructor(options: JournalOptions, found: Recovered) {
     this.settings = {
@@ -111,6 +128,21 @@ export class Journal {
   /** Position after the last appended record. */
   get end(): number {
     return this.appendedEnd;
+  }
+
+  /** Position of the first record that may be there; `end` when there is none. */
+  get first(): number {
+    return this.segments[0]?.base ?? this.durableEnd;
+  }
+
+  /** Position after the first segment, which may be released as a whole; undefined when it is the only one. */
+  get firstEnd(): number | undefined {
+    return this.segments.length > 1 ? this.segments[0]!.end : undefined;
+  }
+
+  /** Bytes of all segments, and those waiting in memory. */
+  get bytes(): number {
+    return this.diskBytes + this.pending;
   }
 
   /** Bytes at which a new segment begins. */
@@ -166,6 +198,26 @@ export class Journal {
     return promise;
   }
 
+  /**
+   * Reads records back from position `from` on, those too that are not on disk yet: at most `maxBytes` with their
+   * headers, though at least one record when there is any; fewer do not mean that there are no more. Damage is
+   * passed over and counted. `next` is where to read on; it is `end` when there is no more. Several may read at a
+   * time. Rejects with `overloaded` when a file cannot be opened now, for want of descriptors for instance.
+   */
+  async read(from: number, maxBytes: number): Promise<JournalWindow> {
+    let next = Math.max(from, this.first);
+    while (next < this.appendedEnd) {
+      const segment = this.segments.find(({ end }) => end > next);
+      if (!segment) return this.readMemory(next, maxBytes);
+      // A gap between two segments holds nothing.
+      next = Math.max(next, segment.base);
+      const window = await readWindow(this.fileExtent(segment), next, maxBytes, this.damaged);
+      if (window.records.length > 0) return window;
+      next = window.next;
+    }
+    return { records: [], next };
+  }
+
   /** Frees the segments whose records are all before position `upTo`. Never fails. */
   async release(upTo: number): Promise<void> {
     while (this.segments.length > 1 && this.segments[0]!.end <= upTo) {
@@ -209,6 +261,52 @@ export class Journal {
     }
   }
 
+  private readonly damaged = (from: number, to: number): void => {
+    if (to <= this.damageSeen || from < this.first) return;
+    this.damageSeen = to;
+    this.counters.unreadableParts++;
+    this.counters.unreadableBytes += to - from;
+    this.settings.log.error('a part of the journal cannot be read and is passed over', {
+      folder: this.settings.folder,
+      position: from,
+      bytes: to - from,
+    });
+  };
+
+  /** What a segment holds. A file that is missing or damaged yields fewer bytes. */
+  private fileExtent({ base, end }: SegmentFile): Extent {
+    const { fs } = this.settings;
+    return {
+      end,
+      read: async (position, bytes) => {
+        try {
+          return await readRange(fs, this.pathOf(base), SEGMENT_HEADER_BYTES + position - base, bytes);
+        } catch (error) {
+          const { code } = error as NodeJS.ErrnoException;
+          if (code === 'ENOENT' || code === 'EIO') return Buffer.alloc(0);
+          throw new MoonwireError('overloaded', `cannot read ${this.pathOf(base)}: ${messageOf(error)}`);
+        }
+      },
+    };
+  }
+
+  /** Records that are not on disk yet, as copies, since their buffers are used again. */
+  private readMemory(from: number, maxBytes: number): JournalWindow {
+    const records: JournalRecord[] = [];
+    let [next, bytes] = [from, 0];
+    while (next < this.appendedEnd) {
+      const offset = next - this.durableEnd;
+      const written = this.batch?.length ?? 0;
+      const [source, at] = offset < written ? [this.batch!, offset] : [this.buffer, offset - written];
+      const payload = payloadAt(source, at);
+      bytes += RECORD_HEADER_BYTES + payload.length;
+      if (records.length > 0 && bytes > maxBytes) break;
+      records.push({ position: next, payload: Buffer.from(payload) });
+      next += RECORD_HEADER_BYTES + payload.length;
+    }
+    return { records, next };
+  }
+
   private get pending(): number {
     return this.length + (this.batch?.length ?? 0);
   }
@@ -242,14 +340,15 @@ export class Journal {
   private async writeAll(): Promise<void> {
     while (this.pending > 0) {
       this.batch ??= this.takeBuffer();
+      const part = this.fitting(this.batch);
       try {
-        await this.writeBatch(this.batch);
+        await this.writePart(part);
       } catch (error) {
         await this.fail(error);
         return;
       }
-      this.durableEnd += this.batch.length;
-      this.batch = undefined;
+      this.durableEnd += part.length;
+      this.batch = part.length < this.batch.length ? this.batch.subarray(part.length) : undefined;
       if (this.failure)
         this.settings.log.info('the disk takes records again', { folder: this.settings.folder });
       this.failure = undefined;
@@ -267,7 +366,24 @@ export class Journal {
     return batch;
   }
 
-  private async writeBatch(batch: Buffer): Promise<void> {
+  /** The records of a batch that fit into a segment, one at least. */
+  private fitting(batch: Buffer): Buffer {
+    const { segmentBytes } = this.settings;
+    const last = this.segments.at(-1);
+    const left = last && (this.writer || this.resumable) ? segmentBytes - last.bytes : 0;
+    if (batch.length <= left) return batch;
+    // What does not fit into the one that is written begins a new one, unless it was to be split anyway.
+    const room = Math.max(left, 0) > segmentBytes / 2 ? left : segmentBytes - SEGMENT_HEADER_BYTES;
+    if (batch.length <= room) return batch;
+    let end = 0;
+    for (let next = 0; next < batch.length; end = next) {
+      next += RECORD_HEADER_BYTES + payloadAt(batch, next).length;
+      if (next > room && end > 0) break;
+    }
+    return batch.subarray(0, end);
+  }
+
+  private async writePart(batch: Buffer): Promise<void> {
     if (this.diskBytes + batch.length > this.settings.maxBytes) {
       throw new Error(`the journal has reached its ${this.settings.maxBytes} bytes`);
     }
@@ -275,6 +391,7 @@ export class Journal {
     const segment = this.segments.at(-1)!;
     await writer.write(batch, this.durableEnd);
     this.counters.syncs++;
+    this.counters.writtenBytes += pagesOf(segment.bytes, segment.bytes + batch.length);
     segment.end += batch.length;
     segment.bytes += batch.length;
   }
@@ -325,6 +442,11 @@ export class Journal {
     }
     for (const waiter of this.waiters.splice(0)) waiter.reject(error);
   }
+}
+
+/** Bytes of the pages that a write from `start` to before `end` of a file touches. */
+function pagesOf(start: number, end: number): number {
+  return (Math.ceil(end / PAGE_BYTES) - Math.floor(start / PAGE_BYTES)) * PAGE_BYTES;
 }
 
 /** Marks a rejection as handled, for callers that do not wait. */

@@ -56,7 +56,7 @@ export class MemoryKeyValue implements KeyValue {
   protected readonly values = new Map<string, Uint8Array>();
   protected bytes = 0;
 
-  constructor(private readonly maxBytes = 2 ** 22) {}
+  constructor(readonly maxBytes = 2 ** 22) {}
 
   get(key: string): Uint8Array | undefined {
     return this.values.get(key);

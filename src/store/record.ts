@@ -43,6 +43,12 @@ export function writeRecord(target: Buffer, offset: number, position: number, pa
   return RECORD_HEADER_BYTES + payload.length;
 }
 
+/** The payload of a record just written at `offset`, sharing memory with `bytes`; nothing is checked. */
+export function payloadAt(bytes: Buffer, offset: number): Buffer {
+  const start = offset + RECORD_HEADER_BYTES;
+  return bytes.subarray(start, start + bytes.readUInt32BE(offset + 4));
+}
+
 /** The payload of the record at `offset`, sharing memory with `bytes`; undefined when there is no valid one. */
 function readRecord(bytes: Buffer, offset: number, position: number): Buffer | undefined {
   const start = offset + RECORD_HEADER_BYTES;

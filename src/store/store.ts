@@ -35,6 +35,11 @@ export interface StoreHealth {
   readonly state: KeyValueHealth | undefined;
 }
 
+/** A map of a store, and the bytes its keys and values may have together. */
+export interface DurableMap extends KeyValue {
+  readonly maxBytes: number;
+}
+
 /** An open store. */
 export interface Store {
   /** The scripts' small durable values (`mix.store`). */
@@ -44,6 +49,11 @@ export interface Store {
   readonly identity: Identity;
   /** Small durable values of one part of Moonwire, apart from all others. `part`: lower-case letters. */
   part(name: string): KeyValue;
+  /**
+   * A map in a folder of its own, for what changes often or must be on disk at once; opened once. `name`: lower-case
+   * letters. It holds a thirty-second part of the store's `maxBytes`. `delayMs`: as of {@link KeyValueOptions}; 0.
+   */
+  map(name: string, delayMs?: number): Promise<DurableMap>;
   health(): StoreHealth;
   /** Writes everything now; resolves when it is on disk, rejects with `overloaded` when the disk refuses. */
   flush(): Promise<void>;
@@ -64,29 +74,33 @@ function isPassing(error: unknown): boolean {
  * `health`.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  if (options.path === undefined) return assemble(new MemoryKeyValue(), options.log);
   const { path, log, fs = promises, maxBytes = 64 * 2 ** 20 } = options;
-  const folder = join(path, 'state');
+  if (path === undefined) return assemble(new MemoryKeyValue(), { log, maxBytes });
   let lock: Lock | undefined;
   try {
-    await fs.mkdir(folder, { recursive: true, mode: 0o700 });
+    await fs.mkdir(path, { recursive: true, mode: 0o700 });
     lock = await takeLock(path).catch((error: unknown) => {
       if (!isPassing(error)) throw error;
       // The state is still there to be read: who this engine is matters more than the lock.
       log.error('the store cannot be locked', { path, reason: messageOf(error) });
       return undefined;
     });
-    const map = await DurableKeyValue.open({
-      folder,
-      fs,
-      log,
-      // Two snapshots, and twice over the journal that leads to one, stay well below the bound.
-      stateBytes: Math.min(4 * 2 ** 20, maxBytes / 16),
-      segmentBytes: Math.min(2 ** 20, maxBytes / 16),
-      maxBytes: maxBytes / 2,
-      ...(options.delayMs !== undefined && { delayMs: options.delayMs }),
-    });
-    return await assemble(map, log, lock);
+    const open = async (name: string, stateBytes: number, delayMs: number | undefined) => {
+      const folder = join(path, name);
+      await fs.mkdir(folder, { recursive: true, mode: 0o700 });
+      return DurableKeyValue.open({
+        folder,
+        fs,
+        log,
+        stateBytes,
+        // Two snapshots, and twice over the journal that leads to one, stay well below the bound.
+        segmentBytes: Math.min(2 ** 20, stateBytes),
+        maxBytes: 8 * stateBytes,
+        ...(delayMs !== undefined && { delayMs }),
+      });
+    };
+    const map = await open('state', Math.min(4 * 2 ** 20, maxBytes / 16), options.delayMs);
+    return await assemble(map, { log, maxBytes, lock, open });
   } catch (error) {
     await lock?.release();
     if (error instanceof MoonwireError) throw error;
@@ -97,17 +111,25 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       });
     }
     log.error('the store cannot be opened; everything is kept in memory only', { path, reason });
-    return assemble(new MemoryKeyValue(), log, undefined, reason);
+    return assemble(new MemoryKeyValue(), { log, maxBytes, error: reason });
   }
 }
 
-async function assemble(
-  map: MemoryKeyValue | DurableKeyValue,
-  log: Logger,
-  lock?: Lock,
-  error?: string,
-): Promise<Store> {
+interface Parts {
+  readonly log: Logger;
+  readonly maxBytes: number;
+  readonly lock?: Lock | undefined;
+  /** Why something is in memory only that should not be. */
+  readonly error?: string;
+  /** Opens a map of its own; without it maps are in memory. */
+  open?(name: string, stateBytes: number, delayMs: number): Promise<DurableKeyValue>;
+}
+
+async function assemble(map: MemoryKeyValue | DurableKeyValue, parts: Parts): Promise<Store> {
+  const { log, lock } = parts;
+  let { error } = parts;
   const durable = map instanceof DurableKeyValue ? map : undefined;
+  const maps = durable ? [durable] : [];
   const own = scoped(map, 'moonwire/');
   const identity = Identity.open(own, log);
   const opening = Sequences.open(own, log);
@@ -117,14 +139,29 @@ async function assemble(
     ids: await opening,
     identity,
     part: (name) => scoped(map, `${name}/`),
-    health: () => {
-      const state = durable?.health();
-      const reason = error ?? state?.error;
-      return { ok: reason === undefined, error: reason, state };
+    async map(name, delayMs = 0) {
+      const stateBytes = parts.maxBytes / 32;
+      if (!parts.open) return new MemoryKeyValue(stateBytes);
+      try {
+        const opened = await parts.open(name, stateBytes, delayMs);
+        maps.push(opened);
+        return opened;
+      } catch (cause) {
+        if (!isPassing(cause)) throw cause;
+        log.error(`${name} cannot be opened; kept in memory only`, { reason: messageOf(cause) });
+        error ??= messageOf(cause);
+        return new MemoryKeyValue(stateBytes);
+      }
     },
-    flush: () => durable?.flush() ?? Promise.resolve(),
+    health: () => {
+      const reason = error ?? maps.map((each) => each.health().error).find((each) => each !== undefined);
+      return { ok: reason === undefined, error: reason, state: durable?.health() };
+    },
+    async flush() {
+      await Promise.all(maps.map((each) => each.flush()));
+    },
     async close() {
-      await durable?.close();
+      await Promise.all(maps.map((each) => each.close()));
       await lock?.release();
     },
   };

@@ -35,6 +35,32 @@ export interface ConnectionHandler {
   close(error?: Error): void;
 }
 
+/** How a connection is encrypted and, with a certificate that is trusted, who the peer is. Names as scripts see them. */
+export interface TlsFacts {
+  /** `TLSv1.2` or `TLSv1.3`. */
+  readonly version: string;
+  /** OpenSSL's name of the cipher. */
+  readonly cipher: string;
+  /** Whether an earlier session was taken up again, and nothing was verified anew. */
+  readonly resumed: boolean;
+  /** The name the client asked for (SNI). */
+  readonly servername?: string;
+  /** The protocol agreed on by ALPN. */
+  readonly alpn?: string;
+  /** Whose pre-shared key the client has. */
+  readonly psk_identity?: string;
+  /** Attributes of the names in the peer's certificate, such as `CN` and `O`; a repeated one is a list. */
+  readonly subject?: Readonly<Record<string, unknown>>;
+  readonly issuer?: Readonly<Record<string, unknown>>;
+  /** Its further names with their kinds, such as `DNS:gate.example`. */
+  readonly san?: readonly string[];
+  /** Its serial number in hex, and SHA-256 over the whole of it in lower-case hex. */
+  readonly serial?: string;
+  readonly fingerprint?: string;
+  /** When it ends, in Unix seconds. */
+  readonly valid_to?: number;
+}
+
 /** One peer. */
 export interface Connection {
   /** `tcp`, `udp`, `serial`, `memory`, …: for logs and metrics. */
@@ -69,6 +95,8 @@ export interface Connection {
   destroy(error?: Error): void;
   /** How the connection was opened, where it began with a handshake; told once, then forgotten. */
   takeHandshake?(): Handshake | undefined;
+  /** How it is encrypted; undefined where it is not, and once it is closed. */
+  tls?(): TlsFacts | undefined;
 }
 
 /** Told of each new connection, which it must attach to, or end. */
@@ -86,6 +114,8 @@ export interface ListenerCounters {
   droppedDatagrams: number;
   /** Handshakes that were refused or not completed, where there are handshakes. */
   refusedHandshakes?: number;
+  /** Refused because `pendingHandshakes` were not over. */
+  refusedPending?: number;
 }
 
 /** A listening server socket. */

@@ -27,6 +27,14 @@ export function systemCode(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
+/** Codes of OpenSSL and Node for a peer whose certificate is not trusted; those of alerts begin with ERR_SSL. */
+const NOT_TRUSTED = /^(?!ERR_SSL_).*(CERT|SELF_SIGNED|VERIFY|ALTNAME|CRL)/;
+
+/** Why TLS failed, in OpenSSL's words without the places in its code. */
+export function tlsReason(error: Error & { reason?: string }): string {
+  return error.reason ?? error.message;
+}
+
 /**
  * Translates what a socket throws or emits into an error with a stable code and one clear sentence.
  * `where` is the address ("host:port") the sentence is about.
@@ -34,6 +42,15 @@ export function systemCode(error: unknown): string {
 export function socketError(error: unknown, where: string): MoonwireError {
   if (error instanceof MoonwireError) return error;
   const code = systemCode(error);
+  if (NOT_TRUSTED.test(code)) {
+    return new MoonwireError('unauthorized', `${where} is not trusted: ${messageOf(error)}`, where, {
+      cause: error,
+    });
+  }
+  if (code.startsWith('ERR_SSL_')) {
+    const message = `${where}: TLS failed: ${tlsReason(error as Error)}`;
+    return new MoonwireError('not_connected', message, where, { cause: error });
+  }
   const [ours, meaning] = MEANINGS[code] ?? ['not_connected', `failed: ${messageOf(error)}`];
   const sentence = MEANINGS[code] ? `${where} ${meaning} (${code})` : `${where} ${meaning}`;
   return new MoonwireError(ours, sentence, where, { cause: error });

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
 import { formatAddress } from './address.js';
+import type { TlsFacts } from './connection.js';
 import { Endpoint } from './endpoint.js';
 import { socketError } from './failure.js';
+import { tlsFacts } from './tlsfacts.js';
 
 const OWNER = Symbol('connection');
 type OwnedSocket = Socket & { [OWNER]: SocketConnection };
@@ -45,6 +47,10 @@ export class SocketConnection extends Endpoint {
 
   get local(): string {
     return formatAddress(this.socket.localAddress, this.socket.localPort);
+  }
+
+  tls(): TlsFacts | undefined {
+    return tlsFacts(this.socket);
   }
 
   get pendingBytes(): number {

@@ -1,12 +1,14 @@
 import type { Server, Socket } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
 import { type Logger, LogThrottle } from '../log.js';
 import { formatAddress } from './address.js';
 import type { Listener, ListenerCounters } from './connection.js';
 import { socketError } from './failure.js';
+import { type HandshakeLimits, Handshakes } from './tlshandshakes.js';
 import { TokenBucket } from './tokenbucket.js';
 
-/** Where a server of stream sockets listens, and how many may come. */
-export interface StreamListenOptions {
+/** Where a server of stream sockets listens, and how many may come; the limits of handshakes concern TLS. */
+export interface StreamListenOptions extends HandshakeLimits {
   /** Address or host name to listen on. Default: all addresses, IPv4 and IPv6. */
   host?: string | undefined;
   /** 0 to 65535; 0 picks a free one. */
@@ -41,18 +43,24 @@ export class StreamListener implements Listener {
   readonly port: number;
   readonly counters: ListenerCounters = { accepted: 0, refusedLimit: 0, refusedRate: 0, droppedDatagrams: 0 };
   private readonly throttle = new LogThrottle();
+  private readonly tlsHandshakes: Handshakes | undefined;
 
-  /** `onSocket` is told of each connection that is let in; whoever takes it as a client counts it as accepted. */
+  /**
+   * `onSocket` is told of each connection that is let in; whoever takes it as a client counts it as accepted.
+   * `credentials`: those that a server of node:tls or node:https was made with, closed with it.
+   */
   constructor(
     protected readonly server: Server,
     options: StreamListenOptions,
     private readonly log: Logger,
     onSocket: (socket: Socket) => void,
+    private readonly credentials?: { close(): void },
   ) {
     const bound = server.address() as { address: string; port: number };
     this.address = formatAddress(bound.address, bound.port);
     this.port = bound.port;
 
+    if (credentials) this.tlsHandshakes = this.shakeHands(server as TlsServer, options, onSocket);
     const limit = options.connections ?? 10_000;
     const rate = options.acceptsPerSecond ?? 1000;
     const bucket = new TokenBucket(rate);
@@ -63,7 +71,7 @@ export class StreamListener implements Listener {
       this.warn('limit', `connection refused: ${limit} are open, the most allowed`);
     });
     server.on('connection', (socket) => {
-      if (bucket.take()) return onSocket(socket);
+      if (bucket.take()) return this.tlsHandshakes ? this.tlsHandshakes.take(socket) : onSocket(socket);
       this.counters.refusedRate++;
       this.warn('rate', `connection refused: more than ${rate} new ones a second`);
       // The peer may be gone already, which the reset would report.
@@ -78,7 +86,29 @@ export class StreamListener implements Listener {
   close(): Promise<void> {
     // Node's callback waits for the open connections; the port itself is free once the handle is closed.
     this.server.close();
+    this.tlsHandshakes?.close();
+    this.credentials?.close();
     return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  private shakeHands(
+    server: TlsServer,
+    limits: HandshakeLimits,
+    secured: (socket: Socket) => void,
+  ): Handshakes {
+    this.counters.refusedHandshakes = 0;
+    this.counters.refusedPending = 0;
+    return new Handshakes(server, limits, {
+      secured,
+      failed: (reason) => {
+        this.counters.refusedHandshakes!++;
+        this.warn('tls', `TLS handshake failed: ${reason}`);
+      },
+      full: (limit) => {
+        this.counters.refusedPending!++;
+        this.warn('pending', `connection refused: the handshakes of ${limit} others are not over`);
+      },
+    });
   }
 
   /** Logs at most every 5 s for each `key`. */

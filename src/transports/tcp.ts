@@ -38,24 +38,40 @@ export interface TcpConnectOptions {
  * Connects to a TCP server. Rejects with a MoonwireError: `not_connected`, `timeout`, `not_found` (host name),
  * `closed` when aborted.
  */
-export function connectTcp(options: TcpConnectOptions): Promise<Connection> {
+export async function connectTcp(options: TcpConnectOptions): Promise<Connection> {
+  const open = (): Socket => new Socket(SOCKET_OPTIONS).connect(connectOptions(options));
+  return new SocketConnection('tcp', await connected(options, open, 'connect'));
+}
+
+/** Where and how Node is to connect. */
+export function connectOptions({ host, port }: TcpConnectOptions) {
+  return { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+}
+
+/** Opens a socket, and resolves once it tells `event`. Rejects as {@link connectTcp} does, with nothing left open. */
+export function connected(
+  options: TcpConnectOptions,
+  open: () => Socket,
+  event: 'connect' | 'secureConnect',
+): Promise<Socket> {
   const { host, port, signal, timeoutSeconds = 10 } = options;
   const where = formatAddress(host, port);
   return new Promise((resolve, reject) => {
-    const socket = new Socket(SOCKET_OPTIONS);
+    let socket: Socket | undefined;
     const settle = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
-      socket.off('error', fail).off('connect', connected);
+      socket?.off('error', fail).off(event, done);
     };
     const fail = (error: unknown): void => {
       settle();
-      socket.destroy();
+      // Being destroyed, it may tell of more errors.
+      socket?.on('error', () => {}).destroy();
       reject(socketError(error, where));
     };
-    const connected = (): void => {
+    const done = (): void => {
       settle();
-      resolve(new SocketConnection('tcp', socket));
+      resolve(socket!);
     };
     const abort = (): void => fail(new MoonwireError('closed', `${where}: connecting was given up`, where));
     const timer = setTimeout(
@@ -64,9 +80,8 @@ export function connectTcp(options: TcpConnectOptions): Promise<Connection> {
     );
     if (signal?.aborted) return abort();
     signal?.addEventListener('abort', abort);
-    socket.on('error', fail).on('connect', connected);
     try {
-      socket.connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
+      socket = open().on('error', fail).on(event, done);
     } catch (error) {
       fail(error);
     }

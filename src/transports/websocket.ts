@@ -2,12 +2,14 @@ import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'n
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import type { ServerTls } from '../config/schema.js';
 import type { Logger } from '../log.js';
 import type { Listener, OnConnection } from './connection.js';
 import { END_MS } from './endpoint.js';
 import { systemCode } from './failure.js';
 import { SOCKET_OPTIONS } from './socketconnection.js';
 import { KEEP_ALIVE_MS, listen, StreamListener, type StreamListenOptions } from './streamlistener.js';
+import type { TlsCredentials } from './tlscredentials.js';
 import { WebSocketConnection, type WebSocketSettings } from './websocketconnection.js';
 import { FrameMaker } from './websocketframe.js';
 
@@ -34,8 +36,13 @@ export interface WebSocketListenOptions extends StreamListenOptions {
    * 0: never. Default 30.
    */
   pingSeconds?: number | undefined;
-  /** Seconds within which the request must have come whole, 1 or more; then it is answered 408. Default 10. */
+  /**
+   * Seconds within which the request must have come whole, 1 or more, after as many for TLS; then it is answered 408.
+   * Default 10.
+   */
   handshakeSeconds?: number | undefined;
+  /** Certificates, keys and versions; adds TLS. */
+  tls?: ServerTls | undefined;
   /** Messages are chunks of a stream of bytes, and go out as binary. Default false. */
   stream?: boolean | undefined;
 }
@@ -70,16 +77,26 @@ export async function listenWebSocket(
   log: Logger,
 ): Promise<Listener> {
   const milliseconds = (options.handshakeSeconds ?? 10) * 1000;
-  const server = createServer({
+  const http = {
     ...SOCKET_OPTIONS,
     keepAliveInitialDelay: KEEP_ALIVE_MS,
     maxHeaderSize: REQUEST_BYTES,
     headersTimeout: milliseconds,
     requestTimeout: milliseconds,
     connectionsCheckingInterval: Math.min(CHECK_MS, milliseconds),
-  });
-  await listen(server, options);
-  return new WebSocketListener(server, options, onConnection, log);
+  };
+  const { tls } = options;
+  if (!tls) {
+    const server = createServer(http);
+    await listen(server, options);
+    return new WebSocketListener(server, options, onConnection, log);
+  }
+  const { createServer: createHttpsServer } = await import('node:https');
+  const { openSecure } = await import('./tls.js');
+  const { server, credentials } = await openSecure({ ...options, tls }, log, (secure) =>
+    createHttpsServer({ ...http, ...secure }),
+  );
+  return new WebSocketListener(server, options, onConnection, log, credentials);
 }
 
 class WebSocketListener extends StreamListener {
@@ -94,8 +111,9 @@ class WebSocketListener extends StreamListener {
     private readonly options: WebSocketListenOptions,
     private readonly onConnection: OnConnection,
     log: Logger,
+    credentials?: TlsCredentials,
   ) {
-    super(http, options, log, () => {});
+    super(http, options, log, () => {}, credentials);
     this.counters.refusedHandshakes = 0;
     this.settings = {
       stream: options.stream ?? false,

@@ -2,8 +2,9 @@ import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import { MoonwireError } from '../errors.js';
 import { formatAddress } from './address.js';
-import type { Handshake, MessageType } from './connection.js';
+import type { Handshake, MessageType, TlsFacts } from './connection.js';
 import { Endpoint } from './endpoint.js';
+import { tlsFacts } from './tlsfacts.js';
 import { type FrameMaker, isText } from './websocketframe.js';
 
 const OWNER = Symbol('connection');
@@ -98,6 +99,10 @@ export class WebSocketConnection extends Endpoint {
 
   get datagram(): boolean {
     return !this.settings.stream;
+  }
+
+  tls(): TlsFacts | undefined {
+    return tlsFacts(this.socket);
   }
 
   get pendingBytes(): number {

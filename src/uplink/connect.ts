@@ -2,13 +2,17 @@
 
 import type { KeyObject } from 'node:crypto';
 import type { EngineConfig } from '../config/schema.js';
+import type { Commands } from '../engine/commands.js';
 import type { Engine, EngineObserver } from '../engine/engine.js';
 import type { Logger } from '../log.js';
+import type { ReportSource } from '../store/reported.js';
 import { formatAddress } from '../transports/address.js';
+import { CommandChannel } from './commands.js';
 import { Mesh } from './mesh.js';
 import type { EngineStats, ServerInfo } from './messages.js';
 import { STREAM } from './messages.js';
 import { Registration } from './registration.js';
+import { UplinkReports } from './reports.js';
 import type { RequestHandler } from './requests.js';
 import { serveTrace, type Watch } from './trace.js';
 import { Uplink } from './uplink.js';
@@ -26,6 +30,12 @@ export interface ConnectOptions {
   };
   readonly version: string;
   readonly log: Logger;
+  /** Does what the centre commands. */
+  readonly commands: Commands;
+  /** What devices report; left out, it does not go to the centre. */
+  readonly reports?: ReportSource | undefined;
+  /** Takes the centre's time, Unix seconds, as it is now. */
+  heard?(time: number): void;
   /** Port of this engine's API; undefined while it is not open. */
   api(): number | undefined;
 }
@@ -34,6 +44,7 @@ export interface ConnectOptions {
 export class Membership {
   readonly uplink: Uplink;
   readonly mesh: Mesh;
+  readonly reports: UplinkReports | undefined;
   private readonly registration: Registration;
   private readonly observer: EngineObserver;
   private leased = (): void => {};
@@ -72,6 +83,7 @@ export class Membership {
       took: (scenario, seconds) => engine.sendTimes[scenario].add(seconds),
     });
     engine.mesh.others = this.mesh;
+    const commands = new CommandChannel(options.commands, () => this.uplink.openStream(STREAM.commands), log);
     this.observer = observe(this.registration, this.mesh);
     engine.observers.add(this.observer);
     this.uplink = new Uplink(
@@ -93,16 +105,23 @@ export class Membership {
         identity,
         registration: this.registration,
         owner: {
-          up: () => {
+          up: ({ time }) => {
+            options.heard?.(time);
             engine.nodeChanged();
             this.leased();
             this.mesh.relay(this.uplink.openStream(STREAM.route));
+            commands.up();
+            this.reports?.up(() => this.uplink.openStream(STREAM.reports));
           },
-          down: () => {},
+          down: () => {
+            commands.down();
+            this.reports?.down();
+          },
           peers: (list) => this.mesh.peers(list.filter(({ node }) => node !== identity.node)),
         },
       },
     );
+    if (options.reports) this.reports = new UplinkReports(options.reports, log, this.uplink.messages);
   }
 
   /** Opens the mesh point and begins to look for the centre. Rejects with `conflict` when the port is taken. */

@@ -1,14 +1,14 @@
 /** Opens the byte stream to a centre: TCP, TLS, or either under a WebSocket. */
 
-import { readFile } from 'node:fs/promises';
-import { isIP, type Socket, connect as tcpConnect } from 'node:net';
+import { type Socket, connect as tcpConnect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as tlsConnect } from 'node:tls';
 import type { RegistryAddress } from '../config/address.js';
 import type { EngineConfig } from '../config/schema.js';
-import { MoonwireError, messageOf } from '../errors.js';
+import { MoonwireError } from '../errors.js';
 import { formatAddress } from '../transports/address.js';
 import { socketError } from '../transports/failure.js';
+import { clientOptions, type TlsClientOptions } from '../transports/tlsclient.js';
 
 /** The subprotocol of uplinks over WebSockets. */
 export const SUBPROTOCOL = 'moonwire.uplink.v1';
@@ -50,7 +50,7 @@ export async function dial(address: RegistryAddress, options: DialOptions = {}):
   try {
     return await open(address, options, abort.signal);
   } catch (error) {
-    throw abort.signal.aborted ? abort.signal.reason : dialError(error, where);
+    throw abort.signal.aborted ? abort.signal.reason : socketError(error, where);
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener('abort', onAbort);
@@ -60,12 +60,10 @@ export async function dial(address: RegistryAddress, options: DialOptions = {}):
 async function open(address: RegistryAddress, options: DialOptions, signal: AbortSignal): Promise<Duplex> {
   signal.throwIfAborted();
   const secure = address.scheme === 'tls' || address.scheme === 'wss';
-  const tls = secure ? await tlsOptions(options.tls) : undefined;
+  const tls = secure ? clientOptions(options.tls, address.host) : undefined;
   if (address.scheme === 'ws' || address.scheme === 'wss') return openWebSocket(address, tls, signal);
   const { host, port } = address;
-  const socket: Socket = tls
-    ? tlsConnect({ host, port, ...(isIP(host) === 0 && { servername: host }), ...tls })
-    : tcpConnect({ host, port });
+  const socket: Socket = tls ? tlsConnect({ host, port, ...tls }) : tcpConnect({ host, port });
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   await settled(socket, tls ? 'secureConnect' : 'connect', signal, () => socket.destroy());
   return socket;
@@ -73,7 +71,7 @@ async function open(address: RegistryAddress, options: DialOptions, signal: Abor
 
 async function openWebSocket(
   { scheme, host, port, path }: RegistryAddress,
-  tls: object | undefined,
+  tls: TlsClientOptions | undefined,
   signal: AbortSignal,
 ): Promise<Duplex> {
   // Loaded only where it is configured.
@@ -114,28 +112,4 @@ function settled(emitter: Emitter, event: string, signal: AbortSignal, destroy: 
     emitter.on('error', finish);
     signal.addEventListener('abort', onAbort);
   });
-}
-
-/** What node:tls needs, from the files the configuration names. */
-async function tlsOptions(tls: DialOptions['tls']): Promise<object> {
-  if (!tls) return {};
-  const read = (path: string | undefined) => (path === undefined ? undefined : readFile(path));
-  const [cert, key, ca] = await Promise.all([read(tls.cert), read(tls.key), read(tls.ca)]);
-  return {
-    minVersion: tls.minVersion,
-    maxVersion: tls.maxVersion,
-    ...(cert && { cert }),
-    ...(key && { key }),
-    ...(ca && { ca }),
-  };
-}
-
-function dialError(error: unknown, where: string): MoonwireError {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? '';
-  if (/CERT|SELF_SIGNED|VERIFY|ALTNAME/.test(code)) {
-    return new MoonwireError('unauthorized', `${where} is not trusted: ${messageOf(error)}`, where, {
-      cause: error,
-    });
-  }
-  return socketError(error, where);
 }

@@ -12,6 +12,7 @@ import { MeshPeers, type MeshPeersOptions, type MeshSessionCounters } from './me
 import { MessageStream } from './message-stream.js';
 import type { Peer } from './messages.js';
 import { type Done, localRequests, Route, type RouteRequests } from './routes.js';
+import { PUBLISH_WAIT_MS, Tally } from './tally.js';
 
 /** What a mesh is given. */
 export interface MeshOptions extends MeshPeersOptions {
@@ -131,52 +132,45 @@ export class Mesh implements OtherNodes {
   /**
    * One copy goes to each engine with subscribers: directly to those whose announcements name the channel, and once
    * to the centre for all that have no session with this one. An engine that is known to have subscribers and cannot
-   * be reached counts as one failure.
+   * be reached, or does not answer in time, counts as one failure.
    */
   publish(channel: string, message: Outgoing): Promise<Published> {
     const began = performance.now();
     return new Promise((resolve) => {
-      let success = 0;
-      let fail = 0;
-      let open = 1;
-      const done: Done = (reached, missed, error) => {
-        success += reached;
-        fail += missed;
-        this.countFailure(error);
-        if (--open > 0) return;
+      const tally = new Tally(PUBLISH_WAIT_MS.engine, (success, fail) => {
         this.options.took?.('mesh_publish', (performance.now() - began) / 1000);
         resolve({ success, fail });
-      };
+      });
+      const failed: Done = (_success, _fail, error) => this.countFailure(error);
       const except: number[] = [];
       const relayed: (() => void)[] = [];
       for (const { info, path, channels } of this.nodes) {
         if (path.name === 'direct') {
           except.push(info.node);
           if (!channels?.has(channel)) continue;
-          open++;
           this.publishes.direct++;
           path.request({
             attempt: (route, ended) => route.publish(channel, message, [], ended),
-            done,
+            done: tally.expect(failed),
             data: message.data,
             directOnly: true,
           });
         } else if (path.name === 'relay') {
           relayed.push(path.relayed());
         } else if (channels?.has(channel)) {
-          fail++;
+          tally.expect()(0, 1);
         }
       }
       // Where every engine has a session with this one, the centre has nothing to do.
       if (relayed.length > 0 && this.nodes.relay) {
-        open++;
         this.publishes.relay++;
+        const done = tally.expect(failed);
         this.nodes.relay.publish(channel, message, except, (reached, missed, error) => {
           for (const end of relayed) end();
           done(reached, missed, error);
         });
       }
-      done(0, 0);
+      tally.complete();
     });
   }
 

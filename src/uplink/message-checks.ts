@@ -2,7 +2,14 @@
 
 import { MoonwireError } from '../errors.js';
 import { NODES, SEQUENCES } from '../store/ids.js';
-import { CHANGES_PER_MESSAGE, type Message, PEERS_PER_MESSAGE } from './messages.js';
+import { MAX_REPORT_TEXT } from '../store/reported.js';
+import {
+  CHANGES_PER_MESSAGE,
+  type Message,
+  OUTCOMES,
+  PEERS_PER_MESSAGE,
+  REPORTS_PER_MESSAGE,
+} from './messages.js';
 
 /** What a value must be, in words, and whether it is. */
 interface Check {
@@ -103,8 +110,13 @@ const NODE = whole(1, NODES - 1);
 const NAME = matching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'a name of 1 to 63 letters, digits or ._-');
 const ADDRESS = matching(/^[A-Za-z0-9._:%[\]-]{0,256}:\d{1,5}$/, '"host:port"');
 const CHANNEL = text(0, 256);
-const DEVICE = text(1, 256);
+const DEVICE = text(1, MAX_REPORT_TEXT);
 const CODE = text(1, 64);
+const COMMAND = matching(/^[\w-]{1,64}$/, 'an id of 1 to 64 letters, digits, _ or -');
+const OUTCOME: Check = {
+  expected: `one of ${OUTCOMES.join(', ')}`,
+  ok: (value) => OUTCOMES.some((outcome) => outcome === value),
+};
 const SENTENCE = text(0, 4096);
 const KEY = bytes(32);
 const NONCE = bytes(32);
@@ -124,6 +136,37 @@ const LABELS: Check = {
 const ATTACHMENT: Check = {
   expected: 'a device and a client id',
   ok: (value) => Array.isArray(value) && value.length === 2 && DEVICE.ok(value[0]) && CLIENT.ok(value[1]),
+};
+
+const EPOCH = whole(0, 2 ** 48 - 1);
+const SEQUENCE = whole(1, Number.MAX_SAFE_INTEGER);
+/** What an outbox adds to a quality has room too. */
+const REPORT_TEXT = text(0, 2 * MAX_REPORT_TEXT);
+const REPORT: Check = {
+  expected: '[seq, device, time or null, mono, values, topic or null, quality or null]',
+  ok: (value) =>
+    Array.isArray(value) &&
+    value.length === 7 &&
+    SEQUENCE.ok(value[0]) &&
+    DEVICE.ok(value[1]) &&
+    (value[2] === null || SECONDS.ok(value[2])) &&
+    SECONDS.ok(value[3]) &&
+    (value[5] === null || REPORT_TEXT.ok(value[5])) &&
+    (value[6] === null || REPORT_TEXT.ok(value[6])),
+};
+const RANGES: Check = {
+  expected: `at most ${REPORTS_PER_MESSAGE} ranges of sequences, ascending and apart`,
+  ok: (value) =>
+    Array.isArray(value) &&
+    value.length <= REPORTS_PER_MESSAGE &&
+    value.every(
+      (range, i) =>
+        Array.isArray(range) &&
+        range.length === 2 &&
+        range.every(SEQUENCE.ok) &&
+        range[0] <= range[1] &&
+        (i === 0 || range[0] > value[i - 1][1] + 1),
+    ),
 };
 
 const PEER = map([
@@ -258,9 +301,34 @@ const MESSAGES = new Map<string, Fields>(
       ['f', COUNT],
       ['e', SENTENCE, 'optional'],
     ],
+    rec: [
+      ['epoch', EPOCH],
+      ['boot', text(0, 64)],
+      ['r', list(REPORT, REPORTS_PER_MESSAGE)],
+    ],
+    ack: [
+      ['epoch', EPOCH],
+      ['ranges', RANGES],
+    ],
     trace: [['c', CLIENT]],
     event: [['e', { expected: 'a map', ok: isMap }]],
     end: [['e', SENTENCE, 'optional']],
+    cmd: [
+      ['id', COMMAND],
+      ['device', DEVICE],
+      ['name', CODE],
+      ['params', ANYTHING, 'optional'],
+      ['expires', SECONDS],
+      ['idempotent', FLAG],
+    ],
+    state: [
+      ['id', COMMAND],
+      ['state', OUTCOME],
+      ['at', SECONDS],
+      ['result', ANYTHING, 'optional'],
+      ['error', SENTENCE, 'optional'],
+    ],
+    kept: [['id', COMMAND]],
     error: [['code', CODE]],
   } satisfies Record<Message['t'], Fields>),
 );

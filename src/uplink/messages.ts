@@ -3,6 +3,8 @@
  * CBOR map with its type under `t`; `message-checks.ts` holds their ranges. Unknown keys are ignored.
  */
 
+import { MAX_BATCH_BYTES, type Ranges, type ReportRecord } from '../store/reported.js';
+
 /** Types of the streams of a session between nodes (design §5). */
 export const STREAM = { control: 1, reports: 2, route: 3, commands: 4, log: 5 } as const;
 
@@ -244,6 +246,27 @@ export interface DoneMessage {
   readonly e?: string | undefined;
 }
 
+/** Reports, on a stream of type reports; answered by `ack`. At most {@link MAX_REC_BYTES}. */
+export interface RecMessage {
+  readonly t: 'rec';
+  readonly epoch: number;
+  /** Boot id of the sender's machine when these were taken. */
+  readonly boot: string;
+  readonly r: readonly ReportRecord[];
+}
+
+/** Longest `rec` in bytes: a batch, and what is around it. */
+export const MAX_REC_BYTES = MAX_BATCH_BYTES + 1024;
+/** Most reports in one `rec`. */
+export const REPORTS_PER_MESSAGE = 32_768;
+
+/** These reports are safe at the centre, be they new or repeated. */
+export interface AckMessage {
+  readonly t: 'ack';
+  readonly epoch: number;
+  readonly ranges: Ranges;
+}
+
 /** From the centre, first on a stream of type log: watch this client. */
 export interface TraceMessage {
   readonly t: 'trace';
@@ -261,6 +284,44 @@ export interface EndMessage {
   readonly t: 'end';
   /** "code: text"; absent when the client has closed. */
   readonly e?: string | undefined;
+}
+
+/** From the centre, on commands: do this, once. Sent again after a reconnection, until a `state` comes. */
+export interface CmdMessage {
+  readonly t: 'cmd';
+  /** Unique for ever. */
+  readonly id: string;
+  readonly device: string;
+  readonly name: string;
+  /** Plain values. */
+  readonly params?: unknown;
+  /** Unix seconds until which it was to be begun. */
+  readonly expires: number;
+  /** Whether it may be done twice. */
+  readonly idempotent: boolean;
+}
+
+/** What a command can come to on an engine: `queued` means that it was not begun, and is the centre's again. */
+export const OUTCOMES = ['queued', 'done', 'failed', 'unknown'] as const;
+export type OutcomeState = (typeof OUTCOMES)[number];
+
+/** From the engine, on commands: what became of one. Sent again after a reconnection, until `kept` comes. */
+export interface StateMessage {
+  readonly t: 'state';
+  readonly id: string;
+  readonly state: OutcomeState;
+  /** Unix seconds at the engine. */
+  readonly at: number;
+  /** Of a command that is done; plain values. */
+  readonly result?: unknown;
+  /** "code: text". */
+  readonly error?: string | undefined;
+}
+
+/** From the centre, on commands: a state is on its disk, the engine may forget the command. */
+export interface KeptMessage {
+  readonly t: 'kept';
+  readonly id: string;
 }
 
 /** Answer to a message that was not understood; never answered itself. */
@@ -286,9 +347,14 @@ export type Message =
   | CallMessage
   | PubMessage
   | DoneMessage
+  | RecMessage
+  | AckMessage
   | TraceMessage
   | EventMessage
   | EndMessage
+  | CmdMessage
+  | StateMessage
+  | KeptMessage
   | ErrorMessage;
 
 /** Messages of a route stream. */

@@ -242,11 +242,13 @@ export function localRequests(local: LocalClients): RouteRequests {
       done(0, 1, `internal: ${messageOf(error)}`);
     }
   };
-  const single = (done: Done, run: () => Failure | undefined) =>
+  const single = (done: Done, run: () => Failure | undefined | Promise<Failure | undefined>) =>
     guard(done, () => {
-      const failure = run();
-      if (failure) done(0, 1, failure.message);
-      else done(1, 0);
+      const end = (failure: Failure | undefined): void =>
+        failure ? done(0, 1, failure.message) : done(1, 0);
+      const sent = run();
+      if (sent instanceof Promise) sent.then(end);
+      else end(sent);
     });
   return {
     send: (client, message, done) => single(done, () => local.deliver(client, message)),

@@ -174,7 +174,7 @@ t.test('clients, devices, channels and engines are listed, filtered and paged', 
   t.match(await api.request('GET', '/v1/clients/x'), { status: 400, body: { code: 'invalid_argument' } });
 
   t.same(await get('/v1/devices?limit=1'), {
-    devices: [{ id: `dev-${ids[0]}`, client: ids[0], engine: 'test' }],
+    devices: [{ id: `dev-${ids[0]}`, attached: true, client: ids[0], engine: 'test' }],
     next: `dev-${ids[0]}`,
   });
   t.match(await get(`/v1/devices/dev-${ids[1]}`), { client: ids[1] });
@@ -243,6 +243,10 @@ t.test('answers are what their schemas say', async (t) => {
   for (const { method, path, answer } of ROUTES) {
     if (method !== 'GET' || path.endsWith('/trace')) continue;
     const { status, body } = await api.request('GET', values[path] ?? path);
+    if (/\/commands\b/.test(path)) {
+      t.match(body, { code: 'not_found', detail: /the centre/ }, path);
+      continue;
+    }
     t.equal(status, 200, path);
     if (typeof answer === 'string') t.type(body, 'string', path);
     else t.ok(v.safeParse(answer, body).success, path);

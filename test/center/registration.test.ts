@@ -156,8 +156,7 @@ t.test('pages of clients and devices', async (t) => {
   );
   t.equal(registry.clients({ node: 2 }).length, 5);
   t.equal(registry.clients({ node: 9 }).length, 0);
-  const first = registry.devicesAfter('', 10);
-  t.equal(first.length + registry.devicesAfter(first.at(-1)!.device, 10).length, 15);
+  t.equal([...registry.deviceIds()].length, 15);
 });
 
 t.test('a page of many', async (t) => {

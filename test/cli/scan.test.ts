@@ -4,19 +4,29 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { likelyUnits, lineSettings, parseUnits } from '../../src/cli/scan-settings.js';
+import {
+  likelyUnits,
+  lineSettings,
+  parseFormats,
+  parseUnits,
+  settingText,
+} from '../../src/cli/scan-settings.js';
 import { openSerial } from '../../src/transports/serial.js';
 import { Cli, moonwire } from '../support/cli.js';
 import { unhex } from '../support/framing.js';
 import { missing } from '../support/need.js';
+import { freePort } from '../support/ports.js';
 import { ProtocolUnderTest } from '../support/protocol.js';
 import { type PtyPair, ptyPair } from '../support/pty.js';
 
 const skip = missing('socat', 'socat');
 
 /** Answers what is asked of `units`; others are silent. */
-function slave(units: readonly number[]): (bytes: Uint8Array) => Uint8Array[] {
-  const peer = new ProtocolUnderTest('protocols.modbus_rtu', 'server').peer();
+function slave(
+  units: readonly number[],
+  protocol = 'protocols.modbus_rtu',
+): (bytes: Uint8Array) => Uint8Array[] {
+  const peer = new ProtocolUnderTest(protocol, 'server').peer();
   return (bytes) =>
     peer
       .feed([bytes])
@@ -49,7 +59,7 @@ t.test('units and the rate of a line are found', { skip }, async (t) => {
   const pair = await line(t);
   await slaveOn(t, pair, [3, 17], 19_200);
   const { code, stdout, stderr } = await moonwire([
-    ...['scan', '--port', pair.a, '--units', '3,17-18', '--bauds', '9600,19200', '--parities', 'none'],
+    ...['scan', '--port', pair.a, '--units', '3,17-18', '--bauds', '9600,19200', '--formats', '8N1'],
     ...['--timeout', '400'],
   ]);
   t.equal(stderr, '');
@@ -65,12 +75,35 @@ t.test('units and the rate of a line are found', { skip }, async (t) => {
   t.equal(code, 0);
 });
 
+t.test('units that speak Modbus ASCII are found', { skip }, async (t) => {
+  const pair = await line(t);
+  const connection = await openSerial({ port: pair.b, baudRate: 9600 });
+  t.teardown(() => connection.destroy());
+  const answer = slave([5], 'protocols.modbus_ascii');
+  connection.attach({
+    data(bytes) {
+      for (const reply of answer(bytes)) connection.write(reply);
+    },
+    close() {},
+  });
+  const { code, stdout } = await moonwire([
+    ...['scan', '--port', pair.a, '--protocol', 'modbus_ascii', '--units', '4-6', '--bauds', '9600'],
+    ...['--timeout', '400', '--json'],
+  ]);
+  t.match(JSON.parse(stdout), {
+    protocol: 'modbus_ascii',
+    found: [{ unit: 5, dataBits: 7, parity: 'even', stopBits: 1 }],
+  });
+  t.equal(code, 0);
+});
+
 t.test('a link of a configuration is tried as it is set first', { skip }, async (t) => {
   const pair = await line(t);
   await slaveOn(t, pair, [1]);
   const folder = t.testdir({
     'e.lua': '',
     'x.yaml': `engine:
+  apiServer: { port: ${await freePort()} }
   links: [{ name: bus, serial: { port: "${pair.a}", baudRate: 4800 }, entry: e.lua }]
 `,
   });
@@ -81,7 +114,7 @@ t.test('a link of a configuration is tried as it is set first', { skip }, async 
   t.strictSame(JSON.parse(stdout), {
     target: 'bus',
     protocol: 'modbus_rtu',
-    found: [{ unit: 1, baudRate: 4800, parity: 'none', answer: 'answers' }],
+    found: [{ unit: 1, baudRate: 4800, dataBits: 8, parity: 'none', stopBits: 1, answer: 'answers' }],
     noise: [],
   });
   t.equal(code, 0);
@@ -97,7 +130,10 @@ t.test('a port that somebody has is left alone, and they are named', { skip }, a
   // By then the shell has opened the port for it.
   while (readFileSync(`/proc/${open.pid}/comm`, 'utf8') !== 'sleep\n') await pause(10);
   const { code, stdout, stderr } = await moonwire(['scan', '--port', pair.a, '--units', '1']);
-  t.equal(stderr, `moonwire: ${pair.a} is held by sleep (${open.pid}): stop it for the time of the scan\n`);
+  t.equal(
+    stderr,
+    `moonwire: ${pair.a} is held by sleep (${open.pid}): stop it for the time of the scan, or, if it is an engine, name its link and -f FILE\n`,
+  );
   t.equal(stdout, '');
   t.equal(code, 1);
 });
@@ -164,10 +200,12 @@ t.test('what is likely comes first', async (t) => {
   t.strictSame(parseUnits('5,1-3, 2'), [1, 2, 3, 5]);
   for (const text of ['', '1-', '3-1', '248', '1,,2']) t.equal(parseUnits(text), undefined, text);
   t.strictSame(likelyUnits([1, 11, 247]), { likely: [1, 247], rest: [11] });
-  t.strictSame(lineSettings([9600, 1200], ['none', 'even'], { baudRate: 1200, parity: 'none' }), [
-    { baudRate: 1200, parity: 'none' },
-    { baudRate: 9600, parity: 'none' },
-    { baudRate: 9600, parity: 'even' },
-    { baudRate: 1200, parity: 'even' },
+  const formats = parseFormats('8n1, 7E2')!;
+  t.strictSame(lineSettings([9600, 1200], formats, { baudRate: 1200 }).map(settingText), [
+    '1200 8N1',
+    '9600 8N1',
+    '9600 7E2',
+    '1200 7E2',
   ]);
+  for (const text of ['', '9N1', '8N3', '8X1', '8N1,']) t.equal(parseFormats(text), undefined, text);
 });

@@ -1,27 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Connection } from '../../src/transports/connection.js';
 import { openSerial } from '../../src/transports/serial.js';
 import { startTestEngine, type TestEngine, until } from '../support/engine.js';
 import { library } from '../support/library.js';
-import { type Behaviour, registers, rtu, serveLine } from '../support/modbus-line.js';
+import { ASK, type Behaviour, registers, rtu, serveLine } from '../support/modbus-line.js';
 import { missing } from '../support/need.js';
 import { type PtyPair, ptyPair } from '../support/pty.js';
-import { pymodbus, pymodbusMissing } from '../support/pymodbus.js';
-
-const PRELUDE = `
-protocol = require "protocols.modbus_rtu"
-function ask(conn, unit, options, address, code)
-  local reply, err = conn:request({ unit = unit, function_code = code or 3, address = address or 0, quantity = 1,
-    value = 7 }, options)
-  mix.report("unit " .. unit, { at = address or 0, values = reply and reply.values, exception = reply and reply.exception,
-    type = reply and reply.type, err = err })
-  return reply, err
-end
-function on_message(m) mix.report("message", m) end
-`;
 
 interface Line {
   engine: TestEngine;
@@ -33,18 +17,24 @@ interface Line {
   bus(): Record<string, unknown>;
 }
 
-/** An engine with a serial link to units that behave like this. */
+/** Sets a value that the script waits for. */
+const tell = ({ engine }: Line, key: string) => {
+  const [client] = engine.engine.clients.keys();
+  return engine.engine.mesh.call(client!, 'set_context_value', [key, true]);
+};
+
+/** An engine with a serial link to units that behave like this. Time is short only where a script says so. */
 async function line(
   t: Test,
   script: string,
   behave: Behaviour,
-  bus = 'timeout: 0.2, retries: 0',
+  bus = 'timeout: 5, retries: 0',
 ): Promise<Line> {
   const pair = await ptyPair();
   const device = await openSerial({ port: pair.b, baudRate: 115200 });
   const asked = serveLine(device, behave);
   const engine = await startTestEngine(
-    { ...library, 'main.lua': PRELUDE + script },
+    { ...library, 'main.lua': ASK + script },
     `links: [{ name: line, serial: { port: ${pair.a}, baudRate: 115200 }, entry: main.lua, bus: { ${bus} },
       reconnect: { minSeconds: 0.05, maxSeconds: 0.1 } }]`,
   );
@@ -81,8 +71,12 @@ t.test('a request gets its reply, an exception is one', { skip }, async (t) => {
 t.test('a reply that comes late is not taken for that of the next unit', { skip }, async (t) => {
   const l = await line(
     t,
-    'function on_connect(id, conn) ask(conn, 1, nil, 100) ask(conn, 2, nil, 200) end',
-    (request, answer) => later(request[0] === 1 ? 260 : 150, () => answer(registers(request))),
+    'function on_connect(id, conn) ask(conn, 1, { timeout = 0.2 }, 100) ask(conn, 2, nil, 200) end',
+    (request, answer) => {
+      if (request[0] === 1) return;
+      answer(registers(l.asked[0]!));
+      later(50, () => answer(registers(request)));
+    },
   );
   await until(() => l.results().length === 2);
   t.match(l.results(), [{ err: /^timeout: unit 1 did not answer within 0.2 s$/ }, { values: [200] }]);
@@ -92,13 +86,21 @@ t.test('a reply that comes late is not taken for that of the next unit', { skip 
 t.test('a late reply before the next request, and one that comes twice, are dropped', { skip }, async (t) => {
   const l = await line(
     t,
-    `function on_connect(id, conn) ask(conn, 1, nil, 1) mix.sleep(0.3) ask(conn, 2, nil, 2) ask(conn, 3, nil, 3) end`,
+    `function on_connect(id, conn)
+      ask(conn, 1, { timeout = 0.1 }, 1)
+      conn:wait_context_value("late")
+      ask(conn, 2, nil, 2) ask(conn, 3, nil, 3)
+    end`,
     (request, answer) => {
-      if (request[0] === 1) return later(300, () => answer(registers(request)));
+      if (request[0] === 1) return;
       answer(registers(request));
       if (request[0] === 2) answer(registers(request));
     },
   );
+  await until(() => l.results().length === 1);
+  l.device.write(registers(l.asked[0]!));
+  await until(() => l.bus().late === 1);
+  await tell(l, 'late');
   await until(() => l.results().length === 3);
   await until(() => l.bus().duplicates === 1);
   t.match(l.results(), [{ err: /^timeout/ }, { values: [2] }, { values: [3] }]);
@@ -119,6 +121,7 @@ t.test('what others answer is told apart', { skip }, async (t) => {
         answer(spoiled);
       }
     },
+    'timeout: 0.6, retries: 0',
   );
   await until(() => l.results().length === 4);
   t.match(l.results(), [
@@ -140,6 +143,7 @@ t.test('a reply byte by byte, and one behind noise, are found', { skip }, async 
       if (request[0] === 2) return answer(Buffer.concat([Buffer.from([0xff, 3, 0x55]), reply]));
       for (const [i, byte] of reply.entries()) later(40 * i, () => answer(Buffer.from([byte])));
     },
+    'timeout: 5, silence: 1, retries: 0',
   );
   await until(() => l.results().length === 2);
   t.match(l.results(), [{ values: [11] }, { values: [22] }]);
@@ -150,7 +154,9 @@ t.test('retries take their turn behind others, commands come first', { skip }, a
   const l = await line(
     t,
     `function on_connect(id, conn)
-      for unit = 1, 3 do mix.after(0, function() ask(conn, unit, { priority = "poll", retries = 2 }) end) end
+      for unit = 1, 3 do
+        mix.after(0, function() ask(conn, unit, { priority = "poll", retries = 2, timeout = unit == 1 and 0.5 or 5 }) end)
+      end
       mix.after(0.05, function() ask(conn, 9, { priority = "command" }) end)
     end`,
     (request, answer) => {
@@ -177,7 +183,7 @@ t.test('a broadcast is not answered, the next waits for the turnaround', { skip 
     (request, answer) => {
       if (request[0] !== 0) answer(registers(request));
     },
-    'timeout: 0.5, turnaround: 0.2',
+    'timeout: 5, turnaround: 0.2',
   );
   const began = performance.now();
   await until(() => l.results().length === 2);
@@ -193,11 +199,12 @@ t.test('the breaker leaves a dead unit alone, a probe brings it back', { skip },
     `function on_connect(id, conn)
       for i = 1, 3 do ask(conn, 5) end
       ask(conn, 5)
-      ask(conn, 6)
+      ask(conn, 6, { timeout = 5 })
       mix.sleep(0.6)
       ask(conn, 5)
+      conn:wait_context_value("alive")
       mix.sleep(0.6)
-      ask(conn, 5)
+      ask(conn, 5, { timeout = 5 })
       mix.report("end", {})
     end`,
     (request, answer) => {
@@ -210,6 +217,7 @@ t.test('the breaker leaves a dead unit alone, a probe brings it back', { skip },
   t.match(units()[0], { unit: '5', state: 'open', reason: 'no reply', requests: 4, refused: 1 });
   t.ok((units()[0]!.next_probe_seconds as number) <= 0.5);
   alive = true;
+  await tell(l, 'alive');
   await until(() => l.results().length === 8);
   t.match(l.results(), [
     ...Array(3).fill({ err: /^timeout: unit 5/ }),
@@ -226,13 +234,13 @@ for (const echo of ['auto', 'on']) {
   t.test(`echo ${echo}: own bytes are removed`, { skip }, async (t) => {
     const l = await line(
       t,
-      'function on_connect(id, conn) ask(conn, 1, nil, 5, 6) ask(conn, 1, nil, 6) ask(conn, 1, nil, 7) ask(conn, 2) end',
+      'function on_connect(id, conn) ask(conn, 1, nil, 5, 6) ask(conn, 1, nil, 6) ask(conn, 1, nil, 7) ask(conn, 2, { timeout = 0.2 }) end',
       (request, answer) => {
         answer(request);
         if (request[0] === 2) return;
         later(20, () => answer(request[1] === 6 ? request : registers(request)));
       },
-      `timeout: 0.2, retries: 0, echo: ${echo}`,
+      `timeout: 5, retries: 0, echo: ${echo}`,
     );
     await until(() => l.results().length === 4);
     t.match(l.results(), [{ type: 'response' }, { values: [6] }, { values: [7] }, { err: /^timeout/ }]);
@@ -245,6 +253,7 @@ t.test('without an echo, the repetition of a write is its reply', { skip }, asyn
     t,
     'function on_connect(id, conn) ask(conn, 1, nil, 5, 6) ask(conn, 1, nil, 5, 6) end',
     (request, answer) => answer(request),
+    'timeout: 1, retries: 0',
   );
   await until(() => l.results().length === 2);
   t.match(l.results(), [{ type: 'response' }, { type: 'response' }]);
@@ -313,141 +322,73 @@ t.test('spontaneous messages reach on_message while a handler waits', { skip }, 
   t.match(l.results(), [{ values: [8] }, { unit: 77, values: [1] }]);
 });
 
-t.test(
-  'pymodbus answers reads, a write, and what it does not have',
-  { skip: skip || pymodbusMissing() },
-  async (t) => {
-    const pair = await ptyPair();
-    t.teardown(() => pair.remove());
-    await pymodbus(t, pair.b, { 1: { holding: { 3: 1234 } }, 2: { holding: { 0: 7 } } });
-    const engine = await startTestEngine(
-      {
-        ...library,
-        'main.lua': `${PRELUDE}
-        function on_connect(id, conn)
-          ask(conn, 1, nil, 3) ask(conn, 9) ask(conn, 2, nil, 5, 6) ask(conn, 2, nil, 5) ask(conn, 1, nil, 5000)
-        end`,
-      },
-      `links: [{ name: line, serial: { port: ${pair.a}, baudRate: 9600 }, entry: main.lua, bus: { timeout: 1, retries: 0 } }]`,
-    );
-    t.teardown(() => engine.stop());
-    await until(() => engine.reports.length === 5);
-    t.match(
-      engine.reports.map(({ values }) => values),
-      [{ values: [1234] }, { err: /^timeout/ }, { type: 'response' }, { values: [7] }, { exception: 2 }],
-    );
-  },
-);
-
-t.test('two links that claim one port: one has it, the other says why not', { skip }, async (t) => {
-  const pair = await ptyPair();
-  t.teardown(() => pair.remove());
-  const link = (name: string) =>
-    `{ name: ${name}, serial: { port: ${pair.a} }, entry: main.lua, bus: { name: shared } }`;
-  const engine = await startTestEngine(
-    { ...library, 'main.lua': PRELUDE },
-    `links: [${link('one')}, ${link('two')}]`,
-  );
-  t.teardown(() => engine.stop());
-  const open = () => engine.engine.links.filter(({ station }) => station.clients.size === 1).length;
-  await until(() => open() === 1 && engine.log.some(({ message }) => /is in use/.test(message)));
-  t.match(engine.engine.buses.all.get('shared')!.report(), { links: ['one', 'two'], connected: true });
-});
-
-t.test('two links on one bus take turns', async (t) => {
-  let open = 0;
-  let most = 0;
-  const ports: number[] = [];
-  for (let i = 0; i < 2; i++) {
-    const server = createServer((socket) => {
-      socket.on('error', () => {});
-      socket.on('data', (request) => {
-        most = Math.max(most, ++open);
-        later(20, () => {
-          open--;
-          socket.write(registers(request));
+t.test('what is sent without a request takes its turn', { skip }, async (t) => {
+  const seen: string[] = [];
+  const held: (() => void)[] = [];
+  const l = await line(
+    t,
+    `function on_connect(id, conn)
+      mix.after(0.01, function()
+        conn:send({ unit = 8, function_code = 6, address = 1, value = 2 })
+        conn:send("12345678")
+      end)
+      ask(conn, 1, nil, 5)
+      ask(conn, 2, nil, 6)
+    end`,
+    (request, answer) => {
+      const [unit, code] = request;
+      seen.push(code === 0x32 ? 'bytes' : `${code === 6 ? 'write' : 'ask'} ${unit}`);
+      if (unit === 9) answer(request);
+      if (unit === 2) answer(registers(request));
+      if (unit === 1)
+        held.push(() => {
+          seen.push('answer 1');
+          answer(registers(request));
         });
-      });
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    t.teardown(() => server.close());
-    ports.push((server.address() as { port: number }).port);
-  }
-  const engine = await startTestEngine(
-    {
-      ...library,
-      'main.lua': `${PRELUDE} function on_connect(id, conn) for i = 1, 5 do ask(conn, i, nil, i) end end`,
     },
-    `links: [${ports.map(
-      (port, i) =>
-        `{ name: l${i}, tcp: { host: 127.0.0.1, port: ${port} }, entry: main.lua, bus: { name: house } }`,
-    )}]`,
+    'timeout: 5, retries: 0',
   );
-  t.teardown(() => engine.stop());
-  await until(() => engine.reports.length === 10);
-  t.equal(most, 1, 'never two at a time');
-  t.match(engine.engine.buses.all.get('house')!.report(), { replies: 10, timeouts: 0 });
+  await until(() => held.length === 1);
+  const { mesh, clients } = l.engine.engine;
+  const [client] = clients.keys();
+  const write = { unit: 9, function_code: 6, address: 1, value: 2 };
+  const sent = [write, { unit: 9 }].map((data) => mesh.send(client!, { data }));
+  await until(() => (l.bus().waiting as { command: number }).command === 4);
+  held[0]!();
+  t.match(await Promise.all(sent), [undefined, { message: /^function_code must be/ }]);
+  await until(() => l.results().length === 3);
+  t.same(seen.slice(0, 2), ['ask 1', 'answer 1'], 'nothing during the transaction');
+  t.equal(seen[5], 'ask 2', 'before what was asked later');
+  t.same(seen.sort(), ['answer 1', 'ask 1', 'ask 2', 'bytes', 'write 8', 'write 9']);
+  t.match(l.results(), [{ values: [5] }, { values: [6] }, { unit: 9, function_code: 6 }]);
+  t.match(l.bus(), { requests: 5, replies: 2, broadcasts: 3, timeouts: 0 });
 });
 
 t.test(
-  "what a second master says is taken for nobody's reply",
-  {
-    skip: skip || missing('mbpoll', 'mbpoll'),
-  },
+  'clear_buffer drops what the bus holds; what waits to be sent ends with its line',
+  { skip },
   async (t) => {
-    const pair = await ptyPair();
-    t.teardown(() => pair.remove());
-    const engine = await startTestEngine(
-      {
-        ...library,
-        'main.lua': `${PRELUDE} function on_connect(id, conn) for i = 1, 3 do ask(conn, 1) end end`,
-      },
-      `links: [{ name: line, serial: { port: ${pair.a}, baudRate: 9600 }, entry: main.lua,
-      bus: { timeout: 0.7, retries: 0 } }]`,
+    const l = await line(
+      t,
+      `function on_connect(id, conn)
+      if started then return end
+      started = true
+      mix.after(0, function() ask(conn, 1) end)
+      mix.after(0.1, function()
+        while conn:clear_buffer() == 0 do mix.sleep(0.01) end
+        mix.report("cleared", {})
+        mix.report("queued", { err = conn:send("12345678") })
+        conn:close()
+      end)
+    end`,
+      (_request, answer) => answer(rtu(1, 3, 2, 0, 1).subarray(0, 4)),
+      'timeout: 5, silence: 5, retries: 0',
     );
-    t.teardown(() => engine.stop());
-    const master = spawn(
-      'mbpoll',
-      '-m rtu -b 9600 -P none -a 5 -t 4 -r 1 -c 1 -o 0.2 -l 100'.split(' ').concat(pair.b),
-      {
-        stdio: 'ignore',
-      },
-    );
-    t.teardown(() => master.kill('SIGKILL'));
-    await until(() => engine.reports.length === 3);
-    for (const { values } of engine.reports) t.match(values, { err: /^(timeout|decode_error): unit 1/ });
-    const bus = engine.engine.buses.all.get('line')!.report();
-    t.equal(bus.replies, 0);
-    t.ok(
-      Object.values(bus.discarded).some((bytes) => bytes > 0),
-      'its requests were heard',
-    );
+    await until(() => l.results().length === 3);
+    const failed = /^was not sent: closed: the connection ended$/;
+    await until(() => l.engine.log.some(({ message }) => failed.test(message)));
+    t.match(l.results(), [{}, {}, { err: /^closed/ }]);
+    t.equal(l.asked.length, 1);
+    t.equal(l.bus().interrupted, 2);
   },
 );
-
-t.test('a client of a server is asked too; when it leaves, what waits fails at once', async (t) => {
-  const engine = await startTestEngine(
-    {
-      ...library,
-      'main.lua': `${PRELUDE}
-        function on_connect(id, conn)
-          ask(conn, 1, nil, 5)
-          mix.after(0, function() ask(conn, 2, { timeout = 30 }) end)
-          mix.after(0, function() ask(conn, 3) end)
-        end
-        function on_close() mix.report("closed", {}) end`,
-    },
-    'servers: [{ name: s, port: 0, bind: 127.0.0.1, entry: main.lua }]',
-  );
-  t.teardown(() => engine.stop());
-  const socket = connect(engine.port(), '127.0.0.1');
-  socket.on('error', () => {});
-  socket.on('data', (request) => {
-    if (request[0] === 1) socket.write(registers(request));
-    else socket.destroy();
-  });
-  await until(() => engine.reports.length === 4);
-  const results = engine.reports.map(({ values }) => values);
-  t.match(results[0], { values: [5] });
-  t.equal(results.filter((result) => /^closed/.test((result as { err?: string }).err ?? '')).length, 2);
-});

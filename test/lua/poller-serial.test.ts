@@ -18,7 +18,7 @@ t.test('the units of pymodbus are found, polled by a template and written', { sk
   });
 
   const { code, stdout } = await moonwire([
-    ...['scan', '--port', line.a, '--units', '1,2,7', '--bauds', '9600', '--parities', 'none'],
+    ...['scan', '--port', line.a, '--units', '1,2,7', '--bauds', '9600', '--formats', '8N1'],
     ...['--timeout', '500', '--json'],
   ]);
   t.equal(code, 0);

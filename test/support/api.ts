@@ -6,6 +6,7 @@ import type { ApiMonitor } from '../../src/api/route.js';
 import { type Api, startApi } from '../../src/api/server.js';
 import { parseConfig } from '../../src/config/load.js';
 import type { Config } from '../../src/config/schema.js';
+import { openOutbox } from '../store/outbox-support.js';
 import type { TestEngine } from './engine.js';
 import { type Line, recordingLogger, startTestEngine } from './engine.js';
 
@@ -95,7 +96,12 @@ export async function startEngineWithApi(
     { 'main.lua': script },
     `servers: [{ name: s, port: 0, bind: 127.0.0.1, entry: main.lua }]\nlinks: ${links}`,
   );
-  const host: ApiHost = new EngineHost(test.engine, { version: '1.2.3', api: () => running.api.address });
+  const outbox = await openOutbox(undefined);
+  const host: ApiHost = new EngineHost(test.engine, {
+    version: '1.2.3',
+    api: () => running.api.address,
+    outbox: () => outbox.status(),
+  });
   const running = await startTestApi(host, options);
   return {
     ...running,
@@ -103,6 +109,7 @@ export async function startEngineWithApi(
     stop: async () => {
       await running.stop();
       await test.stop();
+      await outbox.close();
     },
   };
 }

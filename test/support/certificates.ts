@@ -6,21 +6,31 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 
-/** PEM files of an authority and of two certificates it signed. */
+/** PEM files of a certificate. */
+export interface Issued {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** PEM files of an authority and of certificates it signed. */
 export interface Certificates {
+  readonly folder: string;
   readonly ca: string;
   /** For 127.0.0.1 and localhost. */
-  readonly server: { readonly cert: string; readonly key: string };
-  readonly client: { readonly cert: string; readonly key: string };
+  readonly server: Issued;
+  readonly client: Issued;
+  /** Signs another one; `name`: of its files, and its common name. */
+  issue(name: string, extension: string): Issued;
+  /** Runs openssl in the folder, where the authority is ca.pem and ca.key; returns what it prints. */
+  openssl(...args: string[]): string;
 }
 
 export function makeCertificates(t: Test): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-tls-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const file = (name: string): string => join(folder, name);
-  const openssl = (...args: string[]): void => {
-    execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-  };
+  const openssl = (...args: string[]): string =>
+    execFileSync('openssl', args, { cwd: folder, stdio: 'pipe', encoding: 'utf8' });
   const keyOptions = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
   openssl(
     'req',
@@ -33,7 +43,7 @@ export function makeCertificates(t: Test): Certificates {
     '-out',
     'ca.pem',
   );
-  const issue = (name: string, extension: string) => {
+  const issue = (name: string, extension: string): Issued => {
     const [cert, key] = [file(`${name}.pem`), file(`${name}.key`)];
     const signer = ['-CA', 'ca.pem', '-CAkey', 'ca.key'];
     openssl(
@@ -52,6 +62,9 @@ export function makeCertificates(t: Test): Certificates {
     return { cert, key };
   };
   return {
+    folder,
+    issue,
+    openssl,
     ca: file('ca.pem'),
     server: issue('server', 'subjectAltName=IP:127.0.0.1,DNS:localhost'),
     client: issue('client', 'extendedKeyUsage=clientAuth'),

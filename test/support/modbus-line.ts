@@ -46,3 +46,16 @@ export function serveLine(connection: Connection, behave: Behaviour, asked: Buff
   });
   return asked;
 }
+
+/** Begin of a script that reports what units answer, and what comes unasked. */
+export const ASK = `
+protocol = require "protocols.modbus_rtu"
+function ask(conn, unit, options, address, code)
+  local reply, err = conn:request({ unit = unit, function_code = code or 3, address = address or 0, quantity = 1,
+    value = 7 }, options)
+  mix.report("unit " .. unit, { at = address or 0, values = reply and reply.values, exception = reply and reply.exception,
+    type = reply and reply.type, err = err })
+  return reply, err
+end
+function on_message(m) mix.report("message", m) end
+`;

@@ -7,13 +7,13 @@ import { MemoryKeyValue } from '../../src/store/keyvalue.js';
 import { dial } from '../../src/uplink/dial.js';
 import { STREAM } from '../../src/uplink/messages.js';
 import { addressOf, newIdentity, openCenter, TestEngine } from '../center/support.js';
-import { type Certificates, makeCertificates } from '../support/certificates.js';
+import { makeCertificates } from '../support/certificates.js';
 import { missing } from '../support/need.js';
 import { freePort } from '../support/ports.js';
 import { openProxy } from '../support/tcp-proxy.js';
+import { clientTls, serverTls } from '../support/tls.js';
 import { until } from './support.js';
 
-const VERSIONS = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3' } as const;
 const at = (port: number): RegistryAddress => ({ scheme: 'tcp', host: '127.0.0.1', port, path: '/' });
 
 t.test('over WebSockets', async (t) => {
@@ -30,13 +30,13 @@ t.test('over TLS, and what is not trusted', { skip: missing('openssl', 'openssl'
   const certificates = makeCertificates(t);
   const { ca, server, client } = certificates;
   const center = await openCenter(t, {
-    registry: { port: 0, bind: '127.0.0.1', tls: { ...VERSIONS, ...server, ca: undefined } },
+    registry: { port: 0, bind: '127.0.0.1', tls: serverTls(server) },
   });
   for (const [name, scheme] of [
     ['a', 'tls'],
     ['b', 'wss'],
   ] as const) {
-    const engine = new TestEngine(t, [addressOf(center, scheme)], { name, tls: trust(ca) });
+    const engine = new TestEngine(t, [addressOf(center, scheme)], { name, tls: clientTls({ ca }) });
     await engine.joined();
   }
   t.equal(center.registry.size, 2);
@@ -44,7 +44,7 @@ t.test('over TLS, and what is not trusted', { skip: missing('openssl', 'openssl'
   await t.rejects(dial(addressOf(center, 'tls')), { code: 'unauthorized', message: /is not trusted/ });
   await t.rejects(
     dial(addressOf(center, 'tls'), {
-      tls: { ...trust(ca), maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2', ca: client.cert },
+      tls: clientTls({ maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2', ca: client.cert }),
     }),
     {
       code: 'unauthorized',
@@ -55,7 +55,7 @@ t.test('over TLS, and what is not trusted', { skip: missing('openssl', 'openssl'
   t.equal(plain.ups.length, 0);
 
   const open = await openCenter(t);
-  await t.rejects(dial(addressOf(open, 'tls'), { tls: trust(ca) }));
+  await t.rejects(dial(addressOf(open, 'tls'), { tls: clientTls({ ca }) }));
   await until(() => open.listener?.counters.notUplink === 1, 'TLS without certificates is turned away');
 });
 
@@ -63,13 +63,13 @@ t.test('mutual TLS', { skip: missing('openssl', 'openssl') }, async (t) => {
   const { ca, server, client } = makeCertificates(t);
   const other = makeCertificates(t);
   const center = await openCenter(t, {
-    registry: { port: 0, bind: '127.0.0.1', tls: { ...VERSIONS, ...server, ca } },
+    registry: { port: 0, bind: '127.0.0.1', tls: serverTls({ ...server, ca }) },
   });
-  const refused = [trust(ca), { ...trust(ca), ...other.client }].map(
+  const refused = [clientTls({ ca }), clientTls({ ca, ...other.client })].map(
     (tls, index) => new TestEngine(t, [addressOf(center, 'tls')], { name: `r${index}`, tls }),
   );
   await until(() => refused.every(({ uplink }) => uplink.counters.attempts > 1), 'attempts');
-  const engine = new TestEngine(t, [addressOf(center, 'tls')], { tls: { ...trust(ca), ...client } });
+  const engine = new TestEngine(t, [addressOf(center, 'tls')], { tls: clientTls({ ca, ...client }) });
   await engine.joined();
   t.ok((center.listener?.counters.badTls ?? 0) >= 2);
   t.same(
@@ -77,10 +77,6 @@ t.test('mutual TLS', { skip: missing('openssl', 'openssl') }, async (t) => {
     [0, 0],
   );
 });
-
-function trust(ca: Certificates['ca']) {
-  return { ...VERSIONS, ca, cert: undefined, key: undefined };
-}
 
 t.test('addresses are tried in turn', async (t) => {
   const center = await openCenter(t);

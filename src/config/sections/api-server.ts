@@ -1,6 +1,18 @@
 /** `apiServer`: the HTTP and WebSocket API; the centre and every engine have one. */
 
-import { bindAddress, duration, list, port, reader, section, setting, size, wholeNumber } from '../values.js';
+import {
+  bindAddress,
+  duration,
+  list,
+  optional,
+  port,
+  reader,
+  section,
+  setting,
+  size,
+  wholeNumber,
+} from '../values.js';
+import { serverTls } from './tls.js';
 
 const ORIGIN = /^https?:\/\/[A-Za-z0-9._-]{1,253}(:\d{1,5})?$/;
 
@@ -46,6 +58,7 @@ export function apiServer(defaultPort: number) {
       [],
       'Origins whose web pages may use the API; pages from elsewhere are refused.',
     ),
+    tls: optional(serverTls, 'Adds TLS: https and wss, and nothing else.'),
     limits: setting(limits, {}, 'What API clients may take.'),
   });
 }

@@ -25,6 +25,16 @@ export const serverLimits = section({
   acceptsPerSecond: setting(wholeNumber(1, 100_000), 1000, 'New connections or peers a second.'),
   idleSeconds: setting(duration(0, 30 * DAY), '60s', 'A silent client is closed after it; 0 never.'),
   handshakeSeconds: setting(duration(1, 600), '10s', 'Time for TLS, WebSocket and MQTT handshakes.'),
+  handshakes: setting(
+    wholeNumber(1, 10_000),
+    256,
+    'TLS handshakes under way; further clients wait for theirs.',
+  ),
+  pendingHandshakes: setting(
+    wholeNumber(1, 1_000_000),
+    4096,
+    'Connections whose TLS handshake is not over, those that wait for it among them; more are refused.',
+  ),
 });
 
 /** Schema of a link's `limits`. */

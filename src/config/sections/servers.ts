@@ -31,7 +31,7 @@ const fields = section({
     'socket',
     'What is spoken: plain bytes to the script, or a protocol Moonwire knows; auto looks at the first bytes.',
   ),
-  tls: optional(serverTls, 'Adds TLS to a TCP server.'),
+  tls: optional(serverTls, 'Adds TLS; not over UDP.'),
   websocket: setting(webSocket, {}, 'What concerns WebSockets, for protocol websocket or transport ws.'),
   limits: setting(serverLimits, {}, 'What devices may take.'),
   readTimeout: optional(duration(0, 30 * 86_400), 'CONNMIX name of limits.idleSeconds.'),

@@ -7,6 +7,7 @@ import type { DiscardReason } from '../../bytes/framer.js';
 import { Failure } from '../../errors.js';
 import type { LuaValue } from '../../script/executor.js';
 import type { Pushable } from '../../script/values.js';
+import type { MessageType } from '../../transports/connection.js';
 import { BusCounters } from './counters.js';
 import { Load } from './load.js';
 import type { Port } from './port.js';
@@ -52,6 +53,8 @@ export class Bus {
   readonly ports = new Set<Port>();
   private readonly units = new Map<string, Unit>();
   private readonly queue = new RequestQueue();
+  /** Whom messages are for that are not asked of a unit. */
+  private readonly nobody: Unit;
   private readonly load = new Load(performance.now());
   /** Received bytes that belonged to no frame, by reason. */
   private readonly discards: Record<string, number> = {};
@@ -61,11 +64,17 @@ export class Bus {
   private lastGood: number | undefined;
   private timer: NodeJS.Timeout | undefined;
   private kicked = false;
+  /** The line is lent: nothing is sent. */
+  private held = false;
+  /** Told when the transaction under way is over. */
+  private idle: (() => void) | undefined;
 
   constructor(
     readonly name: string,
     readonly settings: BusSettings,
-  ) {}
+  ) {
+    this.nobody = new Unit('', settings.breaker);
+  }
 
   /**
    * Queues a request. Resolves to the reply, to true for a broadcast, or to a {@link Failure}: `timeout`,
@@ -74,11 +83,8 @@ export class Bus {
   request(port: Port, data: LuaValue, options: RequestOptions): Promise<Pushable | Failure> {
     const now = performance.now();
     const { settings, queue } = this;
-    if (queue.length >= settings.queue) {
-      return Promise.resolve(
-        new Failure(`queue_full: ${queue.length} requests wait on bus ${this.name} already`),
-      );
-    }
+    const full = this.full();
+    if (full) return Promise.resolve(full);
     const unit = this.unit(options.unit);
     if (!unit) {
       return Promise.resolve(new Failure(`too_large: bus ${this.name} has ${MAX_UNITS} units already`));
@@ -90,11 +96,12 @@ export class Bus {
     return new Promise((done) => {
       queue.add({
         data,
+        encode: () => port.encode(data),
         port,
         unit,
         priority: options.priority,
         timeout: options.timeout ?? settings.timeout,
-        broadcast: options.broadcast,
+        quiet: options.broadcast ? settings.turnaround : undefined,
         tries: probe ? 1 : 1 + (options.retries ?? settings.retries),
         probe,
         until: now + settings.queueSeconds * 1000,
@@ -102,6 +109,46 @@ export class Bus {
       });
       this.kick();
     });
+  }
+
+  /**
+   * Writes what nobody waits for an answer to, in its turn as a command. A {@link Failure} `queue_full`; else a promise
+   * for what became of it: undefined once it was written, or `closed`, `timeout` (no turn), what `encode` says.
+   * What comes back is handed to `on_message`; on a line with a gap, it has the turnaround time to come.
+   */
+  write(
+    port: Port,
+    encode: () => Uint8Array | Failure,
+    type?: MessageType,
+  ): Failure | Promise<Failure | undefined> {
+    const full = this.full();
+    if (full) return full;
+    const { settings } = this;
+    return new Promise((resolve) => {
+      this.queue.add({
+        data: undefined,
+        encode,
+        type,
+        brief: true,
+        port,
+        unit: this.nobody,
+        priority: 'command',
+        timeout: 0,
+        quiet: settings.gap > 0 ? settings.turnaround : 0,
+        tries: 1,
+        probe: false,
+        until: performance.now() + settings.queueSeconds * 1000,
+        done: (result) => resolve(result instanceof Failure ? result : undefined),
+      });
+      this.kick();
+    });
+  }
+
+  private full(): Failure | undefined {
+    const { length } = this.queue;
+    return length < this.settings.queue
+      ? undefined
+      : new Failure(`queue_full: ${length} requests wait on bus ${this.name} already`);
   }
 
   /** Looks for what to do next, once the running script has returned. */
@@ -112,6 +159,21 @@ export class Bus {
       this.kicked = false;
       this.next();
     });
+  }
+
+  /** Sends nothing more; requests wait. Resolves when the transaction under way is over. */
+  hold(): Promise<void> {
+    this.held = true;
+    return new Promise((resolve) => {
+      if (this.current) this.idle = resolve;
+      else resolve();
+    });
+  }
+
+  /** Goes on. */
+  release(): void {
+    this.held = false;
+    this.kick();
   }
 
   /** Whether a transaction should have ended long ago: the arbiter does not work any more. */
@@ -167,6 +229,7 @@ export class Bus {
 
   /** A port lost its connection: what is under way fails, what waits is kept for the next one. */
   lost(port: Port): void {
+    this.refuse((waiting) => waiting.port === port && waiting.brief === true, 'the connection ended');
     const { current } = this;
     if (current?.request.port !== port) return;
     this.end(current);
@@ -179,11 +242,17 @@ export class Bus {
   remove(port: Port): void {
     this.lost(port);
     this.ports.delete(port);
-    for (const request of this.queue.remove((waiting) => waiting.port === port)) {
-      request.unit.breaker.abandonProbe();
-      request.done(new Failure('closed: the link ends'));
-    }
+    this.refuse((waiting) => waiting.port === port, 'the link ends');
     if (this.ports.size === 0) clearTimeout(this.timer);
+  }
+
+  /** Fails requests that wait. */
+  private refuse(which: (request: BusRequest) => boolean, why: string): void {
+    for (const request of this.queue.remove(which)) {
+      this.count(request.unit, (counters) => counters.interrupted++);
+      request.unit.breaker.abandonProbe();
+      request.done(new Failure(`closed: ${why}`));
+    }
   }
 
   /** Counts for a unit and for the bus. */
@@ -200,6 +269,7 @@ export class Bus {
       name: this.name,
       links: ports.map(({ station }) => station.settings.name),
       connected: ports.some(({ ready }) => ready),
+      lent: this.held,
       load_percent: Math.round(this.load.share(now) * 1000) / 10,
       waiting: this.queue.counts(),
       ...(this.lastGood !== undefined && { last_good: this.lastGood }),
@@ -235,11 +305,11 @@ export class Bus {
     if (this.current) return;
     const now = performance.now();
     this.expire(now);
-    if (now < this.silentUntil) {
+    if (!this.held && now < this.silentUntil) {
       if (this.queue.length > 0) this.wake(this.silentUntil - now);
       return;
     }
-    const request = this.queue.take(({ port }) => port.ready);
+    const request = this.held ? undefined : this.queue.take(({ port }) => port.ready);
     if (request) this.begin(request, now);
     else if (this.queue.length > 0) this.wake(this.queue.earliest - now);
   }
@@ -278,8 +348,10 @@ export class Bus {
     for (const request of this.queue.remove(({ until }) => until <= now)) {
       this.count(request.unit, (counters) => counters.expired++);
       request.unit.breaker.abandonProbe();
-      const why = request.port.ready ? 'the bus is busy' : 'the line is not connected';
-      request.done(new Failure(`timeout: had no turn within ${this.settings.queueSeconds} s: ${why}`));
+      const why = this.held ? 'it is lent' : request.port.ready ? 'it is busy' : 'it is not connected';
+      request.done(
+        new Failure(`timeout: had no turn on the line within ${this.settings.queueSeconds} s: ${why}`),
+      );
     }
   }
 
@@ -296,10 +368,10 @@ export class Bus {
     const wire = sent * settings.character;
     this.count(request.unit, (counters) => {
       counters.requests++;
-      if (request.broadcast) counters.broadcasts++;
+      if (request.quiet !== undefined) counters.broadcasts++;
     });
-    if (request.broadcast) {
-      this.silentUntil = now + (wire + Math.max(settings.turnaround, settings.gap)) * 1000;
+    if (request.quiet !== undefined) {
+      this.silentUntil = now + (wire + Math.max(request.quiet, settings.gap)) * 1000;
       this.load.add(now, this.silentUntil);
       request.done(true);
       this.kick();
@@ -324,6 +396,8 @@ export class Bus {
   private end(transaction: Transaction): number {
     const now = performance.now();
     this.current = undefined;
+    this.idle?.();
+    this.idle = undefined;
     clearTimeout(this.timer);
     this.load.add(transaction.began, now);
     this.silentUntil = Math.max(this.silentUntil, now + this.settings.gap * 1000);
@@ -360,7 +434,7 @@ export class Bus {
 
   /** What still waits for a unit that does not answer costs the others nothing. */
   private refuseWaiting(unit: Unit, now: number): void {
-    for (const waiting of this.queue.remove((other) => other.unit === unit && !other.broadcast)) {
+    for (const waiting of this.queue.remove((other) => other.unit === unit && other.quiet === undefined)) {
       waiting.done(this.refusal(unit, now) ?? new Failure(`timeout: unit ${unit.name} did not answer`));
     }
   }

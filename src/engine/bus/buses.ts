@@ -7,6 +7,11 @@ import { Bus } from './bus.js';
 import { Port } from './port.js';
 import { busSettings } from './timing.js';
 
+/** The bus a link is on, once it asks for something: that of its own name, unless it names another. */
+export function busNameOf({ name, bus }: LinkConfig): string {
+  return bus?.name ?? name;
+}
+
 export class Buses {
   private readonly byName = new Map<string, Bus>();
   private readonly links = new Map<Station, Port>();
@@ -23,7 +28,7 @@ export class Buses {
   join(station: Station, config: LinkConfig): Port {
     const joined = this.links.get(station);
     if (joined) return joined;
-    const name = config.bus?.name ?? config.name;
+    const name = busNameOf(config);
     let bus = this.byName.get(name);
     if (!bus) {
       bus = new Bus(

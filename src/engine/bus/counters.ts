@@ -3,7 +3,7 @@
 import { BUCKETS, Histogram } from '../histogram.js';
 
 export class BusCounters {
-  /** Requests that were sent, tries of one included; those nobody answers are also `broadcasts`. */
+  /** Requests that were sent, tries of one included; those nobody answers (broadcasts, messages sent) are also `broadcasts`. */
   requests = 0;
   broadcasts = 0;
   replies = 0;
@@ -21,7 +21,7 @@ export class BusCounters {
   /** Requests refused because the breaker is open, and those that waited too long. */
   refused = 0;
   expired = 0;
-  /** Transactions that ended with the connection. */
+  /** Transactions that ended with the connection, and what was not to wait for another one. */
   interrupted = 0;
   /** Replies that are errors, by their code. */
   readonly exceptions: Record<string, number> = {};

@@ -85,16 +85,18 @@ export class Port {
   }
 
   /** Encodes and sends a request. Returns the number of bytes, or why it did not leave. */
-  send({ data }: BusRequest): number | Failure {
-    const client = this.client!;
+  send({ encode, type }: BusRequest): number | Failure {
     this.discardHeld();
-    const bytes = typeof data === 'string' ? bytesOf(data) : this.encode(data, client);
+    const bytes = encode();
     if (bytes instanceof Failure) return bytes;
     this.echo.sent(bytes);
-    return client.send(bytes) ?? bytes.length;
+    return this.client!.transmit(bytes, type) ?? bytes.length;
   }
 
-  private encode(data: LuaValue, client: Client): Uint8Array | Failure {
+  /** The bytes of a request to the open connection: a string is these; a table is encoded by the protocol. */
+  encode(data: LuaValue): Uint8Array | Failure {
+    if (typeof data === 'string') return bytesOf(data);
+    const client = this.client!;
     try {
       const bytes = this.station.program.protocol.encode(data, client);
       return bytes instanceof Failure ? new Failure(`invalid_argument: ${bytes.message}`) : bytes;
@@ -141,16 +143,21 @@ export class Port {
     if (this.missed.length > MISSED) this.missed.shift();
   }
 
+  /** Drops bytes that are in no frame yet; returns how many. */
+  clear(): number {
+    clearTimeout(this.silenceTimer);
+    this.silenceTimer = undefined;
+    return this.framer?.clear() ?? 0;
+  }
+
   /** Bytes were dropped by the framer. */
   discarded(length: number, reason: DiscardReason): void {
     this.bus.discarded(this, length, reason);
   }
 
   private discardHeld(): void {
-    clearTimeout(this.silenceTimer);
-    this.silenceTimer = undefined;
     this.echo.release();
-    const held = this.framer?.clear() ?? 0;
+    const held = this.clear();
     if (held > 0) this.station.counters.discard('stale', held);
   }
 

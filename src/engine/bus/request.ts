@@ -3,6 +3,7 @@
 import type { Failure } from '../../errors.js';
 import type { LuaValue } from '../../script/executor.js';
 import type { Pushable } from '../../script/values.js';
+import type { MessageType } from '../../transports/connection.js';
 import type { Port } from './port.js';
 import type { Unit } from './unit.js';
 
@@ -24,19 +25,26 @@ export interface RequestOptions {
 
 /** A request in the queue of a bus. */
 export interface BusRequest {
-  /** Bytes, or a message for the protocol to encode. */
+  /** What was asked, for the protocol to match replies with; undefined where nobody answers. */
   readonly data: LuaValue;
+  /** Makes the bytes when its turn has come: a protocol's session holds one request at a time. */
+  readonly encode: () => Uint8Array | Failure;
+  /** How a WebSocket carries them. */
+  readonly type?: MessageType | undefined;
+  /** It does not wait for another connection of its link. */
+  readonly brief?: boolean;
   readonly port: Port;
   readonly unit: Unit;
   readonly priority: Priority;
   readonly timeout: number;
-  readonly broadcast: boolean;
+  /** Seconds of silence after it where nobody answers; undefined where somebody does. */
+  readonly quiet: number | undefined;
   /** Tries that are left. */
   tries: number;
   /** It was let through an open breaker. */
   readonly probe: boolean;
   /** When it must have had its turn, in milliseconds of `performance.now()`. */
   readonly until: number;
-  /** Hands over the reply; true for a broadcast. */
+  /** Hands over the reply; true where nobody answers. */
   readonly done: (reply: Pushable | Failure) => void;
 }

@@ -41,7 +41,8 @@ export const connMethods: ApiFunction<Client>[] = [
     doc:
       'Sends to the peer. A string goes out as these bytes; a table is encoded by the protocol first. Returns nil, ' +
       'or an error: `closed`, or `queue_full` when the peer does not take what it was sent. A WebSocket carries it ' +
-      'as text when it is UTF-8 and not said to be binary.',
+      'as text when it is UTF-8 and not said to be binary. Once something was requested of this client, it takes its ' +
+      'turn on the bus as a command that nobody answers; what does not leave then is logged.',
     params: [
       value('data', 'raw', 'string or table'),
       optional('type', 'string', 'for WebSocket: "text" or "binary"'),
@@ -52,7 +53,10 @@ export const connMethods: ApiFunction<Client>[] = [
     run: (client, data: LuaValue, type?: string) => {
       if (type !== undefined && type !== 'text' && type !== 'binary')
         return new Failure(`invalid_argument: the type is "text" or "binary", not "${type}"`);
-      const bytes = typeof data === 'string' ? bytesOf(data) : client.encodeInside(data);
+      if (typeof data === 'string') return client.send(bytesOf(data), type);
+      const { port } = client;
+      if (port) return client.sendInTurn(() => port.encode(data), type);
+      const bytes = client.encodeInside(data);
       return bytes instanceof Failure ? bytes : client.send(bytes, type);
     },
   },

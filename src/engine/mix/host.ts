@@ -8,7 +8,12 @@ export interface MixHost {
   station: Station;
 }
 
+/** Stands for a client as the owner of a handler that does a command: its requests come first on the bus. */
+export class CommandOf {
+  constructor(readonly client: Client) {}
+}
+
 /** The client whose handler runs; undefined in timers and `init`. */
-export function currentClient({ vm }: MixHost): Client | undefined {
-  return vm.owner as Client | undefined;
+export function currentClient({ vm }: Pick<MixHost, 'vm'>): Client | undefined {
+  return vm.owner instanceof CommandOf ? vm.owner.client : (vm.owner as Client | undefined);
 }

@@ -26,6 +26,7 @@ import { reportFunctions } from './report.js';
 import { requestMethods } from './request.js';
 import { storeFunctions } from './store.js';
 import { timeFunctions, timerMethods } from './time.js';
+import { tlsMethods } from './tls.js';
 
 const ANYWHERE = 'anywhere: entry scripts and protocol modules';
 const IN_ENTRIES = 'entry scripts; not in protocol modules, which are pure';
@@ -44,7 +45,7 @@ export const luaApi: readonly ApiSection[] = [
   {
     title: 'The client: `conn`',
     where: 'handlers, which get it as their last argument; and for as long as the client is kept',
-    entries: [...connMethods, ...requestMethods],
+    entries: [...connMethods, ...tlsMethods, ...requestMethods],
   },
   {
     title: 'Where a script runs',
@@ -96,6 +97,7 @@ export function installModuleMix(target: MixTarget, station: Station): void {
 export function installMix(vm: Vm, station: Station): void {
   installModuleMix(vm, station);
   vm.define(connMethods, undefined);
+  vm.define(tlsMethods, undefined);
   vm.define(requestMethods, undefined);
   vm.define(timerMethods, undefined);
   vm.define(redisMethods, undefined);

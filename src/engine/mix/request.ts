@@ -4,6 +4,7 @@ import { type ApiFunction, Failure, optional, value } from '../../script/api.js'
 import type { LuaValue } from '../../script/executor.js';
 import { PRIORITIES, type Priority, type RequestOptions } from '../bus/request.js';
 import type { Client } from '../client.js';
+import { CommandOf } from './host.js';
 
 const MAX_TIMEOUT = 3600;
 const MAX_RETRIES = 10;
@@ -28,7 +29,8 @@ function unitOf(client: Client, data: LuaValue): unknown {
 
 /** The options of a request, checked. */
 function optionsOf(client: Client, data: LuaValue, given: Given): RequestOptions | Failure {
-  const { timeout, retries, priority = 'request', broadcast = false } = given;
+  const usual = client.station.program.vm.owner instanceof CommandOf ? 'command' : 'request';
+  const { timeout, retries, priority = usual, broadcast = false } = given;
   const unit = given.unit ?? unitOf(client, data) ?? '';
   if (!isWithin(timeout, 0.001, MAX_TIMEOUT)) return wrong('timeout', `from 0.001 to ${MAX_TIMEOUT} seconds`);
   if (!isWithin(retries, 0, MAX_RETRIES) || !Number.isInteger(retries ?? 0)) {
@@ -58,7 +60,7 @@ export const requestMethods: ApiFunction<Client>[] = [
       'too); true for a broadcast; nil and an error: `timeout`, `decode_error` (replies that are spoiled), `closed`, ' +
       '`queue_full`, `overloaded` (the unit does not answer and is left alone for a while), `invalid_argument`. ' +
       'Options: `timeout` (seconds from the end of the request to the begin of the reply), `unit` (default: `unit` or ' +
-      '`device_id` of the table), `priority` ("command", "request" (default) or "poll"), `retries`, `broadcast` (true: ' +
+      '`device_id` of the table), `priority` ("command": the default in on_command, "request": elsewhere, or "poll"), `retries`, `broadcast` (true: ' +
       'nobody answers). Defaults: `bus` of the link.',
     params: [value('data', 'raw', 'string or table'), optional('options', 'options')],
     returns: [value('reply', 'raw')],

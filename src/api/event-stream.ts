@@ -1,36 +1,35 @@
-/** The live trace of one client as server-sent events (WHATWG HTML, "Server-sent events"). */
+/** What happens as it happens: server-sent events (WHATWG HTML, "Server-sent events"). */
 
 import type { ServerResponse } from 'node:http';
 import { json } from '../codecs/json.js';
-import type { TraceEvent } from '../engine/trace.js';
 import { Failure } from '../errors.js';
 import type { Caller } from './access.js';
-import type { ApiHost } from './host.js';
 import { stallWatch } from './stall.js';
 
 /** A comment is sent at least so often, so that both ends notice a dead connection. */
 const HEARTBEAT_MS = 15_000;
 /** Bytes that may wait for the reader; further events are left out, and counted to it. */
 const MAX_WAITING = 2 ** 20;
-/** Traces of one process. */
-const MAX_TRACES = 100;
+/** Streams of one process. */
+const MAX_STREAMS = 100;
 
-/** Runs the traces of one API. */
-export class TraceStreams {
+/**
+ * Begins to watch: `listener` is to be told of each event, a map, and `ended` once when there is nothing more to
+ * watch. Gives the function that ends it, or why it cannot be.
+ */
+export type Watch = (listener: (event: object) => void, ended: () => void) => Promise<(() => void) | Failure>;
+
+/** Runs the event streams of one API. */
+export class EventStreams {
   private readonly open = new Set<() => void>();
 
   /** `stallMs`: a reader that takes nothing for so long is closed. */
   constructor(private readonly stallMs: number) {}
 
-  /** Answers with a client's trace; resolves once it has begun, or to the Failure why it cannot. */
-  async stream(
-    host: ApiHost,
-    id: number,
-    outgoing: ServerResponse,
-    caller: Caller,
-  ): Promise<Failure | undefined> {
-    if (this.open.size >= MAX_TRACES)
-      return new Failure(`overloaded: ${MAX_TRACES} traces are running already`);
+  /** Answers with what is watched; resolves once it has begun, or to the Failure why it cannot. */
+  async stream(watch: Watch, outgoing: ServerResponse, caller: Caller): Promise<Failure | undefined> {
+    if (this.open.size >= MAX_STREAMS)
+      return new Failure(`overloaded: ${MAX_STREAMS} streams are running already`);
     let lost = 0;
     let stop: (() => void) | undefined;
     let heartbeat: NodeJS.Timeout | undefined;
@@ -49,11 +48,11 @@ export class TraceStreams {
       stop?.();
       outgoing.end();
     };
-    const clientGone = (): void => {
+    const over = (): void => {
       if (!ended && !outgoing.destroyed) write('event: end\ndata: {}\n\n');
       finish();
     };
-    const listener = (event: TraceEvent): void => {
+    const listener = (event: object): void => {
       if (ended) return;
       if (outgoing.writableLength > MAX_WAITING) {
         lost++;
@@ -65,7 +64,7 @@ export class TraceStreams {
     };
 
     this.open.add(finish);
-    const begun = await host.trace(id, listener, clientGone);
+    const begun = await watch(listener, over);
     if (begun instanceof Failure) {
       this.open.delete(finish);
       return begun;
@@ -74,7 +73,7 @@ export class TraceStreams {
     // It may have ended while it began.
     if (ended) begun();
     else {
-      write(': trace\n\n');
+      write(': begun\n\n');
       const stalled = stallWatch(outgoing.req.socket, this.stallMs);
       heartbeat = setInterval(
         () => {
@@ -90,13 +89,13 @@ export class TraceStreams {
     return undefined;
   }
 
-  /** Ends all, without saying that their clients are gone. */
+  /** Ends all, without saying that there is nothing more to watch. */
   close(): void {
     for (const finish of this.open) finish();
   }
 }
 
-function textOf(event: TraceEvent): string {
+function textOf(event: object): string {
   try {
     return Buffer.from(json.encode(event)).toString('utf8');
   } catch {

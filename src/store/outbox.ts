@@ -1,0 +1,452 @@
+/**
+ * The outbox: what devices reported, until somebody has taken it for good (design §6, §9 "Reports and repeats").
+ *
+ * An eco report waits in memory, and is written with others once it was not acknowledged for some seconds; a durable
+ * one is on disk before `report` resolves. Both are offered on the live lane at once. Whatever was there before a
+ * link came up, or did not get through, is offered on the backlog lane at a set rate, urgent topics first.
+ */
+
+import { MoonwireError, messageOf } from '../errors.js';
+import { LogThrottle } from '../log.js';
+import type { Clock } from './clock.js';
+import { HeldReports, weightOf } from './held-reports.js';
+import { drawEpoch } from './identity.js';
+import { Lanes } from './lanes.js';
+import { newOutboxCounters, type OutboxStatus, sumHealth } from './outbox-status.js';
+import { RangeSet } from './ranges.js';
+import { measureReport } from './report-check.js';
+import type { Lane, Ranges, ReportRecord, ReportTaker } from './reported.js';
+import type { Held, Ledger } from './spool.js';
+import { Spools, type SpoolsOptions } from './spools.js';
+import { Traffic } from './traffic.js';
+
+/** A reading to be kept. */
+export interface OutboxReport {
+  readonly deviceId: string;
+  readonly values: unknown;
+  /** Unix seconds; now unless given. */
+  readonly time?: number | undefined;
+  readonly topic?: string | undefined;
+  readonly quality?: string | undefined;
+  /** On disk before the promise resolves. */
+  readonly durable: boolean;
+}
+
+/** How an outbox is kept. */
+export interface OutboxOptions extends SpoolsOptions {
+  readonly clock: Clock;
+  /** Seconds after which reports are dropped. */
+  readonly maxAge: number;
+  /** Seconds an eco report may be in memory only. */
+  readonly spillDelay: number;
+  /** Most reports a second on the backlog lane. */
+  readonly drainRate: number;
+  /** Most bytes of the values of one report. */
+  readonly maxReportBytes: number;
+  /** Topics that go before all others, and are dropped after them. */
+  readonly urgentTopics: readonly string[];
+  /** Most bytes that reports in memory take, about. */
+  readonly memoryBytes: number;
+}
+
+/** What `quality` says of a time that was reckoned from the centre's or from a later boot's knowledge. */
+const TIME_ESTIMATED = 'time_estimated';
+/** Milliseconds between looks at what waits in memory. */
+const TICK_MS = 500;
+/** Milliseconds between looks at what has become too old. */
+const EXPIRE_MS = 60_000;
+/** Milliseconds until acknowledgements are on disk when nothing else is written. */
+const SAVE_MS = 10_000;
+const DAY = 86_400;
+
+/** A durable report on its way to the disk. */
+interface Storing {
+  readonly held: Held;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** Holds the reports of one engine. */
+export class Outbox {
+  /** 48 random bits, drawn when it was opened. */
+  readonly epoch = drawEpoch();
+  readonly counters = newOutboxCounters();
+
+  private readonly urgent: ReadonlySet<string>;
+  private readonly traffic: Traffic;
+  private readonly throttle = new LogThrottle();
+  private readonly memory = new HeldReports();
+  private readonly lanes: Lanes;
+  /** Acknowledged or dropped sequences, by epoch. */
+  private readonly settled = new Map<number, RangeSet>();
+  private readonly began: number;
+  private spools!: Spools;
+  private sequence = 0;
+  private storing: Storing[] = [];
+  private readonly timers: NodeJS.Timeout[] = [];
+  private closed = false;
+
+  private constructor(private readonly options: OutboxOptions) {
+    const { clock, drainRate, log, urgentTopics } = options;
+    this.urgent = new Set(urgentTopics);
+    this.began = clock.now().mono;
+    this.traffic = new Traffic(() => clock.now().mono);
+    this.lanes = new Lanes({
+      log,
+      memory: this.memory,
+      drainRate,
+      spools: () => this.spools,
+      stamped: (held) => this.stamped(held),
+    });
+  }
+
+  /** Opens what is on disk. Never fails: a disk that cannot be used, is full or damaged shows in `status`. */
+  static async open(options: OutboxOptions): Promise<Outbox> {
+    const outbox = new Outbox(options);
+    const { memory, settled } = outbox;
+    const ledger: Ledger = {
+      isSettled: (epoch, seq) => settled.get(epoch)?.has(seq) ?? false,
+      settle: (epoch, first, last) => outbox.settledOf(epoch).add(first, last),
+      held: (epoch, seq) => memory.get(epoch, seq),
+      monotonic: () => options.clock.now().mono,
+    };
+    outbox.spools = await Spools.open(options, ledger);
+    outbox.timers.push(
+      setInterval(() => outbox.tick(), TICK_MS).unref(),
+      setInterval(() => outbox.saveSettled(), SAVE_MS).unref(),
+      setInterval(() => void outbox.expire(), EXPIRE_MS).unref(),
+    );
+    await outbox.expire();
+    return outbox;
+  }
+
+  /**
+   * Takes a report. A durable one: the promise resolves when it is on disk, and rejects with `overloaded` when the
+   * disk refuses; it may be delivered nevertheless. Throws `invalid_argument` and `too_large` for a report that
+   * cannot be taken, `queue_full` when a bound is reached and nothing may be dropped for it, `closed`.
+   */
+  report(report: OutboxReport): void | Promise<void> {
+    const held = this.take(report);
+    // Without a link, a durable one is read back from disk when there is one.
+    if (!held.durable || this.lanes.connected) this.hold(held);
+    if (!held.durable) return undefined;
+    return new Promise((resolve, reject) => {
+      this.storing.push({ held, resolve, reject });
+      // Those of one turn of the event loop are written together.
+      if (this.storing.length === 1) setImmediate(() => this.store());
+    });
+  }
+
+  /**
+   * Sets who takes reports; undefined when there is nobody. What was offered and not acknowledged is offered again,
+   * as backlog.
+   */
+  connect(taker: ReportTaker | undefined): void {
+    if (this.closed) return;
+    const withdrawn = this.lanes.connect(taker);
+    // What is on disk is read from there again, and what was dropped there while it was on its way is gone.
+    const lost = withdrawn.filter(({ spool, epoch }) => !spool && epoch !== this.epoch);
+    for (const held of lost) this.settle(held);
+    this.lanes.remove(new Set(lost));
+    this.dropped('full', lost.length);
+    this.unhold((taker ? withdrawn : this.memory.filter(() => true)).filter(({ spool }) => spool));
+  }
+
+  /** The taker can take more on a lane. */
+  ready(lane: Lane): void {
+    this.lanes.ready(lane);
+  }
+
+  /** These are safe elsewhere. What is unknown, repeated or was never offered is ignored, and counted. */
+  acknowledged(epoch: number, ranges: Ranges): void {
+    for (const [first, last] of ranges) {
+      let count = 0;
+      for (const held of this.memory.between(epoch, first, last)) {
+        if (!held.lane) continue;
+        this.counters.acknowledged[held.lane]++;
+        this.settle(held);
+        count++;
+      }
+      if (count === 0) this.counters.ignoredAcknowledgements++;
+    }
+  }
+
+  status(): OutboxStatus {
+    const { counters, options, spools } = this;
+    const inMemory = this.memory.filter(({ spool }) => !spool);
+    const oldest = [spools.oldest, this.timeOf(inMemory[0])].flatMap((time) => time ?? []);
+    const { reports, bytes } = this.traffic.perSecond;
+    const { error, ...sums } = sumHealth(spools.health());
+    const { mono } = options.clock.now();
+    return {
+      connected: this.lanes.connected,
+      error: spools.unavailable?.message ?? error,
+      records: spools.records + inMemory.length,
+      memoryRecords: inMemory.length,
+      bytes: spools.bytes,
+      maxBytes: spools.maxBytes,
+      oldest: oldest.length > 0 ? Math.min(...oldest) : undefined,
+      ratePerSecond: reports,
+      holdsSeconds: bytes > 0 ? spools.maxBytes / bytes : undefined,
+      writtenBytesPerDay: (sums.writtenBytes / Math.max(1, mono - this.began)) * DAY,
+      clock: options.clock.state,
+      counters,
+      ...sums,
+    };
+  }
+
+  /** Writes everything that is in memory only. Rejects with `overloaded` when the disk refuses. */
+  async flush(): Promise<void> {
+    this.store();
+    this.spill(0);
+    this.spools.saveSettled();
+    await this.spools.commit();
+  }
+
+  /** Writes what is left and closes the files. Never fails. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    for (const timer of this.timers) clearInterval(timer);
+    this.connect(undefined);
+    this.closed = true;
+    await this.flush().catch((error: unknown) => {
+      const reports = this.memory.filter(({ spool }) => !spool).length;
+      if (reports > 0) this.options.log.error('reports are lost', { reports, reason: messageOf(error) });
+    });
+    await this.spools.close();
+  }
+
+  /** Checks a report and gives it its number. */
+  private take(report: OutboxReport): Held {
+    const { clock } = this.options;
+    const { deviceId, durable, topic = null, values } = report;
+    const bytes = this.admit(report);
+    const stamp = clock.now();
+    const quality = report.quality ?? null;
+    const record: ReportRecord = [
+      ++this.sequence,
+      deviceId,
+      report.time ?? stamp.time,
+      stamp.mono,
+      values,
+      topic,
+      report.time === undefined && stamp.estimated ? estimated(quality) : quality,
+    ];
+    this.counters.reports++;
+    this.traffic.add(bytes);
+    return {
+      epoch: this.epoch,
+      boot: clock.boot,
+      record,
+      bytes,
+      durable,
+      urgent: topic !== null && this.urgent.has(topic),
+      since: stamp.mono,
+      lane: undefined,
+      spool: undefined,
+      position: 0,
+      passed: false,
+    };
+  }
+
+  /** The bytes of a report; throws, and counts, when it is refused. */
+  private admit(report: OutboxReport): number {
+    try {
+      if (this.closed) throw new MoonwireError('closed', 'the outbox is closed');
+      const bytes = measureReport(report, this.options.maxReportBytes);
+      this.makeRoom(report.durable, weightOf(bytes));
+      return bytes;
+    } catch (error) {
+      throw this.refuse(error);
+    }
+  }
+
+  /** Counts a report that is refused. */
+  private refuse(error: unknown): unknown {
+    const { refused } = this.counters;
+    if (error instanceof MoonwireError) refused[error.code] = (refused[error.code] ?? 0) + 1;
+    return error;
+  }
+
+  /** Keeps to the bounds: the oldest eco reports go first, then the new one is refused. */
+  private makeRoom(durable: boolean, weight: number): void {
+    const { spools } = this;
+    if (durable && spools.unavailable) throw spools.unavailable;
+    if (durable && spools.full) {
+      throw new MoonwireError('queue_full', `reports on disk have reached ${spools.maxBytes} bytes`);
+    }
+    const most = this.options.memoryBytes;
+    if (this.memory.weight + weight <= most) return;
+    this.spill(0);
+    if (this.memory.weight + weight <= most) return;
+    this.unhold(this.memory.filter(({ spool, lane }) => spool !== undefined && lane === undefined));
+    if (this.memory.weight + weight > most) this.shed(most / 8);
+    if (this.memory.weight + weight > most) {
+      throw new MoonwireError('queue_full', `reports in memory have reached ${most} bytes`);
+    }
+  }
+
+  /** Drops eco reports that the disk did not take: the oldest that weigh so much, urgent ones last. */
+  private shed(weight: number): void {
+    const eco = this.memory.filter(({ durable, spool, lane }) => !durable && !spool && !lane);
+    eco.sort((a, b) => Number(a.urgent) - Number(b.urgent));
+    const gone = new Set<Held>();
+    let left = weight;
+    for (const held of eco) {
+      if (left <= 0) break;
+      left -= weightOf(held.bytes);
+      gone.add(held);
+      this.settle(held);
+    }
+    this.lanes.remove(gone);
+    this.dropped('full', gone.size);
+  }
+
+  private async dropOldest(): Promise<void> {
+    this.dropped('full', await this.spools.dropOldest());
+    this.forgetEpochs();
+  }
+
+  private hold(held: Held): void {
+    this.memory.add(held);
+    this.lanes.add(held);
+  }
+
+  /** Writes the durable reports that wait, and tells who reported them. */
+  private store(): void {
+    const storing = this.storing.splice(0);
+    if (storing.length === 0) return;
+    // Some may have been acknowledged in this very moment.
+    const waiting = storing.map(({ held }) => held).filter((held) => !this.isSettled(held));
+    // A link may have come up.
+    if (this.lanes.connected) for (const held of waiting) if (!this.isHeld(held)) this.hold(held);
+    const written = new Set(this.write(waiting));
+    const refused = new Set(waiting.filter((held) => !written.has(held)));
+    for (const held of refused) this.abandon(held);
+    const committed = this.spools.commit();
+    for (const { held, resolve, reject } of storing) {
+      if (refused.has(held)) {
+        reject(this.refuse(new MoonwireError('queue_full', 'there is no room on disk')));
+      } else {
+        committed.then(resolve, reject);
+      }
+    }
+  }
+
+  private isSettled({ epoch, record }: Held): boolean {
+    return this.settled.get(epoch)?.has(record[0]) ?? false;
+  }
+
+  /** Takes back a report that found no room on disk, unless it is on its way. */
+  private abandon(held: Held): void {
+    if (held.lane) return;
+    this.lanes.remove(new Set([held]));
+    this.settle(held);
+  }
+
+  /** Writes eco reports to disk once one of them has been in memory only for so many seconds. */
+  private spill(seconds: number): void {
+    const alone = this.memory.filter(
+      ({ durable, spool, epoch }) => !durable && !spool && epoch === this.epoch,
+    );
+    const [oldest] = alone;
+    if (!oldest || this.spools.unavailable || this.options.clock.now().mono - oldest.since < seconds) return;
+    const written = this.write(alone);
+    this.counters.spilled += written.length;
+    if (written.length > 0) this.spools.commit().catch(() => {});
+    // They come back from disk when their turn comes.
+    this.unhold(written.filter(({ lane }) => lane === undefined));
+  }
+
+  private tick(): void {
+    const { clock, spillDelay } = this.options;
+    this.spill(spillDelay);
+    const stalled = this.lanes.stalled(clock.now().mono - spillDelay);
+    this.unhold(stalled.filter(({ spool }) => spool !== undefined));
+  }
+
+  /** Appends to disk; of reports that have no link to go by, only that is kept. */
+  private write(reports: readonly Held[]): Held[] {
+    const { connected } = this.lanes;
+    const written = this.spools.append(reports, this.options.clock.now().time ?? 0, connected);
+    if (!connected) this.unhold(written.filter((held) => this.isHeld(held)));
+    if (this.spools.short) void this.dropOldest();
+    return written;
+  }
+
+  /** Takes reports that are on disk out of memory. */
+  private unhold(reports: readonly Held[]): void {
+    if (reports.length === 0) return;
+    for (const held of reports) this.memory.remove(held);
+    this.lanes.remove(new Set(reports));
+    for (const spool of new Set(reports.flatMap(({ passed, spool }) => (passed && spool) || []))) {
+      spool.rewind(this.memory.filter((held) => held.spool === spool));
+    }
+    this.lanes.schedule();
+  }
+
+  private isHeld(held: Held): boolean {
+    return this.memory.get(held.epoch, held.record[0]) === held;
+  }
+
+  /** A report is done with. */
+  private settle(held: Held): void {
+    if (!this.memory.remove(held)) return;
+    this.settledOf(held.epoch).add(held.record[0]);
+    held.spool?.settle(held);
+    this.lanes.landed(held);
+  }
+
+  private settledOf(epoch: number): RangeSet {
+    let set = this.settled.get(epoch);
+    if (!set) {
+      set = new RangeSet();
+      this.settled.set(epoch, set);
+    }
+    return set;
+  }
+
+  private saveSettled(): void {
+    if (this.spools.saveSettled()) this.spools.commit().catch(() => {});
+    this.forgetEpochs();
+  }
+
+  /** Forgets what was settled of epochs of which nothing can come any more. */
+  private forgetEpochs(): void {
+    for (const epoch of this.settled.keys()) {
+      if (epoch !== this.epoch && !this.spools.has(epoch)) this.settled.delete(epoch);
+    }
+  }
+
+  private async expire(): Promise<void> {
+    const { time } = this.options.clock.now();
+    if (time === null) return;
+    this.dropped('expired', await this.spools.expire(time - this.options.maxAge));
+    this.forgetEpochs();
+  }
+
+  private dropped(reason: 'full' | 'expired', count: number): void {
+    if (count === 0) return;
+    this.counters.dropped[reason] += count;
+    const suppressed = this.throttle.pass(reason);
+    if (suppressed < 0) return;
+    const total = this.counters.dropped[reason];
+    this.options.log.warn('reports are dropped', { reason, reports: count, total, suppressed });
+  }
+
+  /** A record with its time, if that was not known when it was made and is now. */
+  private stamped({ boot, record }: Held): ReportRecord {
+    if (record[2] !== null) return record;
+    const [seq, device, , mono, values, topic, quality] = record;
+    const time = this.options.clock.timeAt(boot, mono);
+    return time === undefined ? record : [seq, device, time, mono, values, topic, estimated(quality)];
+  }
+
+  private timeOf(held: Held | undefined): number | undefined {
+    return held && this.options.clock.timeAt(held.boot, held.since);
+  }
+}
+
+function estimated(quality: string | null): string {
+  return quality === null ? TIME_ESTIMATED : `${quality},${TIME_ESTIMATED}`;
+}
