@@ -7,7 +7,6 @@ import type { Framer, FramerSpec, OnDiscard } from '../bytes/framer.js';
 import { Failure } from '../script/api.js';
 import type { Crossing } from '../script/crossing.js';
 import { HostObject, type LuaValue } from '../script/executor.js';
-import { bytesOf } from '../script/fengari.js';
 import { FRAME_KIND } from '../script/mix/frame.js';
 import type { ProtocolHost } from '../script/protocol-host.js';
 import type { Pushable } from '../script/values.js';
@@ -247,12 +246,12 @@ export class Protocol {
   private encodeOwn(message: LuaValue, peer: ProtocolPeer, inside: boolean): Uint8Array | Failure {
     const { encoder, name } = this.parts;
     if (encoder === undefined) {
-      if (typeof message === 'string') return bytesOf(message);
+      if (typeof message === 'string') return Buffer.from(message, 'latin1');
       return new Failure(`${name} has no encode, so only strings can be sent`);
     }
     const args = [message, this.extra(peer)];
     const [bytes, error] = inside ? this.host.invokeInside(encoder, args) : this.host.invoke(encoder, args);
-    if (typeof bytes === 'string') return bytesOf(bytes);
+    if (typeof bytes === 'string') return Buffer.from(bytes, 'latin1');
     if (error !== undefined) return new Failure(this.host.tostring(error));
     return new Failure(`encode returned a ${this.host.type(bytes)}, not a string`);
   }
@@ -261,7 +260,7 @@ export class Protocol {
   reply(decoded: Pushable, peer: ProtocolPeer): Uint8Array | undefined {
     if (this.parts.acknowledger === undefined) return undefined;
     const [bytes] = this.host.invoke(this.parts.acknowledger, [decoded, this.extra(peer)], peer);
-    return typeof bytes === 'string' && bytes !== '' ? bytesOf(bytes) : undefined;
+    return typeof bytes === 'string' && bytes !== '' ? Buffer.from(bytes, 'latin1') : undefined;
   }
 
   private fromScript(value: LuaValue): LuaValue {

@@ -96,6 +96,8 @@ export function utf8(text: string): string {
   return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
 }
 
+const { latin1Slice } = Buffer.prototype as unknown as { latin1Slice(start: number, end: number): string };
+
 export function oneByteOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  return latin1Slice.call(bytes, 0, bytes.length);
 }
