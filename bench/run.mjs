@@ -1,18 +1,20 @@
 // `npm run bench`: measures the budgets of the engine and what protocols cost, and prints both as tables; see
 // README.md beside this file.
-//   node bench/run.mjs [start] [memory] [cpu] [devices] [mesh] [protocols] [--write]
+//   node bench/run.mjs [start] [memory] [cpu] [devices] [bus] [outbox] [mesh] [protocols] [--write]
 // Ends with 1 when a budget is not met.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
+import { busRows } from './bus.mjs';
 import { cpuRows, deviceRows } from './cpu.mjs';
 import { memoryRows, startRows } from './memory.mjs';
 import { fanoutRows } from './mesh/fanout.mjs';
 import { registrationRows } from './mesh/registration.mjs';
 import { sendRows } from './mesh/sends.mjs';
+import { outboxRows } from './outbox/rows.mjs';
 import { protocolRows, protocolTable } from './protocols.mjs';
 
 const BUDGETS = { start: startRows, memory: memoryRows, cpu: cpuRows, devices: deviceRows };
-const PARTS = [...Object.keys(BUDGETS), 'mesh', 'protocols'];
+const PARTS = [...Object.keys(BUDGETS), 'bus', 'outbox', 'mesh', 'protocols'];
 const MESH = [fanoutRows, sendRows, registrationRows];
 const README = new URL('README.md', import.meta.url);
 
@@ -36,7 +38,17 @@ if (unknown !== undefined || process.platform !== 'linux' || (write && partial))
 const note = (text) => process.stderr.write(`${text} …\n`);
 const rows = [];
 for (const name of budgets) rows.push(...(await BUDGETS[name](note)));
-if (rows.length > 0) show('figures', budgetTable());
+if (rows.length > 0) show('figures', budgetTable(rows));
+if (parts.includes('bus')) {
+  const measured = await busRows(note);
+  rows.push(...measured);
+  show('bus', budgetTable(measured));
+}
+if (parts.includes('outbox')) {
+  const measured = await outboxRows(note);
+  rows.push(...measured);
+  show('outbox', budgetTable(measured));
+}
 if (parts.includes('mesh')) {
   const measured = [];
   for (const part of MESH) measured.push(...(await part(note)));
@@ -45,7 +57,7 @@ if (parts.includes('mesh')) {
 if (parts.includes('protocols')) show('protocols', protocolTable(await protocolRows(note)));
 if (rows.some((row) => row.budget && !row.met)) process.exitCode = 1;
 
-function budgetTable() {
+function budgetTable(rows) {
   return [
     '| what | figure | budget | | |',
     '|---|---|---|---|---|',

@@ -16,6 +16,7 @@
 -- rtu (default), ascii or tcp · `report`: always (default), or change: what changed more than its dead-band · `refresh`:
 -- with change, seconds after which everything is reported again, default 900 · `device`: names the devices reported,
 -- default "<template>-<unit>", with the unit in place of %u.
+-- Command `write` { point, value }: writes a point of the device and reads it back, ahead of polls.
 -- Devices of another kind on the same line: another link that names the same bus.
 
 local poller = require "utils.poller"
@@ -84,9 +85,20 @@ function on_connect(client_id, conn)
   for i, unit in ipairs(units) do
     local name
     name, line[i] = new_device(conn, unit)
+    line[name] = line[i]
     conn:attach(name)
     line[i]:start()
   end
+end
+
+function on_command(cmd, conn)
+  local device, params = (lines[conn:client_id()] or {})[cmd.device_id], cmd.params
+  if not device then return nil, "not_found: no device " .. cmd.device_id .. " on this line" end
+  if cmd.name ~= "write" then return nil, "invalid_argument: there is one command: write { point, value }" end
+  if type(params) ~= "table" then return nil, "invalid_argument: write needs { point, value }" end
+  local ok, err = device:write(params.point, params.value)
+  if not ok then return nil, err end
+  return { [params.point] = params.value }
 end
 
 function on_close(client_id)

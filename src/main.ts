@@ -1,5 +1,6 @@
 /** The only place that builds the parts and connects them. */
 
+import { join } from 'node:path';
 import { EngineHost } from './api/engine-host.js';
 import { engineRequests } from './api/engine-requests.js';
 import type { ApiHost } from './api/host.js';
@@ -14,6 +15,7 @@ import { Engine, type EngineOptions, type Report } from './engine/engine.js';
 import { MoonwireError, messageOf } from './errors.js';
 import type { Logger } from './log.js';
 import { LIBRARY_ROOT, version } from './package.js';
+import type { Sinks } from './sinks/sinks.js';
 import type { Clock } from './store/clock.js';
 import type { Feed } from './store/feed.js';
 import { clientId, nodeOf } from './store/ids.js';
@@ -24,6 +26,9 @@ import type { Uplink } from './uplink/uplink.js';
 
 /** How long an engine that never had a node number waits for its first before devices may connect. */
 const FIRST_LEASE_MS = 2000;
+
+/** How long the note of how far a sink has come waits for others: what was delivered meanwhile may come again. */
+const CURSOR_DELAY_MS = 1000;
 
 /** What every process of Moonwire runs. */
 export interface Process {
@@ -65,6 +70,7 @@ export function engineOptions(config: Config): EngineOptions {
     servers: engine.servers,
     links: engine.links,
     luavm: engine.luavm,
+    mqtt: engine.mqtt,
   };
 }
 
@@ -203,6 +209,8 @@ export function startEngine(config: Config, log: Logger, options: GatewayOptions
   return opening(log, async (closing) => {
     const store = await openStoreOf(config, log, closing);
     const addresses = config.engine.centerRegistry;
+    if (addresses.length > 0 && config.sinks.length > 0)
+      log.warn('sinks are not used here: reports go to the centre, which delivers them');
     return { ...(await runEngine(config, log, options, store, closing, addresses)), stop: closing.run };
   });
 }
@@ -253,6 +261,21 @@ async function runEngine(
       ? undefined
       : await outboxOf(config, store, closing, log);
   const outbox = keeping?.outbox;
+  // Without a centre what is reported is delivered from here.
+  const taking = outbox && alone ? await openReports(config, log, store, closing) : undefined;
+  if (outbox && taking) {
+    const { LocalReports } = await import('./center/reports-local.js');
+    const { identity } = store;
+    const self = {
+      name: config.engine.name,
+      get node() {
+        return identity.node;
+      },
+    };
+    const local = new LocalReports(outbox, taking.intake, self, log);
+    closing.add(async () => local.stop());
+  }
+  const sinks = taking && (await openSinks(config, log, taking.feed, closing));
   const shown = !options.report && config.sinks.length === 0 && config.engine.centerRegistry.length === 0;
   const engine = buildEngine(engineOptions(await withPorts(config, log)), store, log, options, (report) => {
     monitor?.reported(report.deviceId);
@@ -286,6 +309,8 @@ async function runEngine(
     engine,
     store: store.health,
     outbox: outbox && (() => outbox.status()),
+    feed: taking && (() => taking.feed.health()),
+    sinks: sinks?.status,
     ...(uplink && { uplink: () => ({ ...uplink.state, flaps: uplink.counters.flaps }) }),
     counters: () => ({
       ...(joined && {
@@ -304,6 +329,7 @@ async function runEngine(
     version: version(),
     api: () => api?.address,
     outbox: () => outbox?.status(),
+    sinks: sinks?.status,
     ...(uplink && { uplink: () => uplink.state }),
   });
   api = await serveApi(host, config.engine.apiServer, config, log, options, monitor, closing);
@@ -360,12 +386,14 @@ async function runCenter(
   const { ReportStreams } = await import('./center/reports-streams.js');
   const reports = taking && new ReportStreams(taking.intake.take.bind(taking.intake), log, center.messages);
   if (reports) center.onStream(STREAM.reports, (engine, stream) => reports.serve(engine, stream));
+  const sinks = taking && (await openSinks(config, log, taking.feed, closing));
   const host = new CenterHost(
     center,
     version(),
     (engine, id, listener, ended) => followTrace(engine.openStream(STREAM.log), id, listener, ended),
     commands,
     devices,
+    sinks?.status,
   );
   let api: Api | undefined;
   const monitor = new Monitor({
@@ -377,6 +405,8 @@ async function runCenter(
     store: store.health,
     center: host.figures,
     intake: taking?.intake.engines,
+    feed: taking && (() => taking.feed.health()),
+    sinks: sinks?.status,
     counters: () => ({
       center: numbersOf(center.counters),
       center_messages: center.messages,
@@ -415,7 +445,7 @@ async function openReports(
   try {
     const opened = await openIntake({
       store: config.store,
-      values: store.part('feed'),
+      values: await store.map('cursors', CURSOR_DELAY_MS),
       readers,
       log: own,
       ...(observe && { observe }),
@@ -426,6 +456,21 @@ async function openReports(
     own.error('no reports can be taken in', { reason: messageOf(error) });
     return undefined;
   }
+}
+
+/** Begins to deliver what is taken in; undefined where nothing is to be delivered. */
+async function openSinks(
+  config: Config,
+  log: Logger,
+  feed: Feed,
+  closing: Closing,
+): Promise<Sinks | undefined> {
+  if (config.sinks.length === 0) return undefined;
+  const { Sinks } = await import('./sinks/sinks.js');
+  const letters = join(config.store.path, 'dead-letters');
+  const sinks = await Sinks.start(config.sinks, feed, letters, log.child({ at: 'sinks' }));
+  closing.add(() => sinks.close());
+  return sinks;
 }
 
 /** The engine's outbox; it closes after all that reports and all that takes from it. */

@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   // The design names no codecs for these two, but their messages are CBOR; the centre speaks the uplink's messages.
   uplink: ['bytes', 'codecs', 'mux', 'transports', 'store'],
   center: ['codecs', 'mux', 'transports', 'store', 'uplink'],
+  sinks: ['bytes', 'codecs', 'store'],
   // Which node a client id belongs to is told by `store/ids.ts`.
   api: ['bytes', 'codecs', 'engine', 'center', 'store', 'package.ts'],
   'main.ts': [
@@ -28,6 +29,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'engine',
     'mux',
     'script',
+    'sinks',
     'store',
     'transports',
     'uplink',

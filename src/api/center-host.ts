@@ -10,7 +10,7 @@ import type { TraceListener } from '../engine/trace.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
 import { nodeOf, SEQUENCES } from '../store/ids.js';
 import type { ApiHost, ClientFilter, DeviceFilter, Page, PageRequest } from './host.js';
-import type { CenterSource } from './monitor-sources.js';
+import type { CenterSource, SinkSource } from './monitor-sources.js';
 import { describedPage } from './paging.js';
 import {
   type ChannelInfo,
@@ -49,6 +49,7 @@ export class CenterHost implements ApiHost {
     private readonly remoteTrace: RemoteTrace,
     readonly commands: Commands,
     private readonly known: Devices,
+    readonly sinks: SinkSource = () => [],
   ) {
     const { registry, counters } = center;
     this.figures = {

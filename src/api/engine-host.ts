@@ -9,6 +9,7 @@ import type { TraceListener } from '../engine/trace.js';
 import { Failure } from '../errors.js';
 import type { OutboxStatus } from '../store/outbox-status.js';
 import type { ApiHost, ClientFilter, DeviceFilter, Page, PageRequest } from './host.js';
+import type { SinkSource } from './monitor-sources.js';
 import { describedPage } from './paging.js';
 import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
 
@@ -23,6 +24,8 @@ export interface EngineHostFacts {
   api(): string | undefined;
   /** The outbox, where there is one. */
   outbox?(): OutboxStatus | undefined;
+  /** Sinks of an engine alone. */
+  readonly sinks?: SinkSource | undefined;
   /** The link to the centre: whether it is up, and since when in Unix seconds. Undefined for an engine alone. */
   uplink?(): { readonly connected: boolean; readonly since?: number | undefined };
 }
@@ -33,6 +36,7 @@ export class EngineHost implements ApiHost {
   readonly version: string;
   readonly queues: Queues;
   readonly leases: Leases;
+  readonly sinks: SinkSource;
 
   constructor(
     private readonly engine: Engine,
@@ -42,6 +46,7 @@ export class EngineHost implements ApiHost {
     this.version = facts.version;
     this.queues = engine.queues;
     this.leases = engine.leases;
+    this.sinks = facts.sinks ?? (() => []);
   }
 
   get node(): number {
@@ -162,7 +167,8 @@ export class EngineHost implements ApiHost {
       const client = devices.get(device);
       return client ? [client] : [];
     }
-    return channel === undefined ? clients.values() : channels.of(channel);
+    if (channel === undefined) return clients.values();
+    return [...channels.of(channel)].flatMap((subscriber) => subscriber.client ?? []);
   }
 
   private describe(client: Client): ClientInfo {

@@ -7,6 +7,7 @@ import type { Queues } from '../engine/queues.js';
 import type { TraceListener } from '../engine/trace.js';
 import type { Failure } from '../errors.js';
 import type { OutboxStatus } from '../store/outbox-status.js';
+import type { SinkFigures } from './monitor-sources.js';
 import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
 
 /** Which clients are meant; what is left out means any. */
@@ -89,6 +90,8 @@ export interface ApiHost {
   readonly commands?: CommandHost;
   /** Reports that are kept until they are taken; engines only. */
   outbox?(): OutboxStatus | undefined;
+  /** Sinks that reports are delivered to from here. */
+  sinks?(): readonly SinkFigures[];
   /** Buses of links; engines only. */
   buses?(): BusInfo[];
   /** Lends the line of links; engines only. */

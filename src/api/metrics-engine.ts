@@ -25,7 +25,7 @@ const COUNTERS: readonly [Exclude<keyof Counters, 'discarded' | 'discard'>, name
 /** Why clients were closed by the gateway. */
 const CLOSED = { idle: 'closedIdle', stalled: 'closedStalled', oversize: 'closedOversize' } as const;
 /** Why connections were refused. */
-const REFUSED = { limit: 'refusedLimit', rate: 'refusedRate' } as const;
+const REFUSED = { limit: 'refusedLimit', rate: 'refusedRate', pending: 'refusedPending' } as const;
 
 /** A server or a link. */
 type Part = Engine['servers'][number] | Engine['links'][number];
@@ -77,8 +77,13 @@ export function writeEngineMetrics(text: MetricsText, engine: Engine): void {
   );
   text.counter(
     'moonwire_connections_refused_total',
-    'Connections refused: too many open, or too many a second.',
+    'Connections refused: too many open, too many a second, or too many whose TLS handshake is not over.',
     listening.flatMap(({ labels, counters }) => byReason(labels, REFUSED, counters)),
+  );
+  text.counter(
+    'moonwire_handshakes_failed_total',
+    'TLS and WebSocket handshakes that were refused or not completed.',
+    listening.map(({ labels, counters }) => [labels, counters.refusedHandshakes ?? 0]),
   );
   text.counter(
     'moonwire_datagrams_dropped_total',
@@ -103,9 +108,12 @@ export function writeEngineMetrics(text: MetricsText, engine: Engine): void {
 function byReason<R extends string, C extends string>(
   labels: Labels,
   reasons: Readonly<Record<R, C>>,
-  counters: Readonly<Record<C, number>>,
+  counters: Readonly<Partial<Record<C, number>>>,
 ): [Labels, number][] {
-  return Object.entries<C>(reasons).map(([reason, counter]) => [{ ...labels, reason }, counters[counter]]);
+  return Object.entries<C>(reasons).map(([reason, counter]) => [
+    { ...labels, reason },
+    counters[counter] ?? 0,
+  ]);
 }
 
 function writeQueues(text: MetricsText, { queues, options }: Engine): void {

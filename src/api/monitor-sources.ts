@@ -1,5 +1,6 @@
 /** What monitoring needs to know of parts it may not import; `main.ts` gives it. All are fast and never fail. */
 
+import type { JournalHealth } from '../store/journal.js';
 import type { OutboxStatus } from '../store/outbox-status.js';
 
 /** The engine's uplink as it stands. */
@@ -37,6 +38,28 @@ export interface StoreFigures {
     | undefined;
 }
 export type StoreSource = () => StoreFigures;
+
+/** A sink; `SinkStatus` of `src/sinks`. */
+export interface SinkFigures {
+  readonly name: string;
+  readonly kind: string;
+  readonly ok: boolean;
+  readonly error: string | undefined;
+  readonly since: number | undefined;
+  readonly delivered: number;
+  readonly retried: number;
+  readonly dead: number;
+  readonly dropped: number;
+  readonly filtered: number;
+  readonly unreadable: number;
+  readonly pending: number;
+  readonly lag: number;
+  readonly lastDelivered: number | undefined;
+}
+export type SinkSource = () => readonly SinkFigures[];
+
+/** What is kept for the sinks, on disk. */
+export type FeedSource = () => JournalHealth;
 
 /** The engine's outbox. */
 export type OutboxSource = () => OutboxStatus;

@@ -10,8 +10,10 @@ import { Webhook } from './alerts-webhook.js';
 import { Health, type HealthCheck } from './health.js';
 import { centerCheck, engineChecks, lagCheck, storeCheck, uplinkCheck } from './health-checks.js';
 import { outboxCheck } from './health-outbox.js';
+import { feedCheck, sinkCheck } from './health-sinks.js';
 import { writeBusMetrics } from './metrics-buses.js';
 import { writeEngineMetrics } from './metrics-engine.js';
+import { writeMqttMetrics } from './metrics-mqtt.js';
 import { writeOutboxMetrics } from './metrics-outbox.js';
 import {
   serviceCounters,
@@ -23,12 +25,15 @@ import {
   writeUplinkMetrics,
 } from './metrics-parts.js';
 import { ProcessWatch } from './metrics-process.js';
+import { writeFeedMetrics, writeSinkMetrics } from './metrics-sinks.js';
 import { MetricsText } from './metrics-text.js';
 import type {
   CenterSource,
+  FeedSource,
   IntakeSource,
   OutboxSource,
   PartCounters,
+  SinkSource,
   StoreSource,
   UplinkSource,
 } from './monitor-sources.js';
@@ -48,6 +53,8 @@ export interface MonitorOptions {
   readonly outbox?: OutboxSource | undefined;
   readonly center?: CenterSource;
   readonly intake?: IntakeSource | undefined;
+  readonly feed?: FeedSource | undefined;
+  readonly sinks?: SinkSource | undefined;
   /** Counters of parts that have no metrics of their own. */
   readonly counters?: () => PartCounters;
   /** Milliseconds between two looks for what is wrong. */
@@ -82,16 +89,20 @@ export class Monitor {
 
   /** The answer to a scrape, of type `METRICS_CONTENT_TYPE`. */
   readonly metrics = (): string => {
-    const { role, name, version, engine, uplink, store, outbox, center, intake, counters } = this.options;
+    const { role, name, version, engine, uplink, store, outbox, center, intake } = this.options;
+    const { feed, sinks, counters } = this.options;
     const text = new MetricsText();
     text.gauge('moonwire_info', 'What runs here.', [[{ role, name, version }, 1]]);
     if (engine) {
       writeEngineMetrics(text, engine);
       writeBusMetrics(text, engine);
+      writeMqttMetrics(text, engine);
       writeScriptMetrics(text, engine.services.metrics);
     }
     if (center) writeCenterMetrics(text, center);
     if (intake) writeIntakeMetrics(text, intake);
+    if (feed) writeFeedMetrics(text, feed());
+    if (sinks) writeSinkMetrics(text, sinks());
     if (uplink) writeUplinkMetrics(text, uplink());
     if (store) writeStoreMetrics(text, store());
     if (outbox) writeOutboxMetrics(text, outbox());
@@ -121,13 +132,15 @@ export class Monitor {
   }
 
   private healthChecks(): HealthCheck[] {
-    const { engine, uplink, store, outbox, center } = this.options;
+    const { engine, uplink, store, outbox, center, feed, sinks } = this.options;
     return [
       ...(engine ? engineChecks(engine) : []),
       ...(center ? [centerCheck(center)] : []),
       ...(uplink ? [uplinkCheck(uplink)] : []),
       ...(store ? [storeCheck(store)] : []),
       ...(outbox ? [outboxCheck(outbox)] : []),
+      ...(feed ? [feedCheck(feed)] : []),
+      ...(sinks ? [sinkCheck(sinks)] : []),
       lagCheck(this.process),
     ];
   }

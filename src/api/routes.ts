@@ -22,6 +22,7 @@ import {
   type HealthReport,
   healthReport,
 } from './shapes.js';
+import { SINK_ROUTES } from './sink-routes.js';
 
 const EVENTS = 'text/event-stream';
 const NAME_BYTES = 256;
@@ -211,6 +212,7 @@ export const ROUTES: readonly Route[] = [
   }),
   ...LEASE_ROUTES,
   ...OUTBOX_ROUTES,
+  ...SINK_ROUTES,
   route({
     method: 'GET',
     path: '/v1/health',

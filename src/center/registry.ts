@@ -1,5 +1,6 @@
 /** What is connected: engines, their clients, channels with subscribers, devices. All in memory. */
 
+import { FilterTree, hasWildcard } from '../codecs/mqtt_topics.js';
 import { nodeOf } from '../store/ids.js';
 import { EngineRecord, type RecordIndex, type RecordLimits } from './engine-record.js';
 import type { EngineSession } from './engine-session.js';
@@ -38,6 +39,8 @@ export class Registry {
   private readonly engines = new Map<number, EngineSession>();
   /** A channel's node, or its nodes when there are several: most channels have one. */
   private readonly channelNodes = new Map<string, number | Set<number>>();
+  /** Names of channels with wildcards, as topic filters. */
+  private readonly filters = new FilterTree<string>();
   /** Where a device is attached; several engines may say so, as long as one has not noticed that it left: the newest is last. */
   private readonly devices = new Map<string, Place | Place[]>();
   /** Told of devices that are attached, or are reached elsewhere. */
@@ -111,9 +114,18 @@ export class Registry {
     return this.channelNodes.keys();
   }
 
-  /** The nodes with subscribers of a channel. */
+  /** The nodes with subscribers of a channel, or of a name with wildcards that means it. */
   nodesOf(channel: string): Iterable<number> {
-    const nodes = this.channelNodes.get(channel);
+    const own = this.nodesUnder(channel);
+    if (this.filters.size === 0) return own;
+    const all = new Set(own);
+    for (const filter of this.filters.match(channel))
+      for (const node of this.nodesUnder(filter)) all.add(node);
+    return all;
+  }
+
+  private nodesUnder(name: string): Iterable<number> {
+    const nodes = this.channelNodes.get(name);
     if (nodes === undefined) return [];
     return typeof nodes === 'number' ? [nodes] : nodes;
   }
@@ -163,6 +175,7 @@ export class Registry {
 
   private addChannel(name: string, node: number): void {
     const nodes = this.channelNodes.get(name);
+    if (nodes === undefined && hasWildcard(name)) this.filters.add(name, name);
     if (nodes === undefined) this.channelNodes.set(name, node);
     else if (typeof nodes === 'number') this.channelNodes.set(name, new Set([nodes, node]));
     else nodes.add(node);
@@ -170,9 +183,9 @@ export class Registry {
 
   private removeChannel(name: string, node: number): void {
     const nodes = this.channelNodes.get(name);
-    if (nodes === node) this.channelNodes.delete(name);
-    if (!(nodes instanceof Set)) return;
-    nodes.delete(node);
-    if (nodes.size === 0) this.channelNodes.delete(name);
+    if (nodes instanceof Set) nodes.delete(node);
+    if (nodes !== node && !(nodes instanceof Set && nodes.size === 0)) return;
+    this.channelNodes.delete(name);
+    if (hasWildcard(name)) this.filters.delete(name, name);
   }
 }

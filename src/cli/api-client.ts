@@ -1,8 +1,9 @@
 /** Speaks to the API of a running engine or centre, for the operator's commands. */
 
+import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import type { Address } from '../config/address.js';
-import { MoonwireError } from '../errors.js';
+import { MoonwireError, messageOf } from '../errors.js';
 import { socketError, systemCode } from '../transports/failure.js';
 
 /** Milliseconds an answer, or the beginning of a stream, may take. */
@@ -34,12 +35,18 @@ export interface ApiEvent {
   readonly data: unknown;
 }
 
+/** Where an API is. */
+export interface ApiAddress extends Address {
+  /** It speaks https. */
+  readonly tls?: boolean;
+}
+
 export class ApiClient {
   private readonly where: string;
 
   /** `authorization`: the header's value; undefined for an API without users. */
   constructor(
-    private readonly address: Address,
+    private readonly address: ApiAddress,
     private readonly authorization: string | undefined,
   ) {
     const { host, port } = address;
@@ -145,9 +152,12 @@ export class ApiClient {
         'content-length': Buffer.byteLength(body),
       }),
     };
-    const { host, port } = this.address;
+    const { host, port, tls } = this.address;
+    const send = tls ? (await import('node:https')).request : request;
+    const trust = tls ? trusted(process.env) : {};
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const call = request({ host, port, path, method, headers, agent: false, signal }, resolve);
+      const options = { host, port, path, method, headers, agent: false, signal, ...trust };
+      const call = send(options, resolve);
       const late = setTimeout(() => {
         call.destroy(new MoonwireError('timeout', `${this.where} did not answer in ${ANSWER_MS / 1000} s`));
       }, ANSWER_MS);
@@ -213,6 +223,15 @@ export class ApiClient {
 /** Whether a value is a map, as JSON's objects are. */
 export function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Which authorities are trusted instead of the well-known ones, from the environment. */
+function trusted({ MOONWIRE_API_CA: file }: NodeJS.ProcessEnv): { ca?: Buffer } {
+  try {
+    return file ? { ca: readFileSync(file) } : {};
+  } catch (error) {
+    throw new MoonwireError('invalid_argument', `MOONWIRE_API_CA cannot be read: ${messageOf(error)}`);
+  }
 }
 
 /** The header for a user's password or a token, from the environment; undefined when there is neither. */

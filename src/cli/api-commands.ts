@@ -1,8 +1,8 @@
 /** The commands that ask or tell a running engine or centre something through its API. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type Address, parseAddress } from '../config/address.js';
-import { ApiClient, ApiRefusal, authorizationOf } from './api-client.js';
+import { parseAddress } from '../config/address.js';
+import { type ApiAddress, ApiClient, ApiRefusal, authorizationOf } from './api-client.js';
 import { EXIT } from './exit.js';
 import { bytesOfDigits, hexDigits } from './hex-lines.js';
 
@@ -13,13 +13,14 @@ const CENTER_PORT = 6787;
 
 /** Options of all these commands. */
 export interface ApiOptions {
-  readonly api: Address;
+  readonly api: ApiAddress;
   readonly user?: string;
   readonly json?: true;
 }
 
 const HELP = `
 The password of --user is read from MOONWIRE_API_PASSWORD; without --user, a token from MOONWIRE_API_TOKEN.
+MOONWIRE_API_CA names a PEM file of the authorities an https address is trusted by.
 The centre's API listens on port 6787. --json prints one JSON value a line.
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 cannot connect, 4 timed out: it may have been done or not.`;
 
@@ -133,7 +134,7 @@ function add(program: Command, name: string, description: string, port = DEFAULT
     .command(name)
     .description(description)
     .addOption(
-      new Option('--api <host:port>', 'address of the API')
+      new Option('--api <host:port>', 'address of the API, https://… where it speaks TLS')
         .argParser((text) => addressAt(text, port))
         .default({ host: '127.0.0.1', port }, `127.0.0.1:${port}`),
     )
@@ -197,14 +198,17 @@ async function run(options: ApiOptions, command: (client: ApiClient) => Promise<
 }
 
 /** Reads the address of an API; for options. */
-export function apiAddress(text: string): Address {
+export function apiAddress(text: string): ApiAddress {
   return addressAt(text, DEFAULT_PORT);
 }
 
-function addressAt(text: string, port: number): Address {
-  const parsed = parseAddress(text, port);
-  if (parsed) return parsed;
-  throw new InvalidArgumentError(`It must be a host, or host:port, such as 127.0.0.1:${port}.`);
+function addressAt(text: string, port: number): ApiAddress {
+  const tls = text.startsWith('https://');
+  const parsed = parseAddress(tls ? text.slice('https://'.length) : text, port);
+  if (parsed) return { ...parsed, tls };
+  throw new InvalidArgumentError(
+    `It must be a host, host:port or https://host:port, such as 127.0.0.1:${port}.`,
+  );
 }
 
 function clientId(text: string): string {

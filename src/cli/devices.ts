@@ -1,6 +1,6 @@
 /** `moonwire devices`: devices, where they are attached, and what they reported last. */
 
-import type { ApiClient } from './api-client.js';
+import { type ApiClient, isMap } from './api-client.js';
 import type { ApiOptions } from './api-commands.js';
 import { EXIT } from './exit.js';
 import { print, printJson, remark, rowsOf, textOf } from './output.js';
@@ -24,7 +24,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { heading: 'CLIENT', right: true, cell: ({ client }) => textOf(client) },
   { heading: 'SEEN', right: true, cell: ({ last_seen: at }) => ago(at) },
   { heading: 'LABELS', cell: ({ labels }) => pairs(labels) },
-  { heading: 'VALUES', cell: ({ values }) => textOf(values) },
+  { heading: 'VALUES', cell: ({ report }) => (isMap(report) ? textOf(report.values) : '') },
 ];
 
 /** Prints them, page by page; returns the exit code. */
@@ -51,7 +51,7 @@ function ago(at: unknown): string {
 }
 
 function pairs(labels: unknown): string {
-  if (typeof labels !== 'object' || labels === null) return '';
+  if (!isMap(labels)) return '';
   return Object.entries(labels)
     .map(([name, label]) => `${name}=${textOf(label)}`)
     .join(' ');

@@ -6,7 +6,6 @@ import { boardNames } from '../boards/catalogue.js';
 import { findHolders } from '../boards/holders.js';
 import { Machine } from '../boards/machine.js';
 import { resolvePorts } from '../boards/ports.js';
-import type { Address } from '../config/address.js';
 import { loadConfig } from '../config/load.js';
 import type { LinkConfig } from '../config/schema.js';
 import { MoonwireError } from '../errors.js';
@@ -15,7 +14,7 @@ import type { Connection } from '../transports/connection.js';
 import { openSerial, type SerialOptions } from '../transports/serial.js';
 import { listSerialPorts, locateSerialPort } from '../transports/serialports.js';
 import { connectTcp } from '../transports/tcp.js';
-import { ApiClient, authorizationOf } from './api-client.js';
+import { type ApiAddress, ApiClient, authorizationOf } from './api-client.js';
 import { EXIT } from './exit.js';
 import { print, printJson } from './output.js';
 import { borrowLine } from './scan-lease.js';
@@ -46,7 +45,7 @@ export interface ScanOptions {
   timeout: number;
   json?: boolean;
   /** The engine that has the link; by its configuration when undefined. */
-  api?: Address;
+  api?: ApiAddress;
   user?: string;
 }
 
@@ -224,14 +223,14 @@ async function findPlace(linkName: string | undefined, options: ScanOptions): Pr
 }
 
 /** A link of a configuration, and where the API of its engine listens. */
-async function findLink(name: string, file: string): Promise<{ link: LinkConfig; api: Address }> {
+async function findLink(name: string, file: string): Promise<{ link: LinkConfig; api: ApiAddress }> {
   const { config } = loadConfig(file, { boards: boardNames() });
   const resolved = resolvePorts(config, await listSerialPorts(), new Machine(), silentLogger);
   const { links, apiServer } = resolved.config.engine;
-  const { bind, port } = apiServer;
+  const { bind, port, tls } = apiServer;
   const here: Partial<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
   const link = links.find((one) => one.name === name);
-  if (link) return { link, api: { host: here[bind] ?? bind, port } };
+  if (link) return { link, api: { host: here[bind] ?? bind, port, tls: tls !== undefined } };
   const known = links.length > 0 ? `it has ${links.map((one) => one.name).join(', ')}` : 'it has none';
   throw new MoonwireError('not_found', `${file} has no link ${name}; ${known}`);
 }

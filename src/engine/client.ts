@@ -13,6 +13,7 @@ import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
 import type { Connection, ConnectionHandler, MessageType } from '../transports/connection.js';
 import type { Port } from './bus/port.js';
+import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import { handshakeTables } from './handshake.js';
@@ -58,7 +59,7 @@ type Received = Uint8Array | TextMessage | Spontaneous;
 /** A step of a client's life that is done after the one before it. */
 type Step = 'connect' | 'close' | Received;
 
-export class Client implements ConnectionHandler, ProtocolPeer {
+export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** `session` of the protocol module, a Lua table. */
   session: LuaValue;
   /** Ids of devices behind this client, the first one first. */
@@ -69,6 +70,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   tracers: Set<TraceListener> | undefined;
   /** Where it is joined to a bus, once something was requested from it. */
   port: Port | undefined;
+  /** What a native protocol keeps for it. */
+  peer: object | undefined;
   /** What went in and out. */
   bytesIn = 0;
   bytesOut = 0;
@@ -109,6 +112,11 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   /** True once the connection is over or being closed. */
   get closed(): boolean {
     return this.connection.closed;
+  }
+
+  /** It is subscribed to channels itself. */
+  get client(): this {
+    return this;
   }
 
   /** This client as its scripts see it. */
@@ -192,6 +200,12 @@ export class Client implements ConnectionHandler, ProtocolPeer {
   end(code?: number, reason?: string): void {
     this.abandoned = true;
     this.connection.end(code, reason);
+  }
+
+  /** Closes the connection for `error`, once what was sent has left. */
+  endFor(error: Error): void {
+    this.cause ??= error;
+    this.end();
   }
 
   /** Closes the connection at once, for `error`. */
@@ -284,9 +298,21 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   /** Closes a client that is silent, or that takes nothing of what waits for it. Called about once a second. */
   check(now: number): void {
-    const { limits } = this.station;
+    const { limits, native } = this.station;
+    const reached = this.paused ? undefined : native?.check(this, now);
+    if (reached) {
+      this.station.counters.closedIdle++;
+      this.station.limitReached(this, reached.limit, reached.message);
+      this.endFor(new MoonwireError('timeout', reached.message));
+      return;
+    }
     // A peer that was slowed down cannot be blamed for its silence.
-    if (limits.idleSeconds > 0 && !this.paused && now - this.lastSeen > limits.idleSeconds * 1000) {
+    if (
+      !native &&
+      limits.idleSeconds > 0 &&
+      !this.paused &&
+      now - this.lastSeen > limits.idleSeconds * 1000
+    ) {
       this.closeFor('closedIdle', 'idleSeconds', `silent for ${limits.idleSeconds} s`);
       return;
     }
@@ -411,6 +437,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   /** `on_connect`, then `on_handshake` where the connection began with one. */
   private greet(): Promise<void> | undefined {
+    // Such a protocol introduces its clients itself.
+    if (this.station.native) return undefined;
     const handshake = this.connection.takeHandshake?.();
     const waits = callHandler(this, 'on_connect');
     if (!handshake || this.station.program.handler('on_handshake') === undefined) return waits;
@@ -425,7 +453,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   private finish(): Promise<void> | undefined {
     const reason = this.cause ? messageOf(this.cause) : undefined;
-    const waits = callHandler(this, 'on_close', textValue(reason));
+    const isKnown = this.station.native?.closed(this) ?? true;
+    const waits = isKnown ? callHandler(this, 'on_close', textValue(reason)) : undefined;
     if (!waits) {
       this.station.remove(this);
       return undefined;
@@ -435,6 +464,8 @@ export class Client implements ConnectionHandler, ProtocolPeer {
 
   private process(received: Received): Promise<void> | undefined {
     if (received instanceof Spontaneous) return handleDecoded(this, received.decoded);
+    const { native } = this.station;
+    if (native) return native.handle(this, received instanceof TextMessage ? received.bytes : received);
     if (received instanceof TextMessage) return handleFrame(this, received.bytes, 'text');
     return handleFrame(this, received, 'binary');
   }

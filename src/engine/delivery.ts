@@ -25,6 +25,8 @@ export class Delivery implements LocalClients {
   deliver(id: number, message: Outgoing): Failure | undefined | Promise<Failure | undefined> {
     const client = this.find(id);
     if (client instanceof Failure) return client;
+    const { native } = client.station;
+    if (native) return native.send(client, message);
     return client.write(() => client.station.encode(message.data, client), frameType(message));
   }
 
@@ -39,14 +41,19 @@ export class Delivery implements LocalClients {
     let bytes: Uint8Array | Failure | undefined;
     let success = 0;
     let fail = 0;
-    for (const client of this.channels.of(channel)) {
+    for (const subscriber of this.channels.of(channel)) {
+      if (subscriber.publish) {
+        if (subscriber.publish(channel, message) === undefined) success++;
+        else fail++;
+        continue;
+      }
       // Neighbours mostly belong to the same station.
-      if (client.station !== station) {
-        station = client.station;
+      if (subscriber.station !== station) {
+        station = subscriber.station;
         bytes = encoded.get(station) ?? station.encode(message.data, new NoPeer());
         encoded.set(station, bytes);
       }
-      if (bytes instanceof Failure || client.send(bytes!, type) !== undefined) fail++;
+      if (bytes instanceof Failure || subscriber.send(bytes!, type) !== undefined) fail++;
       else success++;
     }
     return { success, fail };
@@ -73,8 +80,9 @@ export class Delivery implements LocalClients {
       default: {
         if (args.length === 0 || !args.every((name) => typeof name === 'string'))
           return invalid(fn, 'names of channels');
-        if (fn === 'subscribe') return this.channels.subscribe(client, args);
-        this.channels.unsubscribe(client, args);
+        const subscriber = client.station.native?.subscriberOf(client) ?? client;
+        if (fn === 'subscribe') return this.channels.subscribe(subscriber, args);
+        this.channels.unsubscribe(subscriber, args);
         return undefined;
       }
     }

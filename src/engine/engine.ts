@@ -15,6 +15,7 @@ import { Delivery } from './delivery.js';
 import { Histogram } from './histogram.js';
 import { Link } from './link.js';
 import { Mesh, type SendScenario } from './mesh.js';
+import type { Broker } from './mqtt/broker.js';
 import type { ScriptSettings } from './program.js';
 import { Queues } from './queues.js';
 import { Server } from './server.js';
@@ -29,6 +30,8 @@ export interface EngineOptions {
   links: readonly LinkConfig[];
   /** What all scripts share: queues and Redis. */
   luavm: EngineConfig['luavm'];
+  /** What MQTT servers keep for their devices; needed where there are any. */
+  mqtt?: EngineConfig['mqtt'];
 }
 
 /** A reading that a script reported. */
@@ -102,6 +105,8 @@ export class Engine {
   /** Messages to clients of this engine, and to those of all nodes. */
   readonly delivery = new Delivery(this.clients, this.channels);
   readonly mesh: Mesh;
+  /** What MQTT servers share; made by the first of them. */
+  mqtt: Broker | undefined;
   /** How long sends took. */
   readonly sendTimes: Record<SendScenario, Histogram> = {
     local: new Histogram(),
@@ -142,6 +147,7 @@ export class Engine {
   async stop(): Promise<void> {
     const parts = [...this.servers, ...this.links].map((part) => part.close(STOP_SECONDS));
     await Promise.all([this.leases.close(), ...parts]);
+    this.mqtt?.close();
     this.services.close();
   }
 

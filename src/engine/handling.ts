@@ -47,12 +47,8 @@ export function handleFrame(client: Client, frame: Uint8Array, type: MessageType
 export function handleDecoded(client: Client, { messages, decoded }: Decoded): Promise<void> | undefined {
   const { station } = client;
   const { protocol } = station.program;
-  station.counters.messages += messages.length;
-  client.messages += messages.length;
-  if (client.tracers) for (const message of messages) traceMessage(client, message);
-  station.engine.unsafe.delete(client);
   if (protocol.replyFirst) acknowledge(client, decoded);
-  const ok = deliver(client, messages, 0);
+  const ok = handOver(client, messages);
   if (ok instanceof Promise) {
     return ok.then((done) => {
       if (done && !protocol.replyFirst) acknowledge(client, decoded);
@@ -60,6 +56,22 @@ export function handleDecoded(client: Client, { messages, decoded }: Decoded): P
   }
   if (ok && !protocol.replyFirst) acknowledge(client, decoded);
   return undefined;
+}
+
+/**
+ * Hands messages to the script; false when it failed at one of them, or a durable report did. A device deletes what
+ * was acknowledged; it sends the frame once more otherwise.
+ */
+export function handOver(client: Client, messages: readonly Pushable[]): boolean | Promise<boolean> {
+  const { station } = client;
+  const { unsafe } = station.engine;
+  station.counters.messages += messages.length;
+  client.messages += messages.length;
+  if (client.tracers) for (const message of messages) traceMessage(client, message);
+  unsafe.delete(client);
+  const done = deliver(client, messages, 0);
+  if (done instanceof Promise) return done.then((ok) => ok && !unsafe.has(client));
+  return done && !unsafe.has(client);
 }
 
 /** Runs `on_message` once a message; stops at the first error, so that the frame is not acknowledged. */
@@ -70,7 +82,7 @@ function deliver(client: Client, messages: readonly Pushable[], from: number): b
   const { messageTimes } = station;
   for (let i = from; i < messages.length; i++) {
     const began = performance.now();
-    const message = handOver(client, messages[i]!);
+    const message = scriptMessage(client, messages[i]!);
     if (message instanceof Error) return false;
     const done = station.runHandler('on_message', client, handler, [message, client.conn()]);
     if (done instanceof Promise) {
@@ -86,7 +98,7 @@ function deliver(client: Client, messages: readonly Pushable[], from: number): b
 }
 
 /** A message as the script gets it; an error, which is logged and counted, where it cannot be handed over. */
-function handOver(client: Client, message: Pushable): Pushable | Error {
+function scriptMessage(client: Client, message: Pushable): Pushable | Error {
   const { station } = client;
   try {
     return station.program.protocol.toScript(message);
@@ -98,8 +110,6 @@ function handOver(client: Client, message: Pushable): Pushable | Error {
 
 function acknowledge(client: Client, decoded: Pushable): void {
   const { station } = client;
-  // A device deletes what was acknowledged; it sends the frame once more otherwise.
-  if (station.engine.unsafe.has(client)) return;
   try {
     const reply = station.program.protocol.reply(decoded, client);
     if (reply) client.send(reply);

@@ -81,7 +81,7 @@ export class Link implements LentLink {
     const { config, station } = this;
     switch (config.kind) {
       case 'serial':
-        return openSerial(config.serial);
+        return openSerial(config.serial, station.log);
       case 'tcp':
         return this.connectStream(config.tcp, signal);
       case 'udp':

@@ -11,6 +11,19 @@ export interface Outgoing {
   readonly data: unknown;
   /** How a WebSocket client gets it; default: text for a string, binary for bytes. */
   readonly type?: 'text' | 'binary' | undefined;
+  /** What MQTT says of it; told to subscribers of this engine, not of others. */
+  readonly mqtt?: MqttFacts;
+}
+
+/** What a message that was published by MQTT has beside its topic and payload. */
+export interface MqttFacts {
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+  readonly properties: object | undefined;
+  /** On the clock of `performance.now`. */
+  readonly expiresAt: number | undefined;
+  /** The subscriber that published it. */
+  readonly from: object;
 }
 
 /** How many clients a published message reached, and how many it should have reached and did not. */

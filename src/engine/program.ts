@@ -10,7 +10,16 @@ import { CompiledProtocol, type InstallMix, reasonOf } from './compiled-protocol
 import { Protocol } from './protocol.js';
 
 /** The handlers that may wait (design §3.1). */
-const HANDLERS = ['init', 'on_connect', 'on_handshake', 'on_message', 'on_close', 'on_command'] as const;
+const HANDLERS = [
+  'init',
+  'on_connect',
+  'on_handshake',
+  'on_authenticate',
+  'on_authorize',
+  'on_message',
+  'on_close',
+  'on_command',
+] as const;
 /** One of them. */
 export type HandlerName = (typeof HANDLERS)[number];
 
@@ -37,17 +46,17 @@ export class Program {
   notCompiled: string | undefined;
 
   /**
-   * Loads `entry` into `vm`. `webSocket`: its messages are those of a WebSocket, not frames of a protocol of its own.
+   * Loads `entry` into `vm`. `ready`: its messages come as they are (WebSocket, MQTT), not as frames of a protocol of its own.
    * `install`: puts `mix` into a compiled protocol module; without it none is compiled. Throws ScriptError when the
    * entry does not compile, does not run or is no valid one.
    */
   constructor(
     readonly vm: Vm,
     readonly entry: string,
-    webSocket = false,
+    ready = false,
     install?: InstallMix,
   ) {
-    const compiles = install !== undefined && !webSocket;
+    const compiles = install !== undefined && !ready;
     if (compiles) vm.modules = new ModuleWatch(vm.main);
     const { source } = vm.load(entry);
     for (const name of HANDLERS) {
@@ -60,7 +69,7 @@ export class Program {
     }
     try {
       const protocol = Protocol.fromScript(vm);
-      this.interpreted = webSocket ? protocol.forWebSocket() : protocol;
+      this.interpreted = ready ? protocol.forWebSocket() : protocol;
     } catch (error) {
       throw new ScriptError(`${source.name}: ${(error as Error).message}`);
     }

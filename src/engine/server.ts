@@ -24,9 +24,10 @@ export class Server {
 
   /** What of its configuration cannot be used, or not yet; undefined when all can. */
   problem(): string | undefined {
-    const { name, protocol, tls } = this.config;
-    if (protocol !== 'socket' && protocol !== 'websocket')
-      return `server ${name}: protocol ${protocol} is not available yet, only socket and websocket`;
+    const { name, protocol, tls, transport } = this.config;
+    if (protocol === 'coap' || protocol === 'auto')
+      return `server ${name}: protocol ${protocol} is not available yet, only socket, websocket and mqtt`;
+    if (protocol === 'mqtt' && transport === 'udp') return `server ${name}: mqtt needs transport tcp or ws`;
     try {
       if (tls) readServerFiles(tls);
       return undefined;
@@ -40,6 +41,7 @@ export class Server {
     const { config, station } = this;
     const problem = this.problem();
     if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, config.name);
+    if (config.protocol === 'mqtt') await this.speakMqtt();
     this.listener = await this.listen();
     const transport = this.isWebSocket ? 'ws' : config.transport;
     station.log.info(`listening on ${transport} ${this.listener.address}${config.tls ? ' with TLS' : ''}`);
@@ -49,6 +51,16 @@ export class Server {
     const freed = this.listener?.close();
     await this.station.close(seconds);
     await freed;
+  }
+
+  private async speakMqtt(): Promise<void> {
+    const { engine } = this.station;
+    const { mqtt } = engine.options;
+    if (!mqtt) throw new MoonwireError('invalid_argument', 'an MQTT server needs the settings engine.mqtt');
+    const { Broker } = await import('./mqtt/broker.js');
+    const { MqttServer } = await import('./mqtt/server.js');
+    engine.mqtt ??= new Broker(engine, mqtt);
+    this.station.native = new MqttServer(this.config, this.station, engine.mqtt);
   }
 
   private get isWebSocket(): boolean {
@@ -94,6 +106,8 @@ export class Server {
       {
         ...where,
         ...websocket,
+        // The one that MQTT has registered (6.0).
+        ...(config.protocol === 'mqtt' && { subprotocols: websocket.subprotocols ?? ['mqtt'] }),
         tls,
         path,
         pingSeconds: websocket.pingSeconds ?? (limits.idleSeconds > 0 ? limits.idleSeconds / 3 : 30),

@@ -16,6 +16,7 @@ import { Counters } from './counters.js';
 import type { Engine } from './engine.js';
 import { Histogram } from './histogram.js';
 import { installMix, installModuleMix, type MixTarget, setNodeConstant } from './mix/index.js';
+import type { NativeProtocol } from './native.js';
 import { createVm, Program } from './program.js';
 import type { ProtocolPeer } from './protocol.js';
 import { RecentFrames } from './recent-frames.js';
@@ -56,6 +57,8 @@ export class Station {
   readonly log: Logger;
   readonly limits: StationLimits;
   program!: Program;
+  /** What speaks the protocol of the clients, where that is not the script. */
+  native: NativeProtocol | undefined;
   private readonly throttle = new LogThrottle();
   private recent: RecentFrames | undefined;
   private checks: NodeJS.Timeout | undefined;
@@ -76,7 +79,7 @@ export class Station {
     installMix(vm, this);
     const install =
       script.compile === 'auto' ? (target: MixTarget) => installModuleMix(target, this) : undefined;
-    this.program = new Program(vm, entry, protocol === 'websocket', install);
+    this.program = new Program(vm, entry, protocol !== undefined && protocol !== 'socket', install);
   }
 
   /** Loads the script and runs its `init`. Throws ScriptError. */
@@ -145,10 +148,11 @@ export class Station {
 
   /** Whether this connection's bytes are cut into frames; a datagram is one frame as it is. */
   framed(connection: Connection): boolean {
-    return !connection.datagram && this.program.protocol.framed;
+    return !connection.datagram && (this.native !== undefined || this.program.protocol.framed);
   }
 
   createFramer(client: Client): Framer {
+    if (this.native) return this.native.createFramer(client);
     return this.program.protocol.createFramer(client, this.limits.frameBytes, (bytes, reason) => {
       this.counters.discard(reason, bytes.length);
       client.port?.discarded(bytes.length, reason);
@@ -167,6 +171,7 @@ export class Station {
 
   partialSeconds(connection: Connection): number {
     return (
+      this.native?.partialSeconds ??
       this.program.protocol.partial ??
       (connection.transport === 'serial' ? PARTIAL_SECONDS_SERIAL : PARTIAL_SECONDS)
     );
@@ -200,13 +205,24 @@ export class Station {
     fn: LuaValue,
     args: readonly Pushable[],
   ): boolean | Promise<boolean> {
-    const failed = (error: unknown): false => {
+    const results = this.askHandler(name, client, fn, args);
+    return results instanceof Promise ? results.then((given) => given !== undefined) : results !== undefined;
+  }
+
+  /** Runs a handler that may wait and gives what it returned; undefined when it failed, as {@link runHandler}. */
+  askHandler(
+    name: string,
+    client: Client | undefined,
+    fn: LuaValue,
+    args: readonly Pushable[],
+  ): readonly LuaValue[] | undefined | Promise<readonly LuaValue[] | undefined> {
+    const failed = (error: unknown): undefined => {
       this.scriptFailed(name, client, error as Error);
-      return false;
+      return undefined;
     };
     try {
       const results = this.program.vm.run(fn, args, client);
-      return results instanceof Promise ? results.then(() => true, failed) : true;
+      return results instanceof Promise ? results.catch(failed) : results;
     } catch (error) {
       return failed(error);
     }

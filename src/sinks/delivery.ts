@@ -120,17 +120,14 @@ export class SinkDelivery {
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
-    try {
-      while (!signal.aborted) {
-        const batch = await this.persist(() => this.reader.take(this.config.batch, signal));
-        if (!batch) return;
-        await this.deliver(batch.deliveries, 0);
-        await this.save(batch.done(), batch.deliveries.length);
-      }
-    } catch (error) {
-      // Whatever fails is tried again, until it is to end.
-      if (!signal.aborted) throw error;
-    }
+    const next = async (): Promise<void> => {
+      const batch = await this.reader.take(this.config.batch, signal);
+      if (!batch) return;
+      await this.deliver(batch.deliveries, 0);
+      await this.save(batch.done(), batch.deliveries.length);
+    };
+    // Until the reader passes over them, the same reports are taken again, whatever fails.
+    while (!signal.aborted) await this.persist(next).catch(() => {});
   }
 
   /** Lets notes of how far the sink has come wait for each other, but not too many of them. */

@@ -74,10 +74,15 @@ export class Cursor {
   private put(position: number, skip: number): Promise<void> {
     this.place = position;
     this.within = skip;
-    const written = this.values.set(this.reader, Buffer.from(`${position} ${skip}`));
+    const written = this.write(`${position} ${skip}`);
     written.catch(() => {});
     this.moved();
     return written;
+  }
+
+  /** A map that is full throws: the place is good in memory all the same. */
+  private async write(text: string): Promise<void> {
+    await this.values.set(this.reader, Buffer.from(text));
   }
 }
 

@@ -169,6 +169,8 @@ export class Outbox {
       }
       if (count === 0) this.counters.ignoredAcknowledgements++;
     }
+    // The end of a backlog is worth a write: a crash would bring back what was taken of it.
+    if (this.spools.settledAll) this.saveSettled();
   }
 
   status(): OutboxStatus {

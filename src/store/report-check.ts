@@ -51,7 +51,9 @@ class Measure {
   constructor(private readonly maxBytes: number) {}
 
   value(value: unknown, depth: number): number {
-    this.bytes += 1 + this.item(value, depth);
+    // Before the sum is read: an item adds what it holds.
+    const own = 1 + this.item(value, depth);
+    this.bytes += own;
     if (this.bytes > this.maxBytes) {
       throw new MoonwireError('too_large', `values have at most ${this.maxBytes} bytes`);
     }
@@ -62,7 +64,7 @@ class Measure {
   private item(value: unknown, depth: number): number {
     switch (typeof value) {
       case 'number':
-        if (Number.isFinite(value)) return Number.isInteger(value) ? 4 : 8;
+        if (Number.isFinite(value)) return Number.isInteger(value) && Math.abs(value) <= 2 ** 31 ? 4 : 8;
         throw this.refused(`is ${value}: only finite numbers can be reported`);
       case 'string':
         return 2 + Buffer.byteLength(value);

@@ -57,6 +57,8 @@ export class Spool {
   readonly urgent: boolean;
   /** Reports on disk that are not settled. */
   records = 0;
+  /** Reports that were settled since that was last written down. */
+  unsavedSettled = 0;
   /** Records of the journal that are no reports although their CRC holds; rises. */
   undecodable = 0;
 
@@ -248,6 +250,7 @@ export class Spool {
     const unsaved = this.unsaved.get(epoch) ?? new RangeSet();
     unsaved.add(record[0]);
     this.unsaved.set(epoch, unsaved);
+    this.unsavedSettled++;
     const entry = passed ? this.passed.get(position) : undefined;
     if (!entry || --entry.left > 0) return;
     this.passed.delete(position);
@@ -268,10 +271,7 @@ export class Spool {
       }
       this.unsaved.delete(epoch);
     }
-  }
-
-  get unsavedSettled(): boolean {
-    return this.unsaved.size > 0;
+    this.unsavedSettled = 0;
   }
 
   /**

@@ -35,6 +35,9 @@ const KINDS = [
 /** Bytes waiting in memory for the disk, of one spool. */
 const PENDING_BYTES = 2 ** 20;
 
+/** Settled reports that are written down without delay, once no others are left. */
+const WORTH_SAVING = 100;
+
 /** All spools of an outbox. */
 export class Spools {
   private readonly segmentBytes: number;
@@ -150,11 +153,16 @@ export class Spools {
     await Promise.all(this.list.map((spool) => spool.commit()));
   }
 
+  /** Whether many reports were settled since that was written down, and none is left. */
+  get settledAll(): boolean {
+    return this.list.some(({ records, unsavedSettled }) => records === 0 && unsavedSettled >= WORTH_SAVING);
+  }
+
   /** Writes down what was settled since, with the next commit; returns whether there was any. */
   saveSettled(): boolean {
     let any = false;
     for (const spool of this.list) {
-      if (!spool.unsavedSettled) continue;
+      if (spool.unsavedSettled === 0) continue;
       spool.saveSettled();
       any = true;
     }

@@ -3,7 +3,7 @@
 const HOURS = 24;
 const HOUR = 3600;
 /** Shorter observations say too little. */
-const LEAST_SECONDS = 60;
+const LEAST_SECONDS = 10;
 
 /** Reports and their bytes in one hour. */
 interface Hour {

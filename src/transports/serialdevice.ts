@@ -1,5 +1,6 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { type ErrorCode, MoonwireError, messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
 import { locateSerialPort } from './serialports.js';
 
 const MAX_BAUD_RATE = 4_000_000;
@@ -18,6 +19,10 @@ export interface SerialSettings {
   rtscts?: boolean | undefined;
   /** Software flow control by XON and XOFF, both directions. Default off; not for binary protocols. */
   xonxoff?: boolean | undefined;
+  /** Level of RTS once the port is open; the system raises both lines when it opens. Default on. */
+  rts?: boolean | undefined;
+  /** Level of DTR once the port is open. Default on. */
+  dtr?: boolean | undefined;
 }
 
 /** An open serial port: what a serial connection needs of the hardware. */
@@ -32,8 +37,11 @@ export interface SerialDevice {
   close(): Promise<void>;
 }
 
-/** Opens a port by its path, or by `usb:VENDOR:PRODUCT[:SERIAL]`; rejects with a MoonwireError. */
-export type OpenSerialDevice = (path: string, settings: SerialSettings) => Promise<SerialDevice>;
+/**
+ * Opens a port by its path, or by `usb:VENDOR:PRODUCT[:SERIAL]`; rejects with a MoonwireError. What the hardware does
+ * not have and can be done without is logged.
+ */
+export type OpenSerialDevice = (path: string, settings: SerialSettings, log: Logger) => Promise<SerialDevice>;
 
 /**
  * The real hardware, by the `serialport` library, which is loaded with the first port. Its binding is used
@@ -41,7 +49,7 @@ export type OpenSerialDevice = (path: string, settings: SerialSettings) => Promi
  *
  * The lock is advisory (`flock`): it keeps out every other program that locks, and none that does not.
  */
-export const openSerialDevice: OpenSerialDevice = async (path, settings) => {
+export const openSerialDevice: OpenSerialDevice = async (path, settings, log) => {
   const { baudRate } = settings;
   if (!Number.isInteger(baudRate) || baudRate < 50 || baudRate > MAX_BAUD_RATE) {
     // The system would take any bit pattern for a rate of its own.
@@ -54,7 +62,7 @@ export const openSerialDevice: OpenSerialDevice = async (path, settings) => {
   try {
     const node = await realpath(found);
     const opened = await stat(node);
-    const { xonxoff = false, ...line } = settings;
+    const { xonxoff = false, rts, dtr, ...line } = settings;
     const port = await SerialPort.binding.open({
       ...line,
       path: node,
@@ -62,6 +70,13 @@ export const openSerialDevice: OpenSerialDevice = async (path, settings) => {
       xon: xonxoff,
       xoff: xonxoff,
     });
+    if (rts !== undefined || dtr !== undefined) {
+      // What is left out is lowered by the binding. Pseudo terminals and some adapters have no such lines.
+      const levels = { rts: rts ?? true, dtr: dtr ?? true, cts: false, dsr: false, brk: false };
+      await port.set(levels).catch((error: unknown) => {
+        log.warn(`${path} does not take levels of RTS and DTR: ${messageOf(error)}`);
+      });
+    }
     return {
       read: async (buffer) => (await port.read(buffer, 0, buffer.length)).bytesRead,
       write: (bytes) => port.write(bytes),

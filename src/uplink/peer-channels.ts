@@ -1,5 +1,6 @@
 /** Which channels have subscribers at another engine, as it announces them on the control stream of a mesh session. */
 
+import { FilterTree, hasWildcard } from '../codecs/mqtt_topics.js';
 import { CHANGES_PER_MESSAGE, type ChanMessage } from './messages.js';
 
 /** Most channels kept of one engine; one with more is taken to have subscribers of every channel. */
@@ -12,24 +13,37 @@ export class PeerChannels {
   /** False until the whole list came. */
   complete = false;
   private readonly names = new Set<string>();
+  /** Those with wildcards, as topic filters. */
+  private readonly filters = new FilterTree<true>();
   private tooMany = false;
 
   /** Whether the engine may have subscribers of a channel. */
   has(channel: string): boolean {
-    return this.tooMany || this.names.has(channel);
+    return this.tooMany || this.names.has(channel) || this.filters.has(channel);
   }
 
   /** Takes in an announcement; the first that says `full` completes the list, a later one begins another. */
   apply({ full, add, del }: ChanMessage): void {
-    if (full && this.complete) this.names.clear();
+    if (full && this.complete) this.clear();
     if (full) this.complete = true;
     if (this.tooMany) return;
-    for (const name of del) this.names.delete(name);
-    for (const name of add) this.names.add(name);
+    for (const name of del) {
+      this.names.delete(name);
+      if (hasWildcard(name)) this.filters.delete(name, true);
+    }
+    for (const name of add) {
+      this.names.add(name);
+      if (hasWildcard(name)) this.filters.add(name, true);
+    }
     if (this.names.size > MAX_CHANNELS) {
       this.tooMany = true;
-      this.names.clear();
+      this.clear();
     }
+  }
+
+  private clear(): void {
+    this.names.clear();
+    this.filters.clear();
   }
 }
 

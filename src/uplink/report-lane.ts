@@ -32,19 +32,22 @@ interface Sent {
 }
 
 /**
- * Bytes under way. A link that takes long over them gets fewer, so that what is sent on another stream does not wait
- * behind them in the network's own buffers.
+ * Bytes under way: few at first, twice as many while acknowledgements come quickly. A link that takes longer over
+ * them than it might gets fewer, so that what is sent on another stream does not wait behind them in the network's
+ * own buffers.
  */
-const WINDOW = { least: 16 * 1024, begin: 64 * 1024, most: 1024 * 1024 };
+const WINDOW = { least: 16 * 1024, most: 1024 * 1024 };
 const MAX_BATCHES = 32;
-/** Milliseconds an acknowledgement takes, above which the window shrinks, and below half of which it grows. */
-const SLOW_MS = 1000;
+/** Milliseconds beyond the quickest acknowledgement: the window grows below the first and shrinks above the second. */
+const DELAY_MS = [150, 400] as const;
 
 export class ReportLane {
   private readonly messages: MessageStream;
   private sent: Sent[] = [];
   private bytes = 0;
-  private window = WINDOW.begin;
+  private window = WINDOW.least;
+  /** Milliseconds of the quickest acknowledgement. */
+  private quickest = Number.POSITIVE_INFINITY;
 
   constructor(
     stream: MuxStream,
@@ -106,7 +109,9 @@ export class ReportLane {
   }
 
   private adapt(ms: number): void {
-    if (ms > SLOW_MS) this.window = Math.max(WINDOW.least, this.window / 2);
-    else if (ms < SLOW_MS / 2) this.window = Math.min(WINDOW.most, this.window * 2);
+    this.quickest = Math.min(this.quickest, ms);
+    const delay = ms - this.quickest;
+    if (delay > DELAY_MS[1]) this.window = Math.max(WINDOW.least, this.window / 2);
+    else if (delay < DELAY_MS[0]) this.window = Math.min(WINDOW.most, this.window * 2);
   }
 }

@@ -82,6 +82,22 @@ t.test('sends and calls go to the engine of the client', async (t) => {
   t.match(await outcome((done) => a.route.send(client, TEXT, done)), [0, 1, /not_connected/]);
 });
 
+t.test('a subscription with wildcards gets what it means, once', async (t) => {
+  const center = await openCenter(t);
+  const [a, b] = [await routed(t, center, 'a'), await routed(t, center, 'b', 'news/+')];
+  const both = await routed(t, center, 'c', '#');
+  t.same(await outcome((done) => a.route.publish('news/x', TEXT, [], done)), [4, 2, undefined]);
+  t.same(await outcome((done) => a.route.publish('other', TEXT, [], done)), [2, 1, undefined]);
+  t.same(
+    [a, b, both].map(({ received }) => received.length),
+    [0, 1, 2],
+  );
+  await b.engine.uplink.stop();
+  await both.engine.uplink.stop();
+  await until(() => center.registry.size === 1, 'they are gone');
+  t.same([...center.registry.nodesOf('news/x')], []);
+});
+
 t.test('a message published reaches each engine with subscribers once, and counts add up', async (t) => {
   const center = await openCenter(t);
   const [a, b, c, d] = [

@@ -60,6 +60,9 @@ t.test('a link has exactly one target, and says so beside its other problems', a
   t.match(problemsOf(links('serial: { port: a }, reconnect: { minSeconds: 9, maxSeconds: 3 }')), [
     /reconnect: needs minSeconds to be at most maxSeconds/,
   ]);
+  t.match(problemsOf(links('serial: { port: a, rtscts: true, rts: false }')), [
+    /serial: needs rts or rtscts, not both/,
+  ]);
   const { config } = load(links('serial: { port: rs485-1, baudRate: 9600, parity: even }'));
   const link = config.engine.links[0];
   t.equal(link?.kind === 'serial' && link.serial.parity, 'even');

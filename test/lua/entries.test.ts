@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { Device, startTestEngine, type TestEngine, until } from '../support/engine.js';
 import { unhex } from '../support/framing.js';
 import { library } from '../support/library.js';
+import { RawMqtt } from '../support/mqtt.js';
 import { ProtocolUnderTest } from '../support/protocol.js';
 
 async function start(t: Test, engineYaml: string): Promise<TestEngine> {
@@ -33,6 +34,26 @@ t.test('entry.gt06: a tracker logs in, is acknowledged, and reports where it is'
   );
   device.socket.destroy();
   await until(() => engine.log.some(({ message }) => /^client \S+ left/.test(message)));
+});
+
+t.test('entry.mqtt: devices with the password publish under their own name', async (t) => {
+  const engine = await start(
+    t,
+    'servers: [{ name: s, port: 0, bind: 127.0.0.1, protocol: mqtt, entry: entry.mqtt.lua, options: { password: pw } }]',
+  );
+  const wrong = await RawMqtt.connect(engine.port(), { username: 'meter-1', password: Buffer.from('no') });
+  t.equal(wrong.connack.returnCode, 4);
+  const device = await RawMqtt.connect(engine.port(), { username: 'meter-1', password: Buffer.from('pw') });
+  t.equal(device.connack.returnCode, 0);
+  t.equal(await device.subscribe('site/meter-2/#', 1), 0x80);
+  t.equal(await device.subscribe('site/meter-1/#', 1), 1);
+  device.publish('site/meter-1/report', '{"power":1250}', { qos: 1, messageId: 1 });
+  await device.next('puback');
+  t.match(engine.reports, [{ deviceId: 'meter-1', values: { power: 1250 }, durable: true }]);
+  device.publish('site/meter-1/report', 'no json', { qos: 1, messageId: 2 });
+  await device.next('puback');
+  t.ok(engine.log.some(({ message }) => /^site\/meter-1\/report: /.test(message)));
+  device.lose();
 });
 
 /** A Modbus slave on TCP that answers unit 17 only, and what it was asked. */

@@ -1,9 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join as joinPath } from 'node:path';
 import t, { type Test } from 'tap';
 import { Cluster, joinLines, type Node, publishTo } from '../support/cluster.js';
+import { fakeClock } from '../support/fake-clock.js';
 import { missing } from '../support/need.js';
 import { openProxy, type TcpProxy } from '../support/tcp-proxy.js';
 
@@ -85,23 +82,8 @@ t.test('an engine cut off from the centre serves its clients and still reaches t
 
 const skip = missing('faketime', 'faketime');
 t.test('the clock jumps a day ahead and two days back', { skip }, async (t) => {
-  const folder = mkdtempSync(joinPath(tmpdir(), 'moonwire-clock-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const clock = joinPath(folder, 'offset');
-  const jump = (offset: string): void => writeFileSync(clock, `${offset}\n`);
-  jump('+0');
-  const library = execFileSync('dpkg', ['-L', 'libfaketime'], { encoding: 'utf8' })
-    .split('\n')
-    .find((path) => path.endsWith('/libfaketimeMT.so.1'))!;
-  const cluster = await Cluster.prepare(t, 2, {
-    env: {
-      LD_PRELOAD: library,
-      FAKETIME_TIMESTAMP_FILE: clock,
-      FAKETIME_NO_CACHE: '1',
-      // The clock that was set is the one of the wall; what only rises goes on.
-      DONT_FAKE_MONOTONIC: '1',
-    },
-  });
+  const { env, jump } = fakeClock(t);
+  const cluster = await Cluster.prepare(t, 2, { env });
   await cluster.start();
   const { center, engines } = cluster;
   const [a, b] = await Promise.all(engines.map((engine) => joinLines(t, engine)));

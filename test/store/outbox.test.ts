@@ -284,8 +284,8 @@ t.test('how long it holds, and what it wrote', async (t) => {
   t.equal(outbox.status().holdsSeconds, undefined);
   for (let i = 0; i < 600; i++) eco(outbox, 'd', 'x'.repeat(60));
   const { ratePerSecond, holdsSeconds } = outbox.status();
-  t.ok(ratePerSecond > 1 && ratePerSecond <= 10, `${ratePerSecond} a second, over a minute at least`);
-  t.ok(holdsSeconds! > 10_000 && holdsSeconds! < 1_000_000, `${holdsSeconds} s`);
+  t.ok(ratePerSecond > 1 && ratePerSecond <= 60, `${ratePerSecond} a second, over 10 s at least`);
+  t.ok(holdsSeconds! > 1000 && holdsSeconds! < 1_000_000, `${holdsSeconds} s`);
   await outbox.flush();
   const { writtenBytes, writtenBytesPerDay } = outbox.status();
   t.ok(writtenBytes >= 600 * 60 && writtenBytes < 600 * 60 * 3, `${writtenBytes} bytes`);

@@ -9,6 +9,7 @@ import type { Config } from '../../src/config/schema.js';
 import { openOutbox } from '../store/outbox-support.js';
 import type { TestEngine } from './engine.js';
 import { type Line, recordingLogger, startTestEngine } from './engine.js';
+import { sinkFigures } from './sinks.js';
 
 export interface TestApi {
   api: Api;
@@ -101,6 +102,7 @@ export async function startEngineWithApi(
     version: '1.2.3',
     api: () => running.api.address,
     outbox: () => outbox.status(),
+    sinks: () => [sinkFigures()],
   });
   const running = await startTestApi(host, options);
   return {

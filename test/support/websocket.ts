@@ -22,14 +22,15 @@ export class WebClient {
     });
   }
 
-  /** Connects; rejects with the server's refusal ("Unexpected server response: 404"). */
+  /** Connects, over TLS with a `ca`; rejects with the server's refusal ("Unexpected server response: 404"). */
   static async connect(
     port: number,
     path = '/',
     subprotocols: string[] = [],
     options: ClientOptions = {},
   ): Promise<WebClient> {
-    const ws = new WebSocket(`ws://127.0.0.1:${port}${path}`, subprotocols, {
+    const scheme = options.ca === undefined ? 'ws' : 'wss';
+    const ws = new WebSocket(`${scheme}://127.0.0.1:${port}${path}`, subprotocols, {
       perMessageDeflate: false,
       ...options,
     });

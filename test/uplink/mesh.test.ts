@@ -152,3 +152,11 @@ t.test('falls back to the relay and returns, by itself', async (t) => {
   t.equal(await one.mesh.send(b, { data: 13 }), undefined);
   t.ok(one.mesh.counters.sessions.pathChanges >= 4);
 });
+
+t.test('a subscription with wildcards at one node is found by publishes at another', async (t) => {
+  const [one, two] = (await meshOf(t, 2)) as [TestNode, TestNode];
+  two.subscribe('plant/+/alarm', two.client(1));
+  two.local.channels.set('plant/7/alarm', two.local.channels.get('plant/+/alarm')!);
+  await publishUntil(one, 'plant/7/alarm', ({ success }) => success === 1);
+  t.same(await one.mesh.publish('plant/7', { data: 'x' }), { success: 0, fail: 0 });
+});

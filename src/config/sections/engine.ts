@@ -18,6 +18,7 @@ import { apiServer, endpoint } from './api-server.js';
 import { REGISTRY_PORT } from './center.js';
 import { link } from './links.js';
 import { luavm } from './luavm.js';
+import { mqtt } from './mqtt.js';
 import { outbox } from './outbox.js';
 import { server } from './servers.js';
 import { clientTls } from './tls.js';
@@ -54,6 +55,7 @@ export const engine = section({
   apiServer: setting(apiServer(6789), {}, 'The API of the engine.'),
   outbox: setting(outbox, {}, 'Reports that wait to be taken.'),
   luavm: setting(luavm, {}, 'What all scripts share.'),
+  mqtt: setting(mqtt, {}, 'What MQTT servers keep for their devices.'),
   servers: setting(list(server, 256), [], 'What devices connect to.'),
   links: setting(list(link, 256), [], 'Connections the engine opens itself.'),
 });

@@ -21,7 +21,7 @@ import { linkLimits } from './limits.js';
 import { scriptHost } from './script-host.js';
 import { clientTls } from './tls.js';
 
-const serial = section({
+const serialFields = section({
   port: required(
     path(),
     'Device path, best one of /dev/serial/by-id; or usb:VENDOR:PRODUCT[:SERIAL]; or a name the board gives (rs485-1).',
@@ -32,7 +32,17 @@ const serial = section({
   stopBits: setting(numberOf([1, 2]), 1, 'Stop bits of a character.'),
   rtscts: setting(flag(), false, 'Hardware flow control.'),
   xonxoff: setting(flag(), false, 'Software flow control, both ways; not for binary protocols.'),
+  rts: optional(flag(), 'Level of RTS once the port is open. Default on, as the system sets it.'),
+  dtr: optional(flag(), 'Level of DTR once the port is open. Default on, as the system sets it.'),
 });
+
+const serial = v.pipe(
+  serialFields,
+  v.check(
+    ({ rtscts, rts }) => !rtscts || rts === undefined,
+    'needs rts or rtscts, not both: flow control moves RTS',
+  ),
+);
 
 const remote = {
   host: required(host(), 'Host name or address of the device.'),

@@ -209,7 +209,7 @@ export class Bus {
       counters.times.add((now - current.began) / 1000);
       if (exception !== undefined) counters.exceptions[exception] = (counters.exceptions[exception] ?? 0) + 1;
     });
-    request.done(port.handOver(message));
+    request.done(port.scriptMessage(message));
   }
 
   /** Something came that does not decode. */

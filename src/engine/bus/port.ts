@@ -107,7 +107,7 @@ export class Port {
   }
 
   /** A message as scripts get it. */
-  handOver(message: Pushable): Pushable | Failure {
+  scriptMessage(message: Pushable): Pushable | Failure {
     try {
       return this.station.program.protocol.toScript(message);
     } catch (error) {

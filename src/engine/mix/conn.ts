@@ -4,6 +4,7 @@ import { messageOf } from '../../errors.js';
 import { type ApiFunction, Failure, optional, rest, value } from '../../script/api.js';
 import type { LuaValue } from '../../script/executor.js';
 import { bytesOf } from '../../script/fengari.js';
+import type { Subscriber } from '../channels.js';
 import type { Client } from '../client.js';
 
 /** Most devices behind one client. */
@@ -17,6 +18,10 @@ const deviceId = value('device_id', 'text', `1 to ${MAX_DEVICE_ID} bytes`);
 function checkDeviceId(id: string): Failure | undefined {
   if (id.length > 0 && Buffer.byteLength(id) <= MAX_DEVICE_ID) return undefined;
   return new Failure(`invalid_argument: a device id has 1 to ${MAX_DEVICE_ID} bytes`);
+}
+
+function subscriberOf(client: Client): Subscriber {
+  return client.station.native?.subscriberOf(client) ?? client;
 }
 
 export const connMethods: ApiFunction<Client>[] = [
@@ -53,6 +58,8 @@ export const connMethods: ApiFunction<Client>[] = [
     run: (client, data: LuaValue, type?: string) => {
       if (type !== undefined && type !== 'text' && type !== 'binary')
         return new Failure(`invalid_argument: the type is "text" or "binary", not "${type}"`);
+      const { native } = client.station;
+      if (native) return native.sendFromScript(client, data);
       if (typeof data === 'string') return client.send(bytesOf(data), type);
       const { port } = client;
       if (port) return client.sendInTurn(() => port.encode(data), type);
@@ -141,7 +148,8 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [],
     failure: 'error',
     example: 'conn:subscribe("room:1", "news")',
-    run: (client, ...channels: string[]) => client.station.engine.channels.subscribe(client, channels),
+    run: (client, ...channels: string[]) =>
+      client.station.engine.channels.subscribe(subscriberOf(client), channels),
   },
   {
     name: 'conn:unsubscribe',
@@ -150,7 +158,8 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [],
     failure: 'error',
     example: 'conn:unsubscribe("room:1")',
-    run: (client, ...channels: string[]) => client.station.engine.channels.unsubscribe(client, channels),
+    run: (client, ...channels: string[]) =>
+      client.station.engine.channels.unsubscribe(subscriberOf(client), channels),
   },
   {
     name: 'conn:attach',

@@ -1,0 +1,31 @@
+/**
+ * A protocol that Moonwire speaks itself (MQTT, CoAP, HTTP): it stands between a client's frames and its script, which
+ * gets messages and decides, but frames and answers nothing.
+ */
+
+import type { Framer } from '../bytes/framer.js';
+import type { Failure } from '../errors.js';
+import type { LuaValue } from '../script/executor.js';
+import type { Subscriber } from './channels.js';
+import type { Client } from './client.js';
+import type { Outgoing } from './mesh.js';
+
+/** What a station asks of such a protocol; one for each server. */
+export interface NativeProtocol {
+  /** Cuts a client's stream into frames. What cannot be a frame is for the protocol to answer. */
+  createFramer(client: Client): Framer;
+  /** Seconds an incomplete frame may wait. */
+  readonly partialSeconds: number;
+  /** A frame of a client, after those before it are done. It calls the script's handlers. */
+  handle(client: Client, frame: Uint8Array): Promise<void> | undefined;
+  /** The connection is over. Returns whether the script is to know (`on_close`): not of one that it never met. */
+  closed(client: Client): boolean;
+  /** Called about once a second: the limit that the client has reached and what that means, if any. */
+  check(client: Client, now: number): { limit: string; message: string } | undefined;
+  /** Sends a message from outside the handlers to one client; why that failed. */
+  send(client: Client, message: Outgoing): Failure | undefined;
+  /** `conn:send` from the client's script. */
+  sendFromScript(client: Client, data: LuaValue): Failure | undefined;
+  /** What is subscribed to channels when this client is to be. */
+  subscriberOf(client: Client): Subscriber;
+}
