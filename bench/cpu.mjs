@@ -61,7 +61,7 @@ export async function cpuRows(note) {
 export async function deviceRows(note) {
   const shapes = DEVICES.map(({ script, compile, peer, request, ...shape }) => ({
     ...shape,
-    start: () => [startEngine(script, compile), startDevice(peer)],
+    start: () => [startEngine(script, {}, compile), startDevice(peer)],
     request: Buffer.from(request, 'hex'),
     burst: 1,
     messages: 50_000,

@@ -1,6 +1,6 @@
 // `npm run bench`: measures the budgets of the engine and what protocols cost, and prints both as tables; see
 // README.md beside this file.
-//   node bench/run.mjs [start] [memory] [cpu] [devices] [bus] [outbox] [mesh] [protocols] [--write]
+//   node bench/run.mjs [start] [memory] [cpu] [devices] [bus] [outbox] [tls] [mesh] [protocols] [--write]
 // Ends with 1 when a budget is not met.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
@@ -12,9 +12,10 @@ import { registrationRows } from './mesh/registration.mjs';
 import { sendRows } from './mesh/sends.mjs';
 import { outboxRows } from './outbox/rows.mjs';
 import { protocolRows, protocolTable } from './protocols.mjs';
+import { tlsRows } from './tls/rows.mjs';
 
 const BUDGETS = { start: startRows, memory: memoryRows, cpu: cpuRows, devices: deviceRows };
-const PARTS = [...Object.keys(BUDGETS), 'bus', 'outbox', 'mesh', 'protocols'];
+const PARTS = [...Object.keys(BUDGETS), 'bus', 'outbox', 'tls', 'mesh', 'protocols'];
 const MESH = [fanoutRows, sendRows, registrationRows];
 const README = new URL('README.md', import.meta.url);
 
@@ -48,6 +49,11 @@ if (parts.includes('outbox')) {
   const measured = await outboxRows(note);
   rows.push(...measured);
   show('outbox', budgetTable(measured));
+}
+if (parts.includes('tls')) {
+  const measured = await tlsRows(note);
+  rows.push(...measured);
+  show('tls', budgetTable(measured));
 }
 if (parts.includes('mesh')) {
   const measured = [];

@@ -1,6 +1,8 @@
-// What a programmer would write on node:net alone: the same framing, decoding and replies as lua/*.lua.
-// `node bare.mjs echo|reading` prints "listening on <port>".
+// What a programmer would write on node:net or node:tls alone: the same framing, decoding and replies as lua/*.lua.
+// `node bare.mjs echo|reading [cert key]` prints "listening on <port>".
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 
 /** Frame → reply. */
 const HANDLERS = {
@@ -40,9 +42,10 @@ const HANDLERS = {
 };
 
 const MAX_FRAME = 65_536;
-const handle = HANDLERS[process.argv[2]]();
+const [handler, cert, key] = process.argv.slice(2);
+const handle = HANDLERS[handler]();
 
-const server = createServer({ noDelay: true }, (socket) => {
+const serve = (socket) => {
   let held;
   socket.on('data', (bytes) => {
     let rest = held ? Buffer.concat([held, bytes]) : bytes;
@@ -59,6 +62,10 @@ const server = createServer({ noDelay: true }, (socket) => {
     held = rest.length > 0 ? rest : undefined;
   });
   socket.on('error', () => socket.destroy());
-});
+};
+const server =
+  cert === undefined
+    ? createServer({ noDelay: true }, serve)
+    : createTlsServer({ noDelay: true, cert: readFileSync(cert), key: readFileSync(key) }, serve);
 server.listen(0, '127.0.0.1', () => process.stdout.write(`listening on ${server.address().port}\n`));
 process.on('SIGTERM', () => process.exit(0));

@@ -1,5 +1,6 @@
 // Devices, simulated in this process.
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 /** A frame of `size` bytes: its length, then a reading that peers/bare.mjs and lua/reading.lua can decode. */
 export function frame(size) {
@@ -17,11 +18,21 @@ function dial(port) {
   });
 }
 
-/** Opens `count` connections, a few at a time so that the backlog never fills. */
-export async function open(port, count) {
+function dialTls(port) {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ port, host: '127.0.0.1', noDelay: true, rejectUnauthorized: false }, () =>
+      resolve(socket),
+    );
+    socket.once('error', reject);
+  });
+}
+
+/** Opens `count` connections, over TLS where said, a few at a time so that the backlog never fills. */
+export async function open(port, count, { tls = false } = {}) {
+  const make = tls ? dialTls : dial;
   const sockets = [];
   while (sockets.length < count) {
-    const some = Array.from({ length: Math.min(100, count - sockets.length) }, () => dial(port));
+    const some = Array.from({ length: Math.min(100, count - sockets.length) }, () => make(port));
     sockets.push(...(await Promise.all(some)));
   }
   return sockets;

@@ -37,7 +37,7 @@ export class ServerProcess {
       const read = (text) => {
         if (this.port !== 0) return;
         this.output += text;
-        const listening = /(?<!API )listening on .*?(\d+)["\n]/.exec(this.output);
+        const listening = /(?<!API )listening on .*?(\d+)(?: with TLS)?["\n]/.exec(this.output);
         if (!listening) return;
         this.startMs = performance.now() - this.started;
         this.port = Number(listening[1]);
@@ -74,10 +74,10 @@ export class ServerProcess {
 }
 
 /**
- * The built engine with one TCP server that runs lua/`script`.lua; its store is a folder of its own. `compile`: as in
- * the configuration.
+ * The built engine with one TCP server that runs lua/`script`.lua; its store is a folder of its own. `more`: further
+ * settings of the server; `compile`: as in the configuration.
  */
-export function startEngine(script, compile = 'auto') {
+export function startEngine(script, more = {}, compile = 'auto') {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-bench-'));
   const config = {
     engine: {
@@ -89,7 +89,8 @@ export function startEngine(script, compile = 'auto') {
           bind: '127.0.0.1',
           port: 0,
           entry: join(BENCH, 'lua', `${script}.lua`),
-          limits: { connections: 20_000, acceptsPerSecond: 100_000, idleSeconds: 0 },
+          limits: { connections: 20_000, acceptsPerSecond: 100_000, idleSeconds: 0, ...more.limits },
+          ...(more.tls && { tls: more.tls }),
         },
       ],
     },
@@ -103,9 +104,10 @@ export function startEngine(script, compile = 'auto') {
   ).ready();
 }
 
-/** The bare node:net server that does the same as lua/`script`.lua. */
-export function startBare(script) {
-  return new ServerProcess([join(BENCH, 'peers/bare.mjs'), script]).ready();
+/** The bare server of node:net, or of node:tls with a `tls`, that does the same as lua/`script`.lua. */
+export function startBare(script, tls) {
+  const files = tls ? [tls.cert, tls.key] : [];
+  return new ServerProcess([join(BENCH, 'peers/bare.mjs'), script, ...files]).ready();
 }
 
 /** The bare node:net server that speaks a device's protocol. */

@@ -201,14 +201,14 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/v1/buses/{name}',
     needs: 'read',
-    summary: 'One bus.',
+    summary: 'One bus, by its name or that of a link on it.',
     params: byName,
     answer: busInfo,
-    run: ({ host }, { params }) =>
-      jsonOr(
-        host.buses?.().find((bus) => bus.name === params.name) ??
-          new Failure(`not_found: no bus ${params.name}`),
-      ),
+    run: ({ host }, { params: { name } }) => {
+      const buses = host.buses?.() ?? [];
+      const bus = buses.find((one) => one.name === name) ?? buses.find(({ links }) => links.includes(name));
+      return jsonOr(bus ?? new Failure(`not_found: no bus ${name}`));
+    },
   }),
   ...LEASE_ROUTES,
   ...OUTBOX_ROUTES,

@@ -122,6 +122,10 @@ export async function startApi(host: ApiHost, options: ApiOptions): Promise<Api>
     // The host of requests without one.
     getRequestListener(router.fetch, { overrideGlobalObjects: false, hostname: 'localhost' }),
   );
+  // No browser is to guess that an answer is a page.
+  server.prependListener('request', (_request, response) =>
+    response.setHeader('x-content-type-options', 'nosniff'),
+  );
   // The server knows only those whose handshake is over.
   const connections = new Set<Socket>();
   server.on('connection', (socket: Socket) => {

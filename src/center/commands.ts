@@ -270,7 +270,8 @@ export class Commands {
     link.send((): CmdMessage | undefined => {
       if (command.state !== 'sent' || command.progress.node !== link.node) return undefined;
       const params = this.book.params(command);
-      return { t: 'cmd', id, device, name, params, expires, idempotent };
+      const late = Date.now() / 1000 >= expires;
+      return { t: 'cmd', id, device, name, params, expires, idempotent, ...(late && { late }) };
     });
   }
 

@@ -53,13 +53,10 @@ export class Registry {
       const place = { client, node };
       // What is told once more may be older than what others have told.
       this.setPlaces(device, again ? [place, ...others] : [...others, place]);
-      this.onDevice(device, node);
     },
     deviceDetached: (device, node) => {
       const others = this.placesOf(device).filter((place) => place.node !== node);
       this.setPlaces(device, others);
-      const last = others.at(-1);
-      if (last) this.onDevice(device, last.node);
     },
   };
 
@@ -168,9 +165,12 @@ export class Registry {
 
   /** Most devices have one place, which takes no list. */
   private setPlaces(device: string, places: Place[]): void {
+    const before = this.placesOf(device).at(-1);
+    const newest = places.at(-1);
     if (places.length > 1) this.devices.set(device, places);
     else if (places[0]) this.devices.set(device, places[0]);
     else this.devices.delete(device);
+    if (newest && newest !== before) this.onDevice(device, newest.node);
   }
 
   private addChannel(name: string, node: number): void {

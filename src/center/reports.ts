@@ -58,9 +58,11 @@ export interface EngineCounters {
   repeats: number;
 }
 
-/** A note in the feed. */
+/** A part of a note in the feed. */
 interface NoteRecord {
   readonly received: readonly ReceivedNote[];
+  /** It is the first one. */
+  readonly begin: boolean;
 }
 
 const CBOR = cborCodec();
@@ -90,11 +92,11 @@ export class Intake {
 
   /** Opens the feed, which hands on every record it holds, and goes on from there. Rejects as `openFeed` does. */
   static async open(
-    openFeed: (replay: (payload: Uint8Array) => void) => Promise<IntakeFeed>,
+    openFeed: (replay: (payload: Uint8Array, position: number) => void) => Promise<IntakeFeed>,
     options: IntakeOptions,
   ): Promise<Intake> {
     const intake = new Intake(options);
-    intake.feed = await openFeed((payload) => intake.replay(payload));
+    intake.feed = await openFeed((payload, position) => intake.replay(payload, position));
     // What was read may lie before what the feed keeps from now on.
     await intake.note();
     return intake;
@@ -178,11 +180,15 @@ export class Intake {
     return counters;
   }
 
-  private replay(payload: Uint8Array): void {
+  private replay(payload: Uint8Array, position: number): void {
     try {
       const record = CBOR.decode(payload) as Partial<FeedRecord & NoteRecord>;
-      if (record.r) this.remember(record as FeedRecord);
-      else for (const note of record.received!) this.received.restore(note);
+      if (record.r) {
+        this.remember(record as FeedRecord);
+        return;
+      }
+      for (const note of record.received!) this.received.restore(note);
+      if (record.begin) this.noted = position;
     } catch (error) {
       this.counters.unreadable++;
       this.options.log.error('a record of the feed is not understood', { reason: messageOf(error) });
@@ -209,7 +215,7 @@ export class Intake {
     let part: ReceivedNote[] = [];
     let numbers = 0;
     const write = async (): Promise<void> => {
-      const note: NoteRecord = { received: part };
+      const note: NoteRecord = { received: part, begin: end === begin };
       feed.append(CBOR.encode(note), 0);
       end = feed.end;
       part = [];

@@ -89,7 +89,7 @@ export function addApiCommands(program: Command): void {
   );
 
   add(program, 'bus', 'how the buses of an engine fare, or the units of one')
-    .argument('[link]', 'name of the bus: that of its link, unless the configuration names it')
+    .argument('[link]', 'name of the bus, or of a link on it')
     .action(async (name: string | undefined, options: ApiOptions) => {
       const { bus } = await import('./bus.js');
       await run(options, (client) => bus(client, name, options));
@@ -204,10 +204,10 @@ export function apiAddress(text: string): ApiAddress {
 
 function addressAt(text: string, port: number): ApiAddress {
   const tls = text.startsWith('https://');
-  const parsed = parseAddress(tls ? text.slice('https://'.length) : text, port);
+  const parsed = parseAddress(text.replace(/^https?:\/\//, ''), port);
   if (parsed) return { ...parsed, tls };
   throw new InvalidArgumentError(
-    `It must be a host, host:port or https://host:port, such as 127.0.0.1:${port}.`,
+    `It must be a host, host:port, http://host:port or https://host:port, such as 127.0.0.1:${port}.`,
   );
 }
 

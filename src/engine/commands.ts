@@ -21,6 +21,8 @@ export interface Command {
   readonly params?: unknown;
   /** Unix seconds until which it was to be begun. */
   readonly expires: number;
+  /** It must not be begun any more: only what became of it is asked. */
+  readonly late?: boolean | undefined;
 }
 
 /** What became of a command. */
@@ -111,6 +113,10 @@ export class Commands {
       this.counters.repeated++;
       const entry = this.read(id);
       if (entry.state !== 'started') this.onoutcome({ id, ...entry });
+      return;
+    }
+    if (command.late) {
+      this.tell(returned(id, 'timeout: it came too late'));
       return;
     }
     if (this.running.size >= MAX_RUNNING) {

@@ -21,6 +21,7 @@ export class Link implements LentLink {
   readonly station: Station;
   private kept: KeptLink | undefined;
   private ended = false;
+  private noted: string | undefined;
 
   constructor(
     private readonly engine: Engine,
@@ -81,7 +82,7 @@ export class Link implements LentLink {
     const { config, station } = this;
     switch (config.kind) {
       case 'serial':
-        return openSerial(config.serial, station.log);
+        return openSerial(config.serial, (message) => this.note(message));
       case 'tcp':
         return this.connectStream(config.tcp, signal);
       case 'udp':
@@ -90,6 +91,12 @@ export class Link implements LentLink {
           station.log,
         );
     }
+  }
+
+  /** Logs what a port lacks, once and not whenever it opens. */
+  private note(message: string): void {
+    if (message !== this.noted) this.station.log.warn(message);
+    this.noted = message;
   }
 
   private async connectStream({ tls, ...where }: TcpLink['tcp'], signal: AbortSignal): Promise<Connection> {

@@ -8,46 +8,17 @@
 
 import { MoonwireError, messageOf } from '../errors.js';
 import { LogThrottle } from '../log.js';
-import type { Clock } from './clock.js';
 import { HeldReports, weightOf } from './held-reports.js';
 import { drawEpoch } from './identity.js';
 import { Lanes } from './lanes.js';
+import type { OutboxOptions, OutboxReport } from './outbox-options.js';
 import { newOutboxCounters, type OutboxStatus, sumHealth } from './outbox-status.js';
-import { RangeSet } from './ranges.js';
 import { measureReport } from './report-check.js';
 import type { Lane, Ranges, ReportRecord, ReportTaker } from './reported.js';
+import { Settled } from './settled.js';
 import type { Held, Ledger } from './spool.js';
-import { Spools, type SpoolsOptions } from './spools.js';
+import { Spools } from './spools.js';
 import { Traffic } from './traffic.js';
-
-/** A reading to be kept. */
-export interface OutboxReport {
-  readonly deviceId: string;
-  readonly values: unknown;
-  /** Unix seconds; now unless given. */
-  readonly time?: number | undefined;
-  readonly topic?: string | undefined;
-  readonly quality?: string | undefined;
-  /** On disk before the promise resolves. */
-  readonly durable: boolean;
-}
-
-/** How an outbox is kept. */
-export interface OutboxOptions extends SpoolsOptions {
-  readonly clock: Clock;
-  /** Seconds after which reports are dropped. */
-  readonly maxAge: number;
-  /** Seconds an eco report may be in memory only. */
-  readonly spillDelay: number;
-  /** Most reports a second on the backlog lane. */
-  readonly drainRate: number;
-  /** Most bytes of the values of one report. */
-  readonly maxReportBytes: number;
-  /** Topics that go before all others, and are dropped after them. */
-  readonly urgentTopics: readonly string[];
-  /** Most bytes that reports in memory take, about. */
-  readonly memoryBytes: number;
-}
 
 /** What `quality` says of a time that was reckoned from the centre's or from a later boot's knowledge. */
 const TIME_ESTIMATED = 'time_estimated';
@@ -77,8 +48,7 @@ export class Outbox {
   private readonly throttle = new LogThrottle();
   private readonly memory = new HeldReports();
   private readonly lanes: Lanes;
-  /** Acknowledged or dropped sequences, by epoch. */
-  private readonly settled = new Map<number, RangeSet>();
+  private readonly settled = new Settled();
   private readonly began: number;
   private spools!: Spools;
   private sequence = 0;
@@ -105,8 +75,8 @@ export class Outbox {
     const outbox = new Outbox(options);
     const { memory, settled } = outbox;
     const ledger: Ledger = {
-      isSettled: (epoch, seq) => settled.get(epoch)?.has(seq) ?? false,
-      settle: (epoch, first, last) => outbox.settledOf(epoch).add(first, last),
+      isSettled: (epoch, seq) => settled.has(epoch, seq),
+      settle: (epoch, first, last) => settled.add(epoch, first, last),
       held: (epoch, seq) => memory.get(epoch, seq),
       monotonic: () => options.clock.now().mono,
     };
@@ -314,36 +284,38 @@ export class Outbox {
     this.lanes.add(held);
   }
 
-  /** Writes the durable reports that wait, and tells who reported them. */
-  private store(): void {
-    const storing = this.storing.splice(0);
+  /** Writes the durable reports that wait, and tells who reported them. `again`: none of them found room before. */
+  private store(storing = this.storing.splice(0), again = false): void {
     if (storing.length === 0) return;
     // Some may have been acknowledged in this very moment.
     const waiting = storing.map(({ held }) => held).filter((held) => !this.isSettled(held));
     // A link may have come up.
     if (this.lanes.connected) for (const held of waiting) if (!this.isHeld(held)) this.hold(held);
     const written = new Set(this.write(waiting));
-    const refused = new Set(waiting.filter((held) => !written.has(held)));
-    for (const held of refused) this.abandon(held);
+    const left = new Set(waiting.filter((held) => !written.has(held)));
     const committed = this.spools.commit();
-    for (const { held, resolve, reject } of storing) {
-      if (refused.has(held)) {
-        reject(this.refuse(new MoonwireError('queue_full', 'there is no room on disk')));
-      } else {
-        committed.then(resolve, reject);
-      }
+    for (const { held, resolve, reject } of storing) if (!left.has(held)) committed.then(resolve, reject);
+    if (left.size === 0) return;
+    const rest = storing.filter(({ held }) => left.has(held));
+    // More than may wait for the disk at a time: they follow the others, as long as these find room.
+    committed.then(
+      () => (again && written.size === 0 ? this.turnAway(rest) : this.store(rest, written.size === 0)),
+      () => this.turnAway(rest),
+    );
+  }
+
+  /** Takes back durable reports that found no room on disk, unless they are on their way. */
+  private turnAway(storing: readonly Storing[]): void {
+    const waiting = storing.map(({ held }) => held).filter(({ lane }) => !lane);
+    this.lanes.remove(new Set(waiting));
+    for (const held of waiting) this.settle(held);
+    for (const { reject } of storing) {
+      reject(this.refuse(new MoonwireError('queue_full', 'there is no room on disk')));
     }
   }
 
   private isSettled({ epoch, record }: Held): boolean {
-    return this.settled.get(epoch)?.has(record[0]) ?? false;
-  }
-
-  /** Takes back a report that found no room on disk, unless it is on its way. */
-  private abandon(held: Held): void {
-    if (held.lane) return;
-    this.lanes.remove(new Set([held]));
-    this.settle(held);
+    return this.settled.has(epoch, record[0]);
   }
 
   /** Writes eco reports to disk once one of them has been in memory only for so many seconds. */
@@ -394,18 +366,9 @@ export class Outbox {
   /** A report is done with. */
   private settle(held: Held): void {
     if (!this.memory.remove(held)) return;
-    this.settledOf(held.epoch).add(held.record[0]);
+    this.settled.add(held.epoch, held.record[0]);
     held.spool?.settle(held);
     this.lanes.landed(held);
-  }
-
-  private settledOf(epoch: number): RangeSet {
-    let set = this.settled.get(epoch);
-    if (!set) {
-      set = new RangeSet();
-      this.settled.set(epoch, set);
-    }
-    return set;
   }
 
   private saveSettled(): void {
@@ -415,9 +378,7 @@ export class Outbox {
 
   /** Forgets what was settled of epochs of which nothing can come any more. */
   private forgetEpochs(): void {
-    for (const epoch of this.settled.keys()) {
-      if (epoch !== this.epoch && !this.spools.has(epoch)) this.settled.delete(epoch);
-    }
+    this.settled.keep((epoch) => epoch === this.epoch || this.spools.has(epoch));
   }
 
   private async expire(): Promise<void> {

@@ -1,5 +1,4 @@
 import { MoonwireError, messageOf } from '../errors.js';
-import { type Logger, silentLogger } from '../log.js';
 import type { Connection } from './connection.js';
 import { Endpoint } from './endpoint.js';
 import {
@@ -24,16 +23,16 @@ const READ_BYTES = 4096;
 /**
  * Opens a serial port exclusively. What had arrived before is dropped by the system. Rejects with a
  * MoonwireError: `not_found`, `forbidden`, `conflict` (in use), `invalid_argument` (settings, not a port).
- * @param log told of what the port does not have and can be done without: levels of RTS and DTR
+ * @param note told of what the port does not have and can be done without: levels of RTS and DTR
  * @param openDevice the hardware; tests put their own here.
  */
 export async function openSerial(
   options: SerialOptions,
-  log: Logger = silentLogger,
+  note: (message: string) => void = () => {},
   openDevice: OpenSerialDevice = openSerialDevice,
 ): Promise<Connection> {
   const { port, ...settings } = options;
-  return new SerialConnection(await openDevice(port, settings, log), port);
+  return new SerialConnection(await openDevice(port, settings, note), port);
 }
 
 class SerialConnection extends Endpoint {

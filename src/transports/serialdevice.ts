@@ -1,9 +1,12 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type ErrorCode, MoonwireError, messageOf } from '../errors.js';
-import type { Logger } from '../log.js';
 import { locateSerialPort } from './serialports.js';
 
 const MAX_BAUD_RATE = 4_000_000;
+/** A read under way in another thread keeps the lock a moment longer than the closing of its port. */
+const LOCK_TRIES = 5;
+const LOCK_MS = 50;
 
 /** How a serial line is set. */
 export interface SerialSettings {
@@ -39,9 +42,13 @@ export interface SerialDevice {
 
 /**
  * Opens a port by its path, or by `usb:VENDOR:PRODUCT[:SERIAL]`; rejects with a MoonwireError. What the hardware does
- * not have and can be done without is logged.
+ * not have and can be done without is told to `note`.
  */
-export type OpenSerialDevice = (path: string, settings: SerialSettings, log: Logger) => Promise<SerialDevice>;
+export type OpenSerialDevice = (
+  path: string,
+  settings: SerialSettings,
+  note: (message: string) => void,
+) => Promise<SerialDevice>;
 
 /**
  * The real hardware, by the `serialport` library, which is loaded with the first port. Its binding is used
@@ -49,7 +56,7 @@ export type OpenSerialDevice = (path: string, settings: SerialSettings, log: Log
  *
  * The lock is advisory (`flock`): it keeps out every other program that locks, and none that does not.
  */
-export const openSerialDevice: OpenSerialDevice = async (path, settings, log) => {
+export const openSerialDevice: OpenSerialDevice = async (path, settings, note) => {
   const { baudRate } = settings;
   if (!Number.isInteger(baudRate) || baudRate < 50 || baudRate > MAX_BAUD_RATE) {
     // The system would take any bit pattern for a rate of its own.
@@ -63,18 +70,13 @@ export const openSerialDevice: OpenSerialDevice = async (path, settings, log) =>
     const node = await realpath(found);
     const opened = await stat(node);
     const { xonxoff = false, rts, dtr, ...line } = settings;
-    const port = await SerialPort.binding.open({
-      ...line,
-      path: node,
-      lock: true,
-      xon: xonxoff,
-      xoff: xonxoff,
-    });
+    const options = { ...line, path: node, lock: true, xon: xonxoff, xoff: xonxoff };
+    const port = await whenUnlocked(async () => SerialPort.binding.open(options));
     if (rts !== undefined || dtr !== undefined) {
       // What is left out is lowered by the binding. Pseudo terminals and some adapters have no such lines.
       const levels = { rts: rts ?? true, dtr: dtr ?? true, cts: false, dsr: false, brk: false };
       await port.set(levels).catch((error: unknown) => {
-        log.warn(`${path} does not take levels of RTS and DTR: ${messageOf(error)}`);
+        note(`${path} does not take levels of RTS and DTR: ${messageOf(error)}`);
       });
     }
     return {
@@ -91,14 +93,23 @@ export const openSerialDevice: OpenSerialDevice = async (path, settings, log) =>
   }
 };
 
+async function whenUnlocked<T>(open: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await open();
+    } catch (error) {
+      if (tries === LOCK_TRIES || !LOCKED.test(messageOf(error))) throw error;
+      await pause(LOCK_MS);
+    }
+  }
+}
+
+const LOCKED = /Cannot lock port|temporarily unavailable|resource busy/i;
+
 /** The binding reports system errors as text only. */
 const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
   [/ENOENT|No such (file|device)/i, 'not_found', 'is not there: unplugged, or another name'],
-  [
-    /Cannot lock port|temporarily unavailable|resource busy/i,
-    'conflict',
-    'is in use by another program or link',
-  ],
+  [LOCKED, 'conflict', 'is in use by another program or link'],
   [/Inappropriate ioctl|Not a tty/i, 'invalid_argument', 'is not a serial port'],
   [
     /Invalid (data|stop|parity)|baud rate|Invalid argument/i,

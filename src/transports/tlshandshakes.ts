@@ -3,7 +3,6 @@
 import type { Socket } from 'node:net';
 import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
 import type { Server, TLSSocket } from 'node:tls';
-import { formatAddress } from './address.js';
 import { tlsReason } from './failure.js';
 
 /** Bounds of handshakes. */
@@ -12,7 +11,7 @@ export interface HandshakeLimits {
   handshakes?: number | undefined;
   /** Connections whose handshake is not over, or not begun. Default 4096. */
   pendingHandshakes?: number | undefined;
-  /** Seconds from the connection to the end of its handshake. Default 10. */
+  /** Seconds a peer has for its first bytes, and again for its part of the handshake. Default 10. */
   handshakeSeconds?: number | undefined;
 }
 
@@ -30,15 +29,12 @@ export interface HandshakeOwner {
 const BEGIN_A_TURN = 4;
 /** How often those that take too long are looked for, in milliseconds. */
 const CHECK_MS = 500;
-/** While others wait, a handshake that is not over after so many milliseconds gives its place to one of them. */
-const YIELD_MS = 2000;
 
 interface Pending {
   readonly socket: Socket;
-  /** By `performance.now()`. */
-  readonly since: number;
-  /** When its handshake was begun; 0: it waits, for its turn or for its peer to say something. */
-  begun: number;
+  /** When its peer has had its time, by `performance.now()`; for one in line, which waits for us, never. */
+  deadline: number;
+  begun: boolean;
 }
 
 /**
@@ -47,7 +43,7 @@ interface Pending {
  * send is handled in between. So neither a crowd of clients nor silent ones hold up those that are connected.
  */
 export class Handshakes {
-  /** By "host:port", which TLS leaves as it is; in the order in which they came. */
+  /** By both ends, which TLS leaves as they are. */
   private readonly pending = new Map<string, Pending>();
   private readonly line: Pending[] = [];
   private readonly begin: (socket: Socket) => void;
@@ -79,11 +75,6 @@ export class Handshakes {
     });
   }
 
-  /** Connections whose handshake is not over. */
-  get size(): number {
-    return this.pending.size;
-  }
-
   /** Takes a new connection. */
   take(socket: Socket): void {
     const limit = this.limits.pendingHandshakes;
@@ -92,19 +83,25 @@ export class Handshakes {
       socket.on('error', () => {}).resetAndDestroy();
       return;
     }
-    const remote = remoteOf(socket);
-    const entry: Pending = { socket, since: performance.now(), begun: 0 };
-    this.pending.set(remote, entry);
+    const ends = endsOf(socket);
+    if (ends === undefined) {
+      this.owner.failed('the peer left');
+      socket.destroy();
+      return;
+    }
+    const entry: Pending = { socket, deadline: this.deadline(), begun: false };
+    this.pending.set(ends, entry);
     this.timer ??= setInterval(() => this.check(), CHECK_MS).unref();
     socket.on('error', () => {});
     socket.once('close', () => {
-      if (this.pending.get(remote) !== entry) return;
-      this.forget(remote, entry);
-      if (entry.begun === 0) this.owner.failed('nothing was said');
+      if (this.pending.get(ends) !== entry) return;
+      this.forget(ends, entry);
+      if (!entry.begun) this.owner.failed('nothing was said');
     });
     socket.once('readable', () => {
       // It ended without a word.
       if (socket.readableLength === 0) socket.destroy();
+      entry.deadline = Number.POSITIVE_INFINITY;
       this.line.push(entry);
       this.advance();
     });
@@ -126,9 +123,10 @@ export class Handshakes {
     while (begun < BEGIN_A_TURN && this.underWay < this.limits.handshakes) {
       const next = this.line.shift();
       if (!next) return;
-      // It may have gone, or have waited too long.
+      // It may have gone.
       if (next.socket.destroyed) continue;
-      next.begun = performance.now();
+      next.begun = true;
+      next.deadline = this.deadline();
       this.underWay++;
       begun++;
       withLowMarks(() => this.begin.call(this.server, next.socket));
@@ -137,15 +135,15 @@ export class Handshakes {
   }
 
   private secured(socket: TLSSocket): void {
-    const remote = remoteOf(socket);
-    const entry = this.pending.get(remote);
-    if (entry) this.forget(remote, entry);
+    const ends = endsOf(socket);
+    const entry = ends && this.pending.get(ends);
+    if (entry) this.forget(ends, entry);
     if (!socket.destroyed) this.owner.secured(socket);
   }
 
-  private forget(remote: string, entry: Pending): void {
-    this.pending.delete(remote);
-    if (entry.begun > 0) this.underWay--;
+  private forget(ends: string, entry: Pending): void {
+    this.pending.delete(ends);
+    if (entry.begun) this.underWay--;
     if (this.pending.size === 0) {
       clearInterval(this.timer);
       this.timer = undefined;
@@ -153,19 +151,19 @@ export class Handshakes {
     this.advance();
   }
 
+  private deadline(): number {
+    return performance.now() + this.limits.handshakeSeconds * 1000;
+  }
+
   private check(): void {
     const now = performance.now();
-    const crowded = this.line.length > 0 && this.underWay >= this.limits.handshakes;
-    for (const { socket, since, begun } of this.pending.values()) {
-      const late = now - since > this.limits.handshakeSeconds * 1000;
-      if (!late && !(crowded && begun > 0 && now - begun > YIELD_MS)) continue;
-      socket.destroy();
-    }
+    for (const { socket, deadline } of this.pending.values()) if (now > deadline) socket.destroy();
   }
 }
 
-function remoteOf({ remoteAddress, remotePort }: Socket): string {
-  return formatAddress(remoteAddress, remotePort);
+/** Undefined when the peer has gone. */
+function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string | undefined {
+  return remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
 /**

@@ -320,6 +320,7 @@ const MESSAGES = new Map<string, Fields>(
       ['params', ANYTHING, 'optional'],
       ['expires', SECONDS],
       ['idempotent', FLAG],
+      ['late', FLAG, 'optional'],
     ],
     state: [
       ['id', COMMAND],

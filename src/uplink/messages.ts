@@ -257,8 +257,8 @@ export interface RecMessage {
 
 /** Longest `rec` in bytes: a batch, and what is around it. */
 export const MAX_REC_BYTES = MAX_BATCH_BYTES + 1024;
-/** Most reports in one `rec`. */
-export const REPORTS_PER_MESSAGE = 32_768;
+/** Most reports in one `rec`, and ranges in one `ack`. */
+export const REPORTS_PER_MESSAGE = 4096;
 
 /** These reports are safe at the centre, be they new or repeated. */
 export interface AckMessage {
@@ -299,6 +299,8 @@ export interface CmdMessage {
   readonly expires: number;
   /** Whether it may be done twice. */
   readonly idempotent: boolean;
+  /** It has expired since it was sent first: what became of it is to be told, but it must not be begun any more. */
+  readonly late?: boolean | undefined;
 }
 
 /** What a command can come to on an engine: `queued` means that it was not begun, and is the centre's again. */

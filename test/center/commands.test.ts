@@ -222,6 +222,32 @@ t.test('engines that do not come back', async (t) => {
   t.equal(other.got.length, 1);
 });
 
+t.test('what expired while its engine was away is asked for, and not begun', async (t) => {
+  const commands = openCommands(t);
+  places.set('d', 1);
+  places.set('e', 1);
+  const engine = new FakeEngine(t, commands, 1);
+  const begun = await commands.submit('d', { name: 'begun', ttl: 1 });
+  const lost = await commands.submit('e', { name: 'lost', ttl: 1 });
+  await engine.has(2);
+  t.same(
+    engine.got.map(({ late }) => late),
+    [undefined, undefined],
+  );
+  await engine.leave();
+  await until(() => Date.now() / 1000 >= lost.expires, 'expired');
+  const back = new FakeEngine(t, commands, 1);
+  await back.has(2);
+  t.same(
+    back.got.map(({ late }) => late),
+    [true, true],
+  );
+  back.tell(begun.id, 'done');
+  back.tell(lost.id, 'queued');
+  await isIn(commands, begun.id, 'done');
+  await isIn(commands, lost.id, 'expired');
+});
+
 t.test('a centre that restarts', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-commands-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));

@@ -74,8 +74,8 @@ class FakeFeed implements IntakeFeed {
 const limits = { maxAge: 7 * 86_400 };
 
 function open(feed: FakeFeed, options: Partial<IntakeOptions> = {}): Promise<Intake> {
-  const read = async (replay: (payload: Uint8Array) => void) => {
-    for (const payload of feed.durable) replay(payload);
+  const read = async (replay: (payload: Uint8Array, position: number) => void) => {
+    for (const [position, payload] of feed.durable.entries()) replay(payload, position);
     return feed;
   };
   return Intake.open(read, { log: silentLogger, limits, ...options });
@@ -216,6 +216,19 @@ t.test('a damaged record, and one of another kind, cost nothing else', async (t)
   t.equal(again.counters.unreadable, damaged.length);
   await again.take(7, 'barn', batch(1, 1, 2, 3));
   t.equal(again.counters.received, 1);
+});
+
+t.test('a process that begins again and again does not fill the feed with its notes', async (t) => {
+  let feed = new FakeFeed();
+  let intake = await open(feed);
+  await intake.take(7, 'barn', batch(1, 1, 3, 5));
+  for (let i = 0; i < 20; i++) {
+    feed = feed.afterCrash();
+    intake = await open(feed);
+  }
+  t.equal(feed.afterCrash().end, 2, 'the last note, and the one before');
+  await intake.take(7, 'barn', batch(1, 1, 3, 5, 7));
+  t.equal(intake.counters.received, 1);
 });
 
 t.test(

@@ -55,6 +55,7 @@ t.test('bus: all of them, one with its units, and one that is not there', async 
   t.match(jsonLines(stdout), [
     { name: 'house', links: ['l'], wrong_unit: 1, exceptions: { 4: 1 }, units: [{}, {}, { state: 'open' }] },
   ]);
+  t.equal((await moonwire(['bus', 'l', ...at])).stdout.split('\n').length, one.stdout.split('\n').length);
   const missing = await moonwire(['bus', 'nowhere', ...at]);
   t.equal(missing.code, 1);
   t.match(missing.stderr, 'no bus nowhere');

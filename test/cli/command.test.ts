@@ -34,5 +34,5 @@ t.test('moonwire devices', async (t) => {
   );
   await running.request('POST', '/v1/devices/meter-1/labels', { labels: { site: 'north', ü: '' } });
   const table = await moonwire(['devices', ...running.at]);
-  t.match(table.stdout, /meter-1 +barn +\d+s +site=north ü= +\{"text":"hello"\}/, table.stderr);
+  t.match(table.stdout, /meter-1 +barn +\d+ +\d+s +site=north ü= +\{"text":"hello"\}/, table.stderr);
 });

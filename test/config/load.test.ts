@@ -155,7 +155,12 @@ t.test('every sample loads, once its scripts are there', async (t) => {
   const folder = t.testdir({ lua: {} });
   const entries = readdirSync(join(root, 'lua')).filter((name) => name.startsWith('entry.'));
   for (const entry of entries) writeFileSync(join(folder, 'lua', entry), '');
-  const env = { MOONWIRE_JOIN_TOKEN: 'x', MOONWIRE_ADMIN_PASSWORD: 'y', EXCHANGE_SECRET: 'z', MQTT_PASSWORD: 'w' };
+  const env = {
+    MOONWIRE_JOIN_TOKEN: 'x',
+    MOONWIRE_ADMIN_PASSWORD: 'y',
+    EXCHANGE_SECRET: 'z',
+    MQTT_PASSWORD: 'w',
+  };
   for (const sample of readdirSync(join(root, 'configs')).filter((name) => name.endsWith('.yaml'))) {
     const cwd = sample === 'dev.yaml' ? root : folder;
     t.same(loadConfig(join(root, 'configs', sample), { cwd, env }).notices, [], sample);

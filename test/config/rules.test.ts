@@ -63,6 +63,10 @@ t.test('a link has exactly one target, and says so beside its other problems', a
   t.match(problemsOf(links('serial: { port: a, rtscts: true, rts: false }')), [
     /serial: needs rts or rtscts, not both/,
   ]);
+  t.match(problemsOf(links('serial: { port: a }, bus: { baudRate: 9600 }')), [
+    /bus.baudRate is for converters/,
+  ]);
+  t.same(problemsOf(links('tcp: { host: a, port: 1 }, bus: { baudRate: 9600 }')), []);
   const { config } = load(links('serial: { port: rs485-1, baudRate: 9600, parity: even }'));
   const link = config.engine.links[0];
   t.equal(link?.kind === 'serial' && link.serial.parity, 'even');
@@ -112,6 +116,36 @@ t.test('a server speaks what its transport can carry', async (t) => {
   );
   t.match(problemsOf(servers('port: 1, tls: { cert: nope.pem, key: support.ts }')), [
     /tls\.cert: must be a readable file/,
+  ]);
+  const files = 'cert: support.ts, key: support.ts';
+  const tls = (settings: string): string[] => problemsOf(servers(`port: 1, tls: { ${settings} }`));
+  for (const [settings, problem] of [
+    ['', /tls: needs cert and key, or psk/],
+    ['cert: support.ts', /tls: needs cert and key together/],
+    [`psk: support.ts, certificates: [{ ${files} }]`, /tls: needs cert and key for all clients whose name/],
+    ['psk: support.ts, ocsp: support.ts', /tls: needs cert and key for all/],
+    [`${files}, crl: support.ts`, /tls\.crl: needs engine\.servers\[0\]\.tls\.ca/],
+    [`${files}, clientCert: optional`, /tls\.clientCert: needs engine\.servers\[0\]\.tls\.ca/],
+    [
+      `${files}, certificates: [{ cert: support.ts, key: no.key }]`,
+      /certificates\[0\]\.key: must be a readable/,
+    ],
+    [`${files}, minVersion: TLSv1.1`, /minVersion: must be one of TLSv1\.2, TLSv1\.3/],
+    [
+      `${files}, ticketSeed: too short`,
+      /ticketSeed: must be a secret of 16 to 1024 characters, got 9 characters/,
+    ],
+    [`${files}, ciphers: "a b"`, /ciphers: must be ciphers as OpenSSL names them/],
+    [`${files}, alpn: [""]`, /alpn\[0\]: must be the ALPN name of a protocol/],
+  ] as const) {
+    t.match(tls(settings), [problem], settings);
+  }
+  const all = 'ca: support.ts, crl: support.ts, ocsp: support.ts, psk: support.ts, alpn: [mqtt]';
+  t.same(tls(`${files}, ${all}, clientCert: optional, ticketSeed: a secret of all nodes`), []);
+  t.same(tls('psk: support.ts'), []);
+  t.match(problemsOf('engine: { apiServer: { tls: {} } }'), [/apiServer\.tls: needs cert and key, or psk/]);
+  t.match(problemsOf(links('tcp: { host: h, port: 1, tls: { servername: 192.0.2.1 } }')), [
+    /tls\.servername: must be a host name/,
   ]);
   t.match(problemsOf('engine: { centerTls: { cert: support.ts } }'), [
     /centerTls: needs cert and key together/,

@@ -62,6 +62,7 @@ t.test('what on_command returns', async (t) => {
     result: { id: 'a', device_id: 'dev-1', name: 'table', params: { x: [1, 2] }, expires: 2e9 },
     error: undefined,
   });
+  t.match(await run('late', 'late', { late: true }), { state: 'queued', error: /too late/ });
   t.match(await run('nothing'), { state: 'done', result: undefined });
   t.match(await run('false'), { state: 'done', result: false });
   t.match(await run('bytes'), { state: 'done', result: new Uint8Array([255, 0]) });

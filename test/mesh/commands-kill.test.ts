@@ -1,13 +1,15 @@
 /** Commands while the centre and engines are killed: nothing is done twice, nothing is lost, order is kept. */
 
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { COMMAND_STATES, isOpen } from '../../src/center/command.js';
 import { Cluster, type Node } from '../support/cluster.js';
 import { CommandedDevice, commandable, commandIn, giveCommand } from '../support/commanded.js';
 import { random } from '../support/random.js';
+import { openProxy, type TcpProxy } from '../support/tcp-proxy.js';
 
 /** Kills; the nightly script asks for hundreds. */
 const KILLS = Number(process.env.MOONWIRE_KILLS ?? 3);
+const KILLS_A_ROUND = 6;
 const FINAL = COMMAND_STATES.filter((state) => !isOpen(state));
 
 /** Gives a command under a key until the centre says that it has it, whatever happens meanwhile. */
@@ -17,7 +19,7 @@ async function insist(center: Node, device: string, key: string, idempotent: boo
     try {
       return (await giveCommand(center, device, body)).id;
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await pause(20);
     }
   }
 }
@@ -34,15 +36,13 @@ async function listed(center: Node, device: string): Promise<string[]> {
   return ids;
 }
 
-t.test('killed at random moments', { timeout: 60_000 + KILLS * 15_000 }, async (t) => {
-  const cluster = await Cluster.prepare(t, 2);
-  commandable(cluster);
-  await cluster.start();
+/** Kills, cuts and moves while devices are commanded, and then looks at what became of all commands. */
+async function round(t: Test, cluster: Cluster, proxy: TcpProxy, kills: number, name: string): Promise<void> {
   const { center, engines } = cluster;
   const { below, pick } = random(t);
   const devices = Array.from(
     { length: 6 },
-    (_, i) => new CommandedDevice(t, `dev-${i}`, engines[i % 2]!.port),
+    (_, i) => new CommandedDevice(t, `${name}-${i}`, engines[i % 2]!.port),
   );
   for (const device of devices) device.delayMs = 5;
 
@@ -58,16 +58,20 @@ t.test('killed at random moments', { timeout: 60_000 + KILLS * 15_000 }, async (
       if (idempotent) repeatable.add(id);
       if (below(20) === 0) t.equal(await insist(center, device.id, key, idempotent), id);
       // Now and then a device has more to do than it can.
-      await new Promise((resolve) => setTimeout(resolve, below(10) === 0 ? 300 : 60));
+      await pause(below(10) === 0 ? 300 : 60);
     }
   });
 
-  for (let kill = 0; kill < KILLS; kill++) {
-    await new Promise((resolve) => setTimeout(resolve, below(700)));
+  for (let kill = 0; kill < kills; kill++) {
+    await pause(below(700));
     const victim = [center, ...engines][kill % 3]!;
     await victim.stop('SIGKILL');
     if (below(2) === 0) pick(devices).moveTo(pick(engines));
     await victim.start();
+    await pause(below(300));
+    // The first engine's uplink: reset, or silent from now on as a half-open one is.
+    if (kill % 3 === 2) proxy.cut();
+    else if (kill % 3 === 0) proxy.drop();
   }
   giving = false;
   await Promise.all(givers);
@@ -89,7 +93,29 @@ t.test('killed at random moments', { timeout: 60_000 + KILLS * 15_000 }, async (
     const expected = ids.filter((id) => told.includes(id));
     t.same(told, expected, `${device.id} was told ${device.told.length} of ${ids.length}, in order`);
     t.same(await listed(center, device.id), ids, 'the centre has all of them, and no others');
+    device.stop();
   }
   t.ok(counts.done! > 0, JSON.stringify(counts));
   t.comment(JSON.stringify(counts));
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+t.test('killed at random moments', { timeout: 60_000 + KILLS * 20_000 }, async (t) => {
+  let proxy: TcpProxy | undefined;
+  const cluster = await Cluster.prepare(t, 2, {
+    registry: async (port, engine) => {
+      if (engine !== 0) return port;
+      proxy = await openProxy(t, () => port);
+      return proxy.port;
+    },
+  });
+  commandable(cluster);
+  await cluster.start();
+  // The centre keeps some thousands of commands; each round looks at its own.
+  for (let done = 0; done < KILLS; done += KILLS_A_ROUND) {
+    await round(t, cluster, proxy!, Math.min(KILLS_A_ROUND, KILLS - done), `round-${done}`);
+  }
 });

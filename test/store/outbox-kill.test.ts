@@ -36,6 +36,7 @@ async function round(folder: string, mode: 'alone' | 'linked', told: Told): Prom
 
 t.test(
   'killed at random moments: every durable report that returned arrives, once by its number',
+  { timeout: 60_000 + ROUNDS * 15_000 },
   async (t) => {
     const folder = t.testdir();
     const told: Told = { returned: new Set(), taken: new Map() };

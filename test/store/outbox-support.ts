@@ -1,7 +1,8 @@
 import { silentLogger } from '../../src/log.js';
 import { Clock, type TimeSource } from '../../src/store/clock.js';
 import { MemoryKeyValue } from '../../src/store/keyvalue.js';
-import { Outbox, type OutboxOptions } from '../../src/store/outbox.js';
+import { Outbox } from '../../src/store/outbox.js';
+import type { OutboxOptions } from '../../src/store/outbox-options.js';
 import type { Lane, Ranges, ReportBatch, ReportRecord, ReportTaker } from '../../src/store/reported.js';
 
 export type OutboxTestOptions = Partial<OutboxOptions>;

@@ -181,6 +181,11 @@ export class Reporter {
     return numbers;
   }
 
+  /** Resolves when all answers of an engine that has ended are in. */
+  async gone(): Promise<void> {
+    while (this.socket) await pause(5);
+  }
+
   private connect(): void {
     const socket = connect({ port: this.node.port, host: '127.0.0.1', noDelay: true });
     socket.setEncoding('utf8');

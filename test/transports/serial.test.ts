@@ -2,10 +2,8 @@ import { readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import t from 'tap';
-import { silentLogger } from '../../src/log.js';
 import { openSerial } from '../../src/transports/serial.js';
 import type { SerialDevice } from '../../src/transports/serialdevice.js';
-import { recordingLogger } from '../support/engine.js';
 import { missing } from '../support/need.js';
 import { ptyPair } from '../support/pty.js';
 import { contract, type MakePair } from './contract.js';
@@ -38,16 +36,17 @@ t.test('contract', { skip }, async (t) => {
 t.test('a port without RTS and DTR opens all the same, and says so once', { skip }, async (t) => {
   const line = await ptyPair();
   t.teardown(() => line.remove());
-  const log = recordingLogger();
-  const connection = await openSerial({ port: line.a, baudRate: 9600, rts: false, dtr: true }, log);
+  const notes: string[] = [];
+  const note = (message: string) => void notes.push(message);
+  const connection = await openSerial({ port: line.a, baudRate: 9600, rts: false, dtr: true }, note);
   t.teardown(() => connection.destroy());
-  const peer = await openSerial({ port: line.b, baudRate: 9600 }, log);
+  const peer = await openSerial({ port: line.b, baudRate: 9600 }, note);
   t.teardown(() => peer.destroy());
   const received = new Recorder(peer);
   connection.write(Buffer.from('hello'));
   t.equal(await received.text(5), 'hello');
-  t.match(log.lines, [{ level: 'warn', message: `${line.a} does not take levels of RTS and DTR: ` }]);
-  t.equal(log.lines.length, 1);
+  t.match(notes, [`${line.a} does not take levels of RTS and DTR: `]);
+  t.equal(notes.length, 1);
 });
 
 t.test('a port that vanishes ends the connection and gives its descriptor back', { skip }, async (t) => {
@@ -136,11 +135,7 @@ t.test('hardware that stopped answering is told by its node', async (t) => {
       closed++;
     },
   });
-  const connection = await openSerial(
-    { port: '/dev/gone', baudRate: 9600 },
-    silentLogger,
-    async () => device,
-  );
+  const connection = await openSerial({ port: '/dev/gone', baudRate: 9600 }, undefined, async () => device);
   const recorder = new Recorder(connection);
   connection.write(Buffer.from('x'));
   t.match(await recorder.closed(), { code: 'not_connected', message: /its device node vanished/ });
@@ -149,7 +144,7 @@ t.test('hardware that stopped answering is told by its node', async (t) => {
 
 t.test('hardware that cannot even be closed', async (t) => {
   const device = stuckDevice({ close: () => Promise.reject(new Error('bad file descriptor')) });
-  const connection = await openSerial({ port: '/dev/bad', baudRate: 9600 }, silentLogger, async () => device);
+  const connection = await openSerial({ port: '/dev/bad', baudRate: 9600 }, undefined, async () => device);
   const recorder = new Recorder(connection);
   connection.destroy();
   t.match(await recorder.closed(), { message: /bad file descriptor/ });
@@ -165,7 +160,7 @@ t.test('a long write shrinks steadily, and goes out in order', async (t) => {
       pending.push(connection.pendingBytes);
     },
   });
-  const connection = await openSerial({ port: '/dev/slow', baudRate: 300 }, silentLogger, async () => device);
+  const connection = await openSerial({ port: '/dev/slow', baudRate: 300 }, undefined, async () => device);
   const recorder = new Recorder(connection);
   const sent = Buffer.from(Array.from({ length: 5000 }, (_, i) => i % 251));
   for (let at = 0; at < sent.length; at += 7) connection.write(sent.subarray(at, at + 7));

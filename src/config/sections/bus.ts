@@ -20,6 +20,10 @@ const breaker = section({
 /** Schema of a link's `bus`. */
 export const bus = section({
   name: optional(name(), 'Links that name the same bus take turns. Default: the name of the link.'),
+  baudRate: optional(
+    wholeNumber(50, 4_000_000),
+    'Bits a second of the line behind a converter: times follow from it as on a serial port, which states its own.',
+  ),
   timeout: optional(
     duration(0.001, 3600),
     'Time from the end of a request to the first byte of its reply. Default 0.5 s on serial lines, else 1 s.',
@@ -30,7 +34,7 @@ export const bus = section({
   ),
   gap: optional(
     duration(0, 60),
-    'Silence between frames. Default 3.5 characters of 11 bits, at least 1.75 ms; none over a network.',
+    'Silence between frames. Default 3.5 characters of 11 bits, at least 1.75 ms; none over a network without baudRate.',
   ),
   turnaround: optional(
     duration(0, 60),

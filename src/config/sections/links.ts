@@ -90,6 +90,8 @@ export const link = v.pipe(
     const named = ['serial', 'tcp', 'udp'].filter((target) => settings[target] !== undefined);
     if (named.length !== 1)
       addIssue({ message: `needs exactly one of serial, tcp and udp, has ${named.length}` });
+    if (settings.serial !== undefined && Object(settings.bus).baudRate !== undefined)
+      addIssue({ message: 'has a serial port, whose baudRate counts: bus.baudRate is for converters' });
   }),
   v.transform(({ serial, tcp, udp, name, ...rest }) => {
     if (serial) {

@@ -29,6 +29,8 @@ const REPLY_PAUSES = 1;
 const NETWORK_REPLY = 5;
 /** Largest reply on a line that states no other. */
 const MAX_REPLY_BYTES = 65_536;
+/** Bytes of a reply that a converter is given time to collect: the longest of Modbus. */
+const COLLECTED_BYTES = 256;
 /** Milliseconds behind the last possible end of a transaction. */
 const STUCK_MS = 10_000;
 /** Milliseconds after which a timer that fires is late: then what came meanwhile is read first, for as long. */
@@ -379,8 +381,10 @@ export class Bus {
     }
     const { program, limits } = request.port.station;
     const longest = Math.min(program.protocol.frameMax ?? limits.frameBytes, MAX_REPLY_BYTES);
-    const rest = settings.character > 0 ? REPLY_PAUSES + longest * settings.character : NETWORK_REPLY;
-    const deadline = now + (wire + request.timeout) * 1000;
+    const paced = settings.character > 0 && !settings.collects;
+    const rest = paced ? REPLY_PAUSES + longest * settings.character : NETWORK_REPLY;
+    const collected = settings.collects ? Math.min(longest, COLLECTED_BYTES) * settings.character : 0;
+    const deadline = now + (wire + request.timeout + collected) * 1000;
     this.current = {
       request,
       began: now,

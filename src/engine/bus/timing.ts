@@ -8,8 +8,10 @@ export type BusConfig = NonNullable<LinkConfig['bus']>;
 
 /** What a bus works by. */
 export interface BusSettings {
-  /** Time one character takes; 0 over a network. */
+  /** Time one character takes; 0 where that is not known, over a network. */
   readonly character: number;
+  /** A converter collects a reply before it hands it over, so that the first byte comes with the last. */
+  readonly collects: boolean;
   /** From the end of a request to the first byte of its reply. */
   readonly timeout: number;
   readonly retries: number;
@@ -39,16 +41,18 @@ const NETWORK_TIMEOUT = 1;
 const TURNAROUND = 0.1;
 const BREAKER: BreakerSettings = { failures: 3, minSeconds: 5, maxSeconds: 300 };
 
-/** Completes the settings of a bus. `baudRate`: bits a second; undefined over a network. */
-export function busSettings(config: BusConfig = {}, baudRate?: number): BusSettings {
+/** Completes the settings of a bus. `serialRate`: bits a second of a serial port; undefined over a network. */
+export function busSettings(config: BusConfig = {}, serialRate?: number): BusSettings {
+  const serial = serialRate !== undefined;
+  const baudRate = serialRate ?? config.baudRate;
   const character = baudRate === undefined ? 0 : CHARACTER_BITS / baudRate;
-  const serial = character > 0;
   const { breaker } = config;
   return {
     character,
+    collects: character > 0 && !serial,
     timeout: config.timeout ?? (serial ? SERIAL_TIMEOUT : NETWORK_TIMEOUT),
     retries: config.retries ?? 1,
-    gap: config.gap ?? (serial ? Math.max(MIN_GAP, GAP_CHARACTERS * character) : 0),
+    gap: config.gap ?? (character > 0 ? Math.max(MIN_GAP, GAP_CHARACTERS * character) : 0),
     turnaround: config.turnaround ?? TURNAROUND,
     silence: config.silence ?? Math.max(MIN_SILENCE, SILENCE_CHARACTERS * character),
     echo: config.echo ?? (serial ? 'auto' : 'off'),

@@ -87,6 +87,30 @@ t.test('two links on one bus take turns', async (t) => {
   t.match(engine.engine.buses.all.get('house')!.report(), { replies: 10, timeouts: 0 });
 });
 
+t.test('a converter has the time that its line needs, when its rate is known', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    // It hands over what it has collected.
+    socket.on('data', (request) => void setTimeout(() => socket.write(registers(request)), 800));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as { port: number };
+  const link = (name: string, more: string) =>
+    `{ name: ${name}, tcp: { host: 127.0.0.1, port: ${port} }, entry: main.lua,
+       bus: { timeout: 0.1, retries: 0, ${more} } }`;
+  const engine = await startTestEngine(
+    { ...library, 'main.lua': `${ASK} function on_connect(id, conn) ask(conn, 1, nil, 9) end` },
+    `links: [${link('known', 'baudRate: 300')}, ${link('unknown', '')}]`,
+  );
+  t.teardown(() => engine.stop());
+  await until(() => engine.reports.length === 2);
+  t.match(
+    engine.reports.map(({ values }) => values),
+    [{ err: /^timeout/ }, { values: [9] }],
+  );
+});
+
 t.test(
   "what a second master says is taken for nobody's reply",
   {

@@ -12,6 +12,13 @@ t.test('settings follow from the baud rate', (t) => {
   t.match(busSettings({}, 9600), { timeout: 0.5, gap: (3.5 * 11) / 9600, silence: 0.1, echo: 'auto' });
   t.equal(busSettings({}, 115_200).gap, 0.00175, 'fixed above 19200 Bd');
   t.ok(busSettings({}, 300).silence > 0.7);
+  t.match(busSettings({ baudRate: 9600 }), {
+    timeout: 1,
+    gap: (3.5 * 11) / 9600,
+    echo: 'off',
+    collects: true,
+  });
+  t.match(busSettings({}, 9600), { collects: false });
   t.match(busSettings(), { timeout: 1, gap: 0, echo: 'off', character: 0 });
   t.match(busSettings({ timeout: 3, gap: 0.2, breaker: { failures: 0 } }, 300), {
     timeout: 3,
