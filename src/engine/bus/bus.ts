@@ -211,7 +211,7 @@ export class Bus {
       counters.times.add((now - current.began) / 1000);
       if (exception !== undefined) counters.exceptions[exception] = (counters.exceptions[exception] ?? 0) + 1;
     });
-    request.done(port.scriptMessage(message));
+    request.done(message);
   }
 
   /** Something came that does not decode. */
