@@ -309,6 +309,7 @@ async function runEngine(
     engine,
     store: store.health,
     outbox: outbox && (() => outbox.status()),
+    intake: taking?.intake.engines,
     feed: taking && (() => taking.feed.health()),
     sinks: sinks?.status,
     ...(uplink && { uplink: () => ({ ...uplink.state, flaps: uplink.counters.flaps }) }),
@@ -320,7 +321,9 @@ async function runEngine(
         mesh_publishes: joined.mesh.counters.publishes,
         mesh_failures: joined.mesh.counters.failures,
         commands: commands?.counters ?? {},
+        reports: joined.reports?.counters ?? {},
       }),
+      ...(taking && intakeCounters(taking.intake)),
       ...apiCounters(api),
     }),
   });
@@ -413,12 +416,8 @@ async function runCenter(
       relay: numbersOf(center.relay.counters),
       commands: commands.counters,
       devices: devices.counters,
-      ...(taking &&
-        reports && {
-          intake: taking.intake.counters,
-          received: taking.intake.received.counters,
-          report_streams: reports.counters,
-        }),
+      ...(taking && intakeCounters(taking.intake)),
+      ...(reports && { report_streams: reports.counters }),
       ...apiCounters(api),
     }),
   });
@@ -485,6 +484,10 @@ async function outboxOf(
   const opened = await openOutbox(config, store, shared, log.child({ at: 'outbox' }));
   closing.add(() => opened.outbox.close());
   return opened;
+}
+
+function intakeCounters({ counters, received }: Intake): Record<string, object> {
+  return { intake: counters, received: received.counters };
 }
 
 /** What an API counts, once it is there. */

@@ -77,8 +77,9 @@ end
 
 -- Polling ----------------------------------------------------------------------------------------------------------
 
---- Notes whether the device answers; `err` when it does not.
+--- Notes whether the device answers; `err` when it does not. That the line is gone says nothing of the device.
 function Device:heard(err)
+  if err and err:find("^closed") then return end
   local silent = err ~= nil
   if silent == self.silent then return end
   self.silent = silent

@@ -60,6 +60,9 @@ export class CenterHost implements ApiHost {
       get devices() {
         return registry.counts().devices;
       },
+      get commands() {
+        return commands.counts();
+      },
       get refusals() {
         return counters.refused;
       },

@@ -89,6 +89,11 @@ export function writeCenterMetrics(text: MetricsText, center: CenterSource): voi
   );
   text.gauge('moonwire_mesh_channels', 'Channels with subscribers on any engine.', center.channels);
   text.gauge('moonwire_mesh_devices', 'Devices attached on any engine.', center.devices);
+  text.gauge(
+    'moonwire_commands',
+    'Commands to devices that are kept, by state.',
+    Object.entries(center.commands).map(([state, count]) => [{ state }, count]),
+  );
   text.counter(
     'moonwire_joins_refused_total',
     'Joins of engines refused, by code.',

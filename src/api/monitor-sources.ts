@@ -71,6 +71,8 @@ export interface CenterSource {
   /** Channels with subscribers anywhere, and devices attached anywhere. */
   readonly channels: number;
   readonly devices: number;
+  /** Commands kept, by state. */
+  readonly commands: Readonly<Record<string, number>>;
   /** Joins refused, by their code (`name_taken`, `bad_token`, …); rises. */
   readonly refusals: Readonly<Record<string, number>>;
 }

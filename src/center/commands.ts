@@ -253,7 +253,8 @@ export class Commands {
     const { attempts } = command.progress;
     const sent = Date.now() / 1000;
     try {
-      await this.book.change(command, { state: 'sent', node, engine: name, sent, attempts: attempts + 1 });
+      const progress = { node, engine: name, sent, attempts: attempts + 1, error: undefined };
+      await this.book.change(command, { state: 'sent', ...progress });
     } catch (error) {
       await this.requeue(command, `${codeOf(error)}: ${messageOf(error)}`);
       return;
@@ -348,7 +349,9 @@ export class Commands {
 
   /** Nobody knows what became of a command, nor will. */
   private lose(command: Command, error: string): void {
-    this.end(command, { state: 'unknown', error }).catch(() => {});
+    const { idempotent, expires } = command.order;
+    if (idempotent && Date.now() / 1000 < expires) void this.requeue(command, error);
+    else this.end(command, { state: 'unknown', error }).catch(() => {});
   }
 
   private async isSettled(command: Command): Promise<boolean> {

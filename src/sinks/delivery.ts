@@ -56,6 +56,7 @@ export class SinkDelivery {
   private readonly stopping = new AbortController();
   private attempting: AbortController | undefined;
   private running: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
   private failure: { readonly error: string; readonly since: number } | undefined;
   private unsaved = 0;
   private lastDelivered: number | undefined;
@@ -98,7 +99,12 @@ export class SinkDelivery {
   }
 
   /** Ends within seconds: what is under way may come to its end, all else waits in the feed. Never fails. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async end(): Promise<void> {
     this.stopping.abort();
     if (!(await this.endedWithin(GRACE_MS))) {
       this.attempting?.abort();
@@ -124,18 +130,19 @@ export class SinkDelivery {
       const batch = await this.reader.take(this.config.batch, signal);
       if (!batch) return;
       await this.deliver(batch.deliveries, 0);
-      await this.save(batch.done(), batch.deliveries.length);
+      batch.done();
+      await this.save(batch.deliveries.length);
     };
     // Until the reader passes over them, the same reports are taken again, whatever fails.
     while (!signal.aborted) await this.persist(next).catch(() => {});
   }
 
-  /** Lets notes of how far the sink has come wait for each other, but not too many of them. */
-  private async save(saving: Promise<void>, deliveries: number): Promise<void> {
+  /** Lets the note of how far the sink has come wait for others, but not after too many deliveries. */
+  private async save(deliveries: number): Promise<void> {
     this.unsaved += deliveries;
     if (this.unsaved < MAX_UNSAVED) return;
     // While the disk refuses, deliveries go on.
-    await saving.catch(() => {});
+    await this.feed.saveCursors().catch(() => {});
     this.unsaved = 0;
   }
 
@@ -203,6 +210,8 @@ export class SinkDelivery {
       this.failed(new Error(`no answer within ${timeout} s`));
       attempting.abort();
     }, timeout * 1000);
+    // A sink that does not give up must not keep the process.
+    timer.unref();
     try {
       await this.sink.deliver(reports, attempting.signal);
     } finally {

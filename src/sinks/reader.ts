@@ -20,8 +20,8 @@ export interface BatchLimits {
 export interface Batch {
   /** May be empty, when all of it was for others. */
   readonly deliveries: Delivery[];
-  /** To be called when that is done. Resolves when it is on disk. */
-  done(): Promise<void>;
+  /** To be called when that is done; the feed writes it down by and by. */
+  done(): void;
 }
 
 /** A report of the feed, with its place; or several that are not to be delivered. */
@@ -69,7 +69,7 @@ export class FeedReader {
     await this.fill(limits);
     if (this.items.length === 0) {
       // Nothing but the feed's own notes: they are done with.
-      if (this.next > this.cursor.position) await this.pass([]);
+      if (this.next > this.cursor.position) this.pass([]);
       await this.feed.appended(this.next, signal);
       await this.fill(limits);
     }
@@ -83,7 +83,7 @@ export class FeedReader {
   private async fill(limits: BatchLimits): Promise<void> {
     const { position } = this.cursor;
     // What the feed has given up meanwhile is not delivered any more.
-    if (this.items.some((item) => item.position < position)) {
+    if (this.items.length > 0 && this.items[0]!.position < position) {
       this.items = this.items.filter((item) => item.position >= position);
     }
     this.next = Math.max(this.next, position);
@@ -143,11 +143,13 @@ export class FeedReader {
   }
 
   /** These items, the first ones, are done with. */
-  private pass(taken: readonly Item[]): Promise<void> {
+  private pass(taken: readonly Item[]): void {
     this.items.splice(0, taken.length);
     const [head] = this.items;
-    const reports = taken.reduce((sum, item) => sum + item.reports, 0);
-    return this.cursor.advance(head?.position ?? this.next, head?.index ?? 0, reports);
+    // What the feed has given up while it was being delivered is not among what it counts any more.
+    const counted = taken.filter(({ position }) => position >= this.cursor.position);
+    const reports = counted.reduce((sum, item) => sum + item.reports, 0);
+    void this.cursor.advance(head?.position ?? this.next, head?.index ?? 0, reports);
   }
 }
 

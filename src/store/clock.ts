@@ -106,6 +106,14 @@ export class Clock {
   /** Keeps when this boot began, for reports without a time that are still on disk after the next boot. */
   private remember(seconds: number): void {
     this.blind = false;
+    try {
+      this.keep(seconds);
+    } catch {
+      // A full store has no room for it: reports of this boot on disk stay without a time after the next.
+    }
+  }
+
+  private keep(seconds: number): void {
     const known = [...this.boots.keys()].map((boot) => ({ boot, at: this.startOf(boot) }));
     known.sort((a, b) => a.at - b.at);
     for (const { boot } of known.slice(0, Math.max(0, known.length + 1 - MAX_BOOTS))) {

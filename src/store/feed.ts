@@ -148,6 +148,11 @@ export class Feed {
     };
   }
 
+  /** Writes now how far the readers have come; rejects when the disk refuses. */
+  saveCursors(): Promise<void> {
+    return this.options.values.flush();
+  }
+
   /** Resolves when there are records from position `from` on, or when `signal` is aborted. */
   async appended(from: number, signal: AbortSignal): Promise<void> {
     if (this.end > from || signal.aborted) return;
@@ -191,7 +196,8 @@ export class Feed {
       replay(payload, position);
     });
     const cursors = [...this.cursors.values()];
-    this.established = Promise.allSettled(cursors.map((cursor) => cursor.settle(this.end)));
+    const settling = cursors.map((cursor) => cursor.settle(this.end));
+    this.established = Promise.allSettled([...settling, this.saveCursors()]);
     for (const key of values.keys()) if (!this.cursors.has(key)) void values.delete(key).catch(() => {});
     this.bound();
     this.release();

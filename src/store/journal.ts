@@ -73,6 +73,8 @@ const PAGE_BYTES = 4096;
 export class Journal {
   private readonly settings: Required<JournalOptions>;
   private readonly segments: SegmentFile[];
+  /** Bytes of all of them: asked for with every record. */
+  private diskBytes: number;
   private readonly found: Recovered;
   private writer: SegmentWriter | undefined;
   /** Whether the last segment found at opening is to be written on. */
@@ -112,6 +114,7 @@ export class Journal {
     };
     this.found = found;
     this.segments = found.segments;
+    this.diskBytes = found.segments.reduce((sum, { bytes }) => sum + bytes, 0);
     this.resumable = found.resumable;
     this.durableEnd = found.end;
     this.appendedEnd = found.end;
@@ -221,7 +224,8 @@ export class Journal {
   /** Frees the segments whose records are all before position `upTo`. Never fails. */
   async release(upTo: number): Promise<void> {
     while (this.segments.length > 1 && this.segments[0]!.end <= upTo) {
-      const { base } = this.segments.shift()!;
+      const { base, bytes } = this.segments.shift()!;
+      this.diskBytes -= bytes;
       await this.settings.fs.unlink(this.pathOf(base)).catch((error: unknown) => {
         this.settings.log.warn('a segment could not be removed', {
           file: this.pathOf(base),
@@ -311,10 +315,6 @@ export class Journal {
     return this.length + (this.batch?.length ?? 0);
   }
 
-  private get diskBytes(): number {
-    return this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
-  }
-
   private pathOf(base: number): string {
     return join(this.settings.folder, segmentName(base));
   }
@@ -394,6 +394,7 @@ export class Journal {
     this.counters.writtenBytes += pagesOf(segment.bytes, segment.bytes + batch.length);
     segment.end += batch.length;
     segment.bytes += batch.length;
+    this.diskBytes += batch.length;
   }
 
   private async writerFor(bytes: number): Promise<SegmentWriter> {
@@ -403,7 +404,9 @@ export class Journal {
       if (!this.writer) {
         this.resumable = false;
         this.writer = await SegmentWriter.resume(fs, folder, last.base, this.durableEnd);
-        last.bytes = SEGMENT_HEADER_BYTES + this.durableEnd - last.base;
+        const kept = SEGMENT_HEADER_BYTES + this.durableEnd - last.base;
+        this.diskBytes += kept - last.bytes;
+        last.bytes = kept;
       }
       return this.writer;
     }
@@ -412,8 +415,9 @@ export class Journal {
     this.writer = undefined;
     await previous?.close();
     this.writer = await SegmentWriter.create(fs, folder, this.durableEnd);
-    if (last?.base === this.durableEnd) this.segments.pop();
+    if (last?.base === this.durableEnd) this.diskBytes -= this.segments.pop()!.bytes;
     this.segments.push({ base: this.durableEnd, end: this.durableEnd, bytes: SEGMENT_HEADER_BYTES });
+    this.diskBytes += SEGMENT_HEADER_BYTES;
     return this.writer;
   }
 

@@ -24,6 +24,8 @@ export interface KeyValue {
   delete(key: string): Promise<void>;
   /** All keys, in no order. */
   keys(): Iterable<string>;
+  /** Writes all changes now rather than after a delay; resolves and rejects as `set` does. */
+  flush(): Promise<void>;
 }
 
 /** How a durable map is kept. */
@@ -84,6 +86,10 @@ export class MemoryKeyValue implements KeyValue {
     }
     this.apply(key, value);
     return this.changed(key);
+  }
+
+  flush(): Promise<void> {
+    return Promise.resolve();
   }
 
   delete(key: string): Promise<void> {
@@ -166,8 +172,7 @@ export class DurableKeyValue extends MemoryKeyValue {
     };
   }
 
-  /** Writes all changes now rather than after the delay; resolves and rejects as `set` does. */
-  flush(): Promise<void> {
+  override flush(): Promise<void> {
     const writing = this.writing;
     this.fire?.();
     return writing ?? this.journal.commit();
@@ -268,6 +273,7 @@ export function scoped(map: KeyValue, prefix: string): KeyValue {
       return map.set(prefix + key, value);
     },
     delete: (key) => map.delete(prefix + key),
+    flush: () => map.flush(),
     *keys() {
       for (const key of map.keys()) if (key.startsWith(prefix)) yield key.slice(prefix.length);
     },

@@ -7,6 +7,8 @@ import { MAX_REPORT_TEXT } from './reported.js';
 const MAX_DEPTH = 16;
 /** What would damage a log line, a topic or a header, and what was no UTF-8. */
 const ODD = /[\p{Cc}\p{Surrogate}\ufffd]/u;
+/** Half a character of UTF-16, which UTF-8 cannot express. */
+const HALF = /\p{Surrogate}/u;
 
 /**
  * The bytes a reading takes in CBOR, closely. Throws `invalid_argument` for what cannot be reported, `too_large` for
@@ -67,6 +69,7 @@ class Measure {
         if (Number.isFinite(value)) return Number.isInteger(value) && Math.abs(value) <= 2 ** 31 ? 4 : 8;
         throw this.refused(`is ${value}: only finite numbers can be reported`);
       case 'string':
+        if (HALF.test(value)) throw this.refused('has half a character in it');
         return 2 + Buffer.byteLength(value);
       case 'boolean':
       case 'undefined':

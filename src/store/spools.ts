@@ -62,11 +62,13 @@ export class Spools {
       for (const { name, ...kind } of KINDS) {
         const own = join(folder, name);
         await fs.mkdir(own, { recursive: true, mode: 0o700 });
-        const settings = { folder: own, fs, log, ...kind, maxBytes, pendingBytes: PENDING_BYTES };
+        const settings = { folder: own, fs, log, ...kind, pendingBytes: PENDING_BYTES };
         opened.push(
           await Spool.open(
             {
               ...settings,
+              // The bound is kept to here; acknowledgements must find room beyond it, since they free some.
+              maxBytes: maxBytes + PENDING_BYTES,
               segmentBytes: segmentBytes(maxBytes),
               ...(options.retryMs !== undefined && { retryMs: options.retryMs }),
             },

@@ -258,6 +258,7 @@ t.test('full queues, flapping uplinks, lost engines', async (t) => {
       engines: () => [{ name: 'barn', connected, clients: 0 }],
       channels: 0,
       devices: 0,
+      commands: {},
       refusals: {},
     },
     60,

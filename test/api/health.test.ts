@@ -75,7 +75,7 @@ t.test('store, uplink, centre', async (t) => {
   const monitor = startMonitor(t, {
     store: () => store,
     uplink: () => uplink,
-    center: { engines: () => engines, channels: 0, devices: 0, refusals: {} },
+    center: { engines: () => engines, channels: 0, devices: 0, commands: {}, refusals: {} },
   });
   t.match(monitor.health(), { status: 'ok', reasons: [] });
   store = { ok: false, error: 'no space left', state: undefined };

@@ -88,6 +88,7 @@ links:
   t.equal(value('engines'), 1);
   t.equal(value('engine_connected', { engine: 'b' }), 0);
   t.equal(value('joins_refused_total', { code: 'bad_token' }), 2);
+  t.equal(value('commands', { state: 'queued' }), 3);
   t.equal(value('mesh_channels'), 7);
   t.ok(value('memory_bytes', { kind: 'heap_used' })! > 1e6);
   t.ok(sampleValue(samples, 'process_resident_memory_bytes')! > 1e7);

@@ -264,6 +264,19 @@ t.test('a dead device costs one request a poll; an exception costs only its own 
   );
 });
 
+t.test('a line that is gone is no silence of its devices', async (t) => {
+  const { run } = await startLua(t);
+  const [text] = await run(`${DEVICE}
+    local silence = {}
+    local d = device({ point("a", 0) }, { on_silence = function(err) silence[#silence + 1] = tostring(err) end })
+    rule = function() return nil, "closed: the link ends" end
+    d:poll(d.groups[1])
+    rule = function() end
+    d:poll(d.groups[1])
+    return #asked .. " " .. #silence`);
+  t.equal(text, '2 0');
+});
+
 t.test('writes are read back', async (t) => {
   const { run } = await startLua(t);
   const [text] = await run(`${DEVICE}

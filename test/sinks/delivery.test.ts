@@ -236,6 +236,28 @@ t.test(
   },
 );
 
+t.test('what is dropped while it is being delivered is counted once', async (t) => {
+  const feed = await TestFeed.open(t, ['stdout'], { maxBytes: 2 ** 20 });
+  let release = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const sink = new TestSink(() => held);
+  const delivery = await feed.deliver({ ...STDOUT, batch: { bytes: 2 ** 24 } }, sink);
+  const filler = 'x'.repeat(5000);
+  const add = (seq: number): number => feed.feed.append(feedRecord([report(seq, { n: seq, filler })]));
+  for (let seq = 1; seq <= 100; seq++) add(seq);
+  await until(() => delivery.status().lag > 0);
+  for (let seq = 101; seq <= 200; seq++) add(seq);
+  const { dropped, pending } = delivery.status();
+  t.ok(dropped > 0 && dropped < 100, `${dropped} of the batch under way`);
+  t.equal(dropped + pending, 200);
+  release();
+  await until(() => sink.ids.length === 200);
+  await until(() => delivery.status().pending === 0);
+  t.same(sink.ids, idsTo(200));
+});
+
 t.test('a sink is given what fits its filter', async (t) => {
   const feed = await TestFeed.open(t, ['stdout']);
   const sink = new TestSink();

@@ -112,3 +112,12 @@ t.test('a clock far from the centre’s: reports carry the centre’s time', asy
   t.same([a![6], b![6]], ['time_estimated', null]);
   await outbox.close();
 });
+
+t.test('a store without room for what was learned costs no report', async (t) => {
+  const time = new TestTime('a');
+  time.ahead = -now();
+  const clock = new Clock(new MemoryKeyValue(10), time);
+  t.equal(clock.now().time, null);
+  time.ahead = 0;
+  t.ok(near(clock.now().time));
+});

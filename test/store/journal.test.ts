@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import t from 'tap';
 import { MAX_RECORD_BYTES } from '../../src/store/record.js';
 import { FailingFs, LogRecorder, openJournal, segmentsOf } from './support.js';
@@ -77,7 +77,10 @@ t.test('segments roll at their size and are freed once released', async (t) => {
   await journal.release(journal.end);
   t.equal(segmentsOf(folder).length, 1, 'the one that is written stays');
   await journal.close();
+  const bytes = segmentsOf(folder).reduce((sum, file) => sum + statSync(file).size, 0);
+  t.equal(journal.health().diskBytes, bytes, 'bytes are as the files say');
   const { records, journal: again } = await openJournal(folder, {}, positions[48]);
+  t.equal(again.health().diskBytes, bytes);
   t.equal(records.length, 2, 'replay begins where it is asked to');
   t.equal(again.health().damagedParts, 0, 'released segments are not missed');
   await again.close();

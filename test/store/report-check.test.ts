@@ -13,6 +13,7 @@ t.test('what cannot be reported is refused, and the place is named', async (t) =
     [{ a: [1, { b: Number.POSITIVE_INFINITY }] }, /^values\.a\[2\]\.b is Infinity/],
     [deep(17), /^values(\.a){8} is nested deeper than 16/],
     [() => 1, /^values is a function: only plain data/],
+    [{ s: 'a\ud800' }, /^values\.s has half a character/],
     [{ n: 1n }, /^values\.n is a bigint/],
   ] as const) {
     t.throws(() => check(values), { code: 'invalid_argument', message });

@@ -40,6 +40,7 @@ export async function startFullMonitor(t: Test, options: Partial<MonitorOptions>
       ],
       channels: 7,
       devices: 8,
+      commands: { queued: 3, done: 1 },
       refusals: { bad_token: 2 },
     },
     counters: () => ({ api: { closedSlow: 4, nested: { no: 1 } } }),
