@@ -1,11 +1,11 @@
 // `npm run bench`: measures the budgets of the engine and what protocols cost, and prints both as tables; see
 // README.md beside this file.
-//   node bench/run.mjs [start] [memory] [cpu] [bus] [outbox] [tls] [mesh] [protocols] [--write]
+//   node bench/run.mjs [start] [memory] [cpu] [devices] [bus] [outbox] [tls] [mesh] [protocols] [--write]
 // Ends with 1 when a budget is not met.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { busRows } from './bus.mjs';
-import { cpuRows } from './cpu.mjs';
+import { cpuRows, deviceRows } from './cpu.mjs';
 import { memoryRows, startRows } from './memory.mjs';
 import { fanoutRows } from './mesh/fanout.mjs';
 import { registrationRows } from './mesh/registration.mjs';
@@ -14,7 +14,7 @@ import { outboxRows } from './outbox/rows.mjs';
 import { protocolRows, protocolTable } from './protocols.mjs';
 import { tlsRows } from './tls/rows.mjs';
 
-const BUDGETS = { start: startRows, memory: memoryRows, cpu: cpuRows };
+const BUDGETS = { start: startRows, memory: memoryRows, cpu: cpuRows, devices: deviceRows };
 const PARTS = [...Object.keys(BUDGETS), 'bus', 'outbox', 'tls', 'mesh', 'protocols'];
 const MESH = [fanoutRows, sendRows, registrationRows];
 const README = new URL('README.md', import.meta.url);

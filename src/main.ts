@@ -108,21 +108,35 @@ export function buildTransientEngine(options: EngineOptions, log: Logger): Engin
   });
 }
 
-/** What would keep an engine from running, found without running a handler or opening anything. */
-export function checkEngine(config: Config, log: Logger): string[] {
+/** What a check found: what would keep an engine from running, and what is good to know. */
+export interface Findings {
+  readonly problems: string[];
+  readonly notices: string[];
+}
+
+/** What is found of an engine without running a handler or opening anything. */
+export function checkEngine(config: Config, log: Logger): Findings {
   const engine = buildTransientEngine(engineOptions(config), log);
-  return [...engine.servers, ...engine.links].flatMap((part) => {
-    const problems = part.problem() ?? [];
+  const problems: string[] = [];
+  const notices: string[] = [];
+  for (const part of [...engine.servers, ...engine.links]) {
+    const { station } = part;
     try {
-      part.station.compile();
-      return problems;
+      station.compile();
+      const { notCompiled } = station.program;
+      if (notCompiled !== undefined) {
+        notices.push(`${part.config.name}: its protocol is interpreted, not compiled: ${notCompiled}`);
+      }
     } catch (error) {
-      return [`${part.config.name}: ${messageOf(error)}`].concat(problems);
+      problems.push(`${part.config.name}: ${messageOf(error)}`);
     } finally {
       // A script may start timers outside any handler.
-      part.station.timers.clear();
+      station.timers.clear();
     }
-  });
+    const problem = part.problem();
+    if (problem !== undefined) problems.push(problem);
+  }
+  return { problems, notices };
 }
 
 /** Reports are shown in the log where nobody else shows them. */

@@ -54,10 +54,10 @@ export function close(sockets) {
 const SILENCE_MS = 30_000;
 
 /**
- * Every socket sends `burst` frames in one write, waits for as many bytes in reply, and so on until `messages`
- * frames were answered altogether.
+ * Every socket sends `burst` frames in one write, waits for `reply` bytes for each, as many as it sent unless told, and
+ * so on until `messages` frames were answered altogether.
  */
-export async function exchange(sockets, bytes, burst, messages) {
+export async function exchange(sockets, bytes, burst, messages, reply = bytes.length) {
   const request = Buffer.concat(Array.from({ length: burst }, () => bytes));
   let left = Math.ceil(messages / burst);
   await Promise.all(
@@ -72,11 +72,11 @@ export async function exchange(sockets, bytes, burst, messages) {
               return;
             }
             left--;
-            due = request.length;
+            due = burst * reply;
             socket.write(request);
           };
-          const received = (reply) => {
-            due -= reply.length;
+          const received = (answer) => {
+            due -= answer.length;
             if (due < 0) reject(new Error('more bytes in reply than expected'));
             if (due === 0) next();
           };

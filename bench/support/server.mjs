@@ -75,9 +75,9 @@ export class ServerProcess {
 
 /**
  * The built engine with one TCP server that runs lua/`script`.lua; its store is a folder of its own. `more`: further
- * settings of the server.
+ * settings of the server; `compile`: as in the configuration.
  */
-export function startEngine(script, more = {}) {
+export function startEngine(script, more = {}, compile = 'auto') {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-bench-'));
   const config = {
     engine: {
@@ -94,6 +94,7 @@ export function startEngine(script, more = {}) {
         },
       ],
     },
+    script: { roots: [join(BENCH, 'lua')], compile },
     store: { path: join(folder, 'data') },
   };
   const file = join(folder, 'bench.yaml');
@@ -107,4 +108,9 @@ export function startEngine(script, more = {}) {
 export function startBare(script, tls) {
   const files = tls ? [tls.cert, tls.key] : [];
   return new ServerProcess([join(BENCH, 'peers/bare.mjs'), script, ...files]).ready();
+}
+
+/** The bare node:net server that speaks a device's protocol. */
+export function startDevice(protocol) {
+  return new ServerProcess([join(BENCH, 'peers/devices.mjs'), protocol]).ready();
 }

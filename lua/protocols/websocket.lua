@@ -16,7 +16,12 @@
 
 local frames = require "protocols.websocket.frames"
 local handshake = require "protocols.websocket.handshake"
-local script = require "protocols.websocket.script"
+
+--- A function of protocols/websocket/script.lua. It is loaded once a script of CONNMIX calls one, because it uses the
+-- connection: this module is pure.
+local function script(name)
+  return function(...) return require("protocols.websocket.script")[name](...) end
+end
 
 -- Fragments of one message.
 local MAX_FRAGMENTS = 10000
@@ -39,7 +44,7 @@ local function open(bytes, session)
 end
 
 local function input(buf, session, ...)
-  if type(session) ~= "table" then return script.input(buf, session, ...) end
+  if type(session) ~= "table" then return script "input"(buf, session, ...) end
   if session.closed then return -1 end
   if not session.open then
     local at = buf:find "\r\n\r\n"
@@ -77,7 +82,7 @@ local function assemble(opcode, finish, data, session)
 end
 
 local function decode(frame, session)
-  if type(session) ~= "table" then return script.decode(frame) end
+  if type(session) ~= "table" then return script "decode"(frame) end
   if session.closed then return nil end
   if not session.open then return open(frame, session) end
   local opcode, finish, data = frames.read(frame)
@@ -132,6 +137,6 @@ return {
   reply = reply,
   -- The peer takes no frame before the handshake's answer.
   reply_first = true,
-  send_text = script.send_text,
-  send_binary = script.send_binary,
+  send_text = script "send_text",
+  send_binary = script "send_binary",
 }

@@ -7,7 +7,7 @@ import { ConfigError, describeProblems } from '../config/problems.js';
 import type { Config } from '../config/schema.js';
 import { installOfflineMix } from '../engine/mix/index.js';
 import { silentLogger } from '../log.js';
-import { checkEngine } from '../main.js';
+import { checkEngine, type Findings } from '../main.js';
 import { Vm } from '../script/vm.js';
 import { checkDevices } from './dev-devices.js';
 import { EXIT } from './exit.js';
@@ -25,16 +25,19 @@ function checkConfig(file: string): string[] {
   try {
     const { config, notices } = loadConfig(file, { boards: boardNames() });
     for (const notice of describeProblems(notices, file)) process.stdout.write(`notice: ${notice}\n`);
-    return checkScripts(config);
+    const found = checkScripts(config);
+    for (const notice of found.notices) process.stdout.write(`notice: ${notice}\n`);
+    return found.problems;
   } catch (error) {
     if (error instanceof ConfigError) return describeProblems(error.problems, error.file);
     throw error;
   }
 }
 
-/** The problems of all scripts of a configuration, and of its simulated devices. */
-export function checkScripts(config: Config): string[] {
-  return [...checkEngine(config, silentLogger), ...checkDevices(config)];
+/** What is found of all scripts of a configuration, and of its simulated devices. */
+export function checkScripts(config: Config): Findings {
+  const { problems, notices } = checkEngine(config, silentLogger);
+  return { problems: [...problems, ...checkDevices(config)], notices };
 }
 
 /** A script alone is compiled; its main chunk runs only as part of a configuration, where its server is known. */

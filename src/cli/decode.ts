@@ -4,12 +4,11 @@ import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { defaultCodecs } from '../codecs/registry.js';
-import { installOfflineMix } from '../engine/mix/index.js';
 import { type Fed, OfflinePeer } from '../engine/offline.js';
-import { Protocol } from '../engine/protocol.js';
+import { OfflineScript } from '../engine/offline-script.js';
+import type { Protocol } from '../engine/protocol.js';
 import { MoonwireError } from '../errors.js';
 import { silentLogger } from '../log.js';
-import { Vm } from '../script/vm.js';
 import { EXIT } from './exit.js';
 import { bytesOfDigits, hexDigits } from './hex-lines.js';
 import { scriptRoots } from './roots.js';
@@ -64,14 +63,10 @@ function decodeBytes(protocol: Protocol, peer: OfflinePeer, bytes: Uint8Array, o
 export function loadProtocol(module: string): Protocol {
   const isFile = module.endsWith('.lua') || existsSync(module);
   const roots = scriptRoots(isFile ? module : undefined);
-  const vm = new Vm({ roots, log: silentLogger });
-  installOfflineMix(vm, { codecs: defaultCodecs(roots), frameBytes: MAX_FRAME });
-  const returned = isFile ? vm.load(module).results[0] : vm.require(module);
-  const isModule = vm.type(returned) === 'table';
+  const codecs = defaultCodecs(roots);
+  const script = new OfflineScript({ roots, codecs, frameBytes: MAX_FRAME, log: silentLogger });
   // A module whose directions look alike brings a variant that reads both.
-  const protocol = isModule
-    ? Protocol.fromModule(vm, vm.field(returned, 'monitor') ?? returned)
-    : Protocol.fromScript(vm);
+  const protocol = script.load(module, isFile, 'monitor');
   if (protocol.decodes) return protocol;
   throw new MoonwireError('invalid_argument', `${module} returns no protocol module and defines no protocol`);
 }

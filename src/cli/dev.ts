@@ -31,7 +31,7 @@ export async function dev(file: string): Promise<void> {
   let running: Running | undefined = await start(config, log);
   const stopWatching = watchScripts(config.script.roots, async (saved) => {
     log.info(`saved: ${saved.map((path) => relative(process.cwd(), path)).join(', ')}`);
-    const problems = checkScripts(config);
+    const { problems } = checkScripts(config);
     if (problems.length > 0) {
       for (const problem of problems) log.error(problem);
       log.warn('the scripts that ran before go on running');

@@ -1,13 +1,12 @@
 /** Asks one unit after the other on an open line. */
 
 import { defaultCodecs } from '../codecs/registry.js';
-import { installOfflineMix } from '../engine/mix/index.js';
 import { OfflinePeer } from '../engine/offline.js';
-import { Protocol } from '../engine/protocol.js';
+import { OfflineScript } from '../engine/offline-script.js';
+import type { Protocol } from '../engine/protocol.js';
 import { MoonwireError } from '../errors.js';
 import { silentLogger } from '../log.js';
 import { Failure } from '../script/api.js';
-import { Vm } from '../script/vm.js';
 import type { Connection } from '../transports/connection.js';
 import { scriptRoots } from './roots.js';
 import type { ScanProtocol } from './scan-settings.js';
@@ -30,7 +29,6 @@ const PROBE = { function_code: 3, address: 0, quantity: 1 };
 
 /** A line on which units can be asked, one at a time. */
 export class Prober {
-  private readonly vm = new Vm({ roots: scriptRoots(), log: silentLogger });
   private readonly protocol: Protocol;
   private listener: ((bytes: Uint8Array) => void) | undefined;
   private lost: Error | undefined;
@@ -38,8 +36,10 @@ export class Prober {
   private stop = (): void => {};
 
   constructor(private readonly name: ScanProtocol) {
-    installOfflineMix(this.vm, { codecs: defaultCodecs(scriptRoots()), frameBytes: MAX_FRAME });
-    this.protocol = Protocol.fromModule(this.vm, this.vm.require(`protocols.${name}`));
+    const roots = scriptRoots();
+    const codecs = defaultCodecs(roots);
+    const script = new OfflineScript({ roots, codecs, frameBytes: MAX_FRAME, log: silentLogger });
+    this.protocol = script.load(`protocols.${name}`, false);
   }
 
   /** Takes a new line; the one before must be closed. Resolves when this one is. */
@@ -63,7 +63,7 @@ export class Prober {
    */
   async ask(connection: Connection, unit: number, baudRate: number, deviceMs: number): Promise<Probed> {
     const peer = new OfflinePeer(this.protocol, MAX_FRAME);
-    const request = this.protocol.encode(this.vm.table({ unit, ...PROBE }), peer);
+    const request = this.protocol.encodeJs({ unit, ...PROBE }, peer);
     if (request instanceof Failure) throw new MoonwireError('internal', request.message);
     let noise = 0;
     const waitMs = deviceMs + (EXCHANGE_BYTES[this.name] * CHARACTER_BITS * 1000) / baudRate;

@@ -31,7 +31,14 @@ export class ScriptPlayer {
 
   constructor({ name, entry, options, roots }: ScriptedDevice, log: Logger) {
     const engine = buildTransientEngine(
-      { name, labels: {}, script: { ...BUDGET, roots }, servers: [], links: [], luavm: LUAVM },
+      {
+        name,
+        labels: {},
+        script: { ...BUDGET, roots, compile: 'auto' },
+        servers: [],
+        links: [],
+        luavm: LUAVM,
+      },
       log,
     );
     this.station = new Station(engine, { name, entry, options, limits: LIMITS });

@@ -1,6 +1,7 @@
 /** What `*_test.lua` files may call beside `mix`: tests and assertions, as data. */
 
-import { Protocol } from '../engine/protocol.js';
+import type { OfflineScript } from '../engine/offline-script.js';
+import type { Protocol } from '../engine/protocol.js';
 import { messageOf } from '../errors.js';
 import { type ApiFunction, optional, rest, value } from '../script/api.js';
 import { LuaError, type LuaValue } from '../script/executor.js';
@@ -11,7 +12,7 @@ import { feedEveryWay, type RandomSource } from './test-feed.js';
 
 /** What these functions work on: one test file. */
 export interface TestHost {
-  vm: Vm;
+  script: OfflineScript;
   random: RandomSource;
   /** Tests in the order they were named; they run once the file was loaded. */
   tests: { name: string; fn: LuaValue }[];
@@ -72,7 +73,8 @@ export const testFunctions: ApiFunction<TestHost>[] = [
     params: [value('text', 'raw', 'a string'), value('pattern', 'string'), WHAT],
     returns: [],
     example: 'match("login of 358899051021316", "of %d+$")',
-    run: ({ vm }, text: LuaValue, pattern: string, what?: string) => fail(mismatch(vm, text, pattern), what),
+    run: ({ script: { vm } }, text: LuaValue, pattern: string, what?: string) =>
+      fail(mismatch(vm, text, pattern), what),
   },
   {
     name: 'raises',
@@ -80,7 +82,7 @@ export const testFunctions: ApiFunction<TestHost>[] = [
     params: [value('fn', 'function'), optional('pattern', 'string'), WHAT],
     returns: [],
     example: 'raises(function() error("no such device") end, "no such")',
-    run: ({ vm }, fn: LuaValue, pattern?: string, what?: string) => {
+    run: ({ script: { vm } }, fn: LuaValue, pattern?: string, what?: string) => {
       const [ok, message] = vm.call(vm.global('pcall'), [fn]);
       if (ok === true) fail('expected an error, none was raised', what);
       else if (pattern !== undefined) fail(mismatch(vm, message, pattern), what);
@@ -97,8 +99,8 @@ export const testFunctions: ApiFunction<TestHost>[] = [
     example:
       'local result = feed(require "protocols.line", "one\\r\\ntwo\\r\\n")\n' +
       'equal(result.messages[2], { type = "line", text = "two" })\nequal(result.discarded, 0)',
-    run: ({ vm, random }, module: LuaValue, ...chunks: Uint8Array[]) => {
-      const { outcome, difference } = feedEveryWay(protocolOf(vm, module), chunks, random);
+    run: ({ script, random }, module: LuaValue, ...chunks: Uint8Array[]) => {
+      const { outcome, difference } = feedEveryWay(protocolOf(script, module), chunks, random);
       fail(difference);
       return outcome;
     },
@@ -112,9 +114,9 @@ export const testSection: ApiSection = {
   entries: testFunctions,
 };
 
-function protocolOf(vm: Vm, module: LuaValue): Protocol {
+function protocolOf(script: OfflineScript, module: LuaValue): Protocol {
   try {
-    return Protocol.fromModule(vm, module);
+    return script.protocolOf(module);
   } catch (error) {
     throw new LuaError(messageOf(error));
   }

@@ -3,14 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultCodecs } from '../codecs/registry.js';
-import { installOfflineMix } from '../engine/mix/index.js';
-import { Protocol } from '../engine/protocol.js';
+import { OfflineScript } from '../engine/offline-script.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { silentLogger } from '../log.js';
 import { DEFAULT_BUDGET } from '../script/budget.js';
 import { ScriptError } from '../script/script-error.js';
-import { Vm } from '../script/vm.js';
 import { readCapture } from './hex-lines.js';
 import { scriptRoots } from './roots.js';
 import { bytesAsHex, firstDifference } from './test-difference.js';
@@ -34,8 +32,9 @@ export function runFile(
   comment: (text: string) => void,
 ): void {
   const say = (message: string) => comment(message.replaceAll('\n', '\n# '));
-  const vm = testVm(file, { ...silentLogger, debug: say, info: say, warn: say, error: say });
-  const host: TestHost = { vm, random: seededRandom(seed), tests: [] };
+  const script = testScript(file, { ...silentLogger, debug: say, info: say, warn: say, error: say });
+  const { vm } = script;
+  const host: TestHost = { script, random: seededRandom(seed), tests: [] };
   vm.define(testFunctions, host);
   const attempt = (name: string, work: () => void): void => {
     try {
@@ -64,10 +63,7 @@ export function runCase(folder: string, seed: number): TestResult {
 function caseProblem(folder: string, seed: number): string | undefined {
   const script = join(folder, 'script.lua');
   const expected = readExpected(join(folder, 'expected.jsonl'));
-  const vm = testVm(script, silentLogger);
-  const [returned] = vm.load(script).results;
-  const protocol =
-    vm.type(returned) === 'table' ? Protocol.fromModule(vm, returned) : Protocol.fromScript(vm);
+  const protocol = testScript(script, silentLogger).load(script, true);
   const chunks = readCapture(join(folder, 'input.hex'));
   const { outcome, difference } = feedEveryWay(protocol, chunks, seededRandom(seed));
   for (const [i, { place, message }] of expected.entries()) {
@@ -94,11 +90,15 @@ function readExpected(file: string): { place: string; message: unknown }[] {
     });
 }
 
-function testVm(file: string, log: Logger): Vm {
+function testScript(file: string, log: Logger): OfflineScript {
   const instructions = DEFAULT_BUDGET.instructions * BUDGET_FACTOR;
-  const vm = new Vm({ roots: scriptRoots(file), log, budget: { instructions } });
-  installOfflineMix(vm, { codecs: defaultCodecs(), frameBytes: MAX_FRAME });
-  return vm;
+  return new OfflineScript({
+    roots: scriptRoots(file),
+    codecs: defaultCodecs(),
+    frameBytes: MAX_FRAME,
+    log,
+    budget: { instructions },
+  });
 }
 
 function describe(error: unknown): string {

@@ -284,8 +284,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** Encodes a message by the protocol, called from within a script of this client's VM. */
   encodeInside(message: LuaValue): Uint8Array | Failure {
-    const { protocol, vm } = this.station.program;
-    return protocol.encode(message, this, (fn, args) => vm.call(fn, args));
+    return this.station.program.protocol.encode(message, this, true);
   }
 
   /** Drops received bytes that no handler has seen yet; returns how many. */

@@ -82,7 +82,9 @@ function deliver(client: Client, messages: readonly Pushable[], from: number): b
   const { messageTimes } = station;
   for (let i = from; i < messages.length; i++) {
     const began = performance.now();
-    const done = station.runHandler('on_message', client, handler, [messages[i], client.conn()]);
+    const message = scriptMessage(client, messages[i]!);
+    if (message instanceof Error) return false;
+    const done = station.runHandler('on_message', client, handler, [message, client.conn()]);
     if (done instanceof Promise) {
       return done.then((ok) => {
         messageTimes.add((performance.now() - began) / 1000);
@@ -93,6 +95,17 @@ function deliver(client: Client, messages: readonly Pushable[], from: number): b
     if (!done) return false;
   }
   return true;
+}
+
+/** A message as the script gets it; an error, which is logged and counted, where it cannot be handed over. */
+function scriptMessage(client: Client, message: Pushable): Pushable | Error {
+  const { station } = client;
+  try {
+    return station.program.protocol.toScript(message);
+  } catch (error) {
+    station.scriptFailed('decode', client, error as Error);
+    return error as Error;
+  }
 }
 
 function acknowledge(client: Client, decoded: Pushable): void {

@@ -4,7 +4,7 @@ import { ChunkQueue } from '../bytes/chunks.js';
 import type { Framer, OnDiscard } from '../bytes/framer.js';
 import { MoonwireError } from '../errors.js';
 import { HostObject, type LuaValue } from '../script/executor.js';
-import type { Vm } from '../script/vm.js';
+import type { ProtocolHost } from '../script/protocol-host.js';
 import { BUFFER_KIND, ReceiveBuffer } from './receive-buffer.js';
 
 /** The script asked for the connection to be closed by returning -1. */
@@ -22,7 +22,7 @@ export class LuaFramer implements Framer {
   position = 0;
 
   constructor(
-    private readonly vm: Vm,
+    private readonly vm: ProtocolHost,
     private readonly input: LuaValue,
     private readonly extra: () => LuaValue,
     private readonly max: number,

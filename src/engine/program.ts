@@ -3,8 +3,10 @@
 import type { Logger } from '../log.js';
 import type { BudgetLimits } from '../script/budget.js';
 import type { LuaValue } from '../script/executor.js';
+import { ModuleWatch } from '../script/module-watch.js';
 import { ScriptError } from '../script/script-error.js';
 import { Vm } from '../script/vm.js';
+import { CompiledProtocol, type InstallMix, reasonOf } from './compiled-protocol.js';
 import { Protocol } from './protocol.js';
 
 /** The handlers that may wait (design §3.1). */
@@ -26,6 +28,8 @@ export interface ScriptSettings {
   roots: readonly string[];
   instructions: number;
   memoryBytes: number;
+  /** Whether protocol modules are compiled to JavaScript where they can be. */
+  compile: 'auto' | 'off';
 }
 
 /** Makes a VM with the budget and roots of these settings. */
@@ -36,17 +40,24 @@ export function createVm(settings: ScriptSettings, log: Logger): Vm {
 
 export class Program {
   private readonly handlers = new Map<HandlerName, LuaValue>();
-  readonly protocol: Protocol;
+  private twin: CompiledProtocol | undefined;
+  private interpreted: Protocol;
+  /** Why its protocol module is not compiled; undefined when it is, when there is no module, and when nothing is compiled. */
+  notCompiled: string | undefined;
 
   /**
    * Loads `entry` into `vm`. `ready`: its messages come as they are (WebSocket, MQTT), not as frames of a protocol of its own.
-   * Throws ScriptError when it does not compile, does not run or is no valid entry.
+   * `install`: puts `mix` into a compiled protocol module; without it none is compiled. Throws ScriptError when the
+   * entry does not compile, does not run or is no valid one.
    */
   constructor(
     readonly vm: Vm,
     readonly entry: string,
     ready = false,
+    install?: InstallMix,
   ) {
+    const compiles = install !== undefined && !ready;
+    if (compiles) vm.modules = new ModuleWatch(vm.main);
     const { source } = vm.load(entry);
     for (const name of HANDLERS) {
       const handler = vm.global(name);
@@ -57,9 +68,36 @@ export class Program {
       this.handlers.set(name, handler);
     }
     try {
-      this.protocol = ready ? Protocol.forWebSocket(vm) : Protocol.fromScript(vm);
+      const protocol = Protocol.fromScript(vm);
+      this.interpreted = ready ? protocol.forWebSocket() : protocol;
     } catch (error) {
       throw new ScriptError(`${source.name}: ${(error as Error).message}`);
+    }
+    const module = vm.global('protocol');
+    if (compiles && module !== undefined) {
+      this.unlessImpossible(() => {
+        this.twin = CompiledProtocol.of(vm, module, install);
+      });
+    }
+  }
+
+  /** Its protocol. */
+  get protocol(): Protocol {
+    return this.twin?.protocol ?? this.interpreted;
+  }
+
+  /** `init` has run: what it has set in modules counts for compiled ones too, what is set later does not. */
+  initialized(): void {
+    this.unlessImpossible(() => this.twin?.takeSettings());
+    this.vm.modules = undefined;
+  }
+
+  private unlessImpossible(compile: () => void): void {
+    try {
+      compile();
+    } catch (error) {
+      this.twin = undefined;
+      this.notCompiled = reasonOf(error);
     }
   }
 

@@ -5,10 +5,10 @@
 
 import type { Framer, FramerSpec, OnDiscard } from '../bytes/framer.js';
 import { Failure } from '../script/api.js';
-import { toJs } from '../script/convert.js';
+import type { Crossing } from '../script/crossing.js';
 import { HostObject, type LuaValue } from '../script/executor.js';
-import { bytesOf } from '../script/fengari.js';
 import { FRAME_KIND } from '../script/mix/frame.js';
+import type { ProtocolHost } from '../script/protocol-host.js';
 import type { Pushable } from '../script/values.js';
 import type { Vm } from '../script/vm.js';
 import type { MessageType } from '../transports/connection.js';
@@ -22,63 +22,74 @@ export interface ProtocolPeer {
   conn(): LuaValue;
 }
 
-/** A frame that decoded: `messages` for the handlers, `decoded` for the acknowledgement. */
+/**
+ * A frame that decoded: `messages` for the handlers ({@link Protocol.toScript} hands them over), `decoded` for the
+ * acknowledgement.
+ */
 export interface Decoded {
   messages: readonly Pushable[];
   decoded: Pushable;
 }
 
-/** How Lua is called: on a budget of its own, or from within a script that is running. */
-type Call = (fn: LuaValue, args: LuaValue[]) => LuaValue[];
+/** What a protocol is made of: functions of its host, where it has them. */
+interface Parts {
+  /** The module's name, or the script's own functions. */
+  name: string;
+  isModule: boolean;
+  framing?: FramerSpec | undefined;
+  input?: LuaValue;
+  decoder?: LuaValue;
+  encoder?: LuaValue;
+  acknowledger?: LuaValue;
+  matcher?: LuaValue;
+  /** The device needs its acknowledgement before the handlers have run. */
+  replyFirst: boolean;
+  /** Its messages have another form in datagrams, which `decode` tells from frames. */
+  readsDatagrams: boolean;
+  /** Its messages are those of a WebSocket: `{type, data, finish}`. */
+  typed: boolean;
+}
 
 export class Protocol {
   private constructor(
-    private readonly vm: Vm,
-    /** The module's name, or the script's own functions. */
-    readonly name: string,
-    private readonly isModule: boolean,
-    private readonly framing: FramerSpec | undefined,
-    private readonly input: LuaValue,
-    private readonly decoder: LuaValue,
-    private readonly encoder: LuaValue,
-    private readonly acknowledger: LuaValue,
-    private readonly matcher: LuaValue,
-    /** The device needs its acknowledgement before the handlers have run. */
-    readonly replyFirst: boolean,
-    /** Its messages have another form in datagrams, which `decode` tells from frames. */
-    readonly readsDatagrams: boolean,
-    /** Its messages are those of a WebSocket: `{type, data, finish}`. */
-    private readonly typed = false,
+    private readonly host: ProtocolHost,
+    private readonly parts: Parts,
+    /** The way to the entry script's VM, unless that is the host. */
+    private readonly crossing: Crossing | undefined,
   ) {}
 
-  /** From a module's table. Throws when a field has the wrong type. */
-  static fromModule(vm: Vm, module: LuaValue): Protocol {
-    const name = vm.field(module, 'name');
+  /**
+   * From a module's table. `crossing`: the way to the VM of the entry script, where that is not the host. Throws when a
+   * field has the wrong type.
+   */
+  static fromModule(host: ProtocolHost, module: LuaValue, crossing?: Crossing): Protocol {
+    const name = host.field(module, 'name');
     const label = typeof name === 'string' ? name : 'protocol';
     const fn = (key: string): LuaValue => {
-      const value = vm.field(module, key);
-      if (value !== undefined && vm.type(value) !== 'function') {
-        throw new Error(`protocol ${label}: ${key} must be a function, is a ${vm.type(value)}`);
+      const value = host.field(module, key);
+      if (value !== undefined && host.type(value) !== 'function') {
+        throw new Error(`protocol ${label}: ${key} must be a function, is a ${host.type(value)}`);
       }
       return value;
     };
-    const frame = vm.field(module, 'frame');
+    const frame = host.field(module, 'frame');
     if (frame !== undefined && !(frame instanceof HostObject && frame.kind === FRAME_KIND)) {
-      throw new Error(`protocol ${label}: frame must be what mix.frame.… returns, is a ${vm.type(frame)}`);
+      throw new Error(`protocol ${label}: frame must be what mix.frame.… returns, is a ${host.type(frame)}`);
     }
-    return new Protocol(
-      vm,
-      label,
-      true,
-      frame?.data as FramerSpec | undefined,
-      fn('input'),
-      fn('decode'),
-      fn('encode'),
-      fn('reply'),
-      fn('matches'),
-      vm.field(module, 'reply_first') === true,
-      vm.field(module, 'datagrams') === true,
-    );
+    const parts: Parts = {
+      name: label,
+      isModule: true,
+      framing: frame?.data as FramerSpec | undefined,
+      input: fn('input'),
+      decoder: fn('decode'),
+      encoder: fn('encode'),
+      acknowledger: fn('reply'),
+      matcher: fn('matches'),
+      replyFirst: host.field(module, 'reply_first') === true,
+      readsDatagrams: host.field(module, 'datagrams') === true,
+      typed: false,
+    };
+    return new Protocol(host, parts, crossing);
   }
 
   /** From what an entry script defines: a global `protocol`, else its `protocol_*` functions. */
@@ -88,69 +99,89 @@ export class Protocol {
       if (vm.type(module) !== 'table') throw new Error(`protocol must be a module, is a ${vm.type(module)}`);
       return Protocol.fromModule(vm, module);
     }
-    return new Protocol(
-      vm,
-      'script',
-      false,
-      undefined,
-      vm.global('protocol_input'),
-      vm.global('protocol_decode'),
-      vm.global('protocol_encode'),
-      undefined,
-      undefined,
-      false,
-      false,
-    );
+    const parts: Parts = {
+      name: 'script',
+      isModule: false,
+      input: vm.global('protocol_input'),
+      decoder: vm.global('protocol_decode'),
+      encoder: vm.global('protocol_encode'),
+      replyFirst: false,
+      readsDatagrams: false,
+      typed: false,
+    };
+    return new Protocol(vm, parts, undefined);
   }
 
-  /**
-   * From an entry script of a WebSocket server: messages come whole and with a type, so of what the script defines
-   * only its encoder is used.
-   */
-  static forWebSocket(vm: Vm): Protocol {
-    const { name, isModule, encoder } = Protocol.fromScript(vm);
-    const none = undefined;
-    return new Protocol(vm, name, isModule, none, none, none, encoder, none, none, false, false, true);
+  /** This protocol where messages come whole and with a type, those of a WebSocket: only its encoder is used. */
+  forWebSocket(): Protocol {
+    const { name, isModule, encoder } = this.parts;
+    const parts = { name, isModule, encoder, replyFirst: false, readsDatagrams: false, typed: true };
+    return new Protocol(this.host, parts, this.crossing);
+  }
+
+  /** The module's name, or the script's own functions. */
+  get name(): string {
+    return this.parts.name;
+  }
+
+  /** Whether it runs beside the entry script, compiled. */
+  get compiled(): boolean {
+    return this.crossing !== undefined;
+  }
+
+  /** The device needs its acknowledgement before the handlers have run. */
+  get replyFirst(): boolean {
+    return this.parts.replyFirst;
+  }
+
+  /** Its messages have another form in datagrams, which `decode` tells from frames. */
+  get readsDatagrams(): boolean {
+    return this.parts.readsDatagrams;
   }
 
   /** Whether the bytes of a stream are cut into frames; otherwise each received chunk is one. */
   get framed(): boolean {
-    return this.framing !== undefined || this.input !== undefined;
+    return this.parts.framing !== undefined || this.parts.input !== undefined;
   }
 
   /** Whether there is anything beside handing received bytes on as they are. */
   get decodes(): boolean {
-    return this.framed || this.decoder !== undefined;
+    return this.framed || this.parts.decoder !== undefined;
   }
 
   /** Whether it encodes messages; otherwise only strings can be sent. */
   get encodes(): boolean {
-    return this.encoder !== undefined;
+    return this.parts.encoder !== undefined;
+  }
+
+  /** A decoded message as the entry script's handlers get it. Throws LuaError for what cannot be handed over. */
+  toScript(message: Pushable): Pushable {
+    return this.crossing ? this.crossing.toScript(message) : message;
   }
 
   /** A decoded message as plain JavaScript. */
   toJs(message: Pushable): unknown {
-    return toJs(this.vm.values.slot(message));
+    return this.host.toJs(message);
   }
 
   /** Whether a silence of `partial` seconds ends a frame, counted from its last byte and not from its first. */
   get endsWithSilence(): boolean {
-    return this.framing?.kind === 'gap';
+    return this.parts.framing?.kind === 'gap';
   }
 
   /** Seconds an incomplete frame may wait, when the protocol says so. */
   get partial(): number | undefined {
-    return this.framing?.partial;
+    return this.parts.framing?.partial;
   }
 
   /** Longest frame in bytes, when the framing says so. */
   get frameMax(): number | undefined {
-    return this.framing?.max;
+    return this.parts.framing?.max;
   }
 
   /** Whether it tells which message answers which request. */
   get canMatch(): boolean {
-    return this.matcher !== undefined;
+    return this.parts.matcher !== undefined;
   }
 
   /**
@@ -158,24 +189,23 @@ export class Protocol {
    * (`wrong_unit`, `wrong_function`). A protocol that cannot tell takes any message. Throws ScriptError.
    */
   matches(request: LuaValue, message: Pushable): boolean | string {
-    if (this.matcher === undefined) return true;
-    const [answers, reason] = this.vm.invoke(this.matcher, [request, message]);
+    if (this.parts.matcher === undefined) return true;
+    const [answers, reason] = this.host.invoke(this.parts.matcher, [this.fromScript(request), message]);
     if (answers === true) return true;
     return typeof reason === 'string' ? reason : false;
   }
 
   /** The code of a reply that is an error: its `exception` or `error_code`. */
   exceptionOf(message: Pushable): string | undefined {
-    const value = this.vm.values.read(this.vm.values.slot(message));
-    if (this.vm.type(value) !== 'table') return undefined;
-    const code = this.vm.field(value, 'exception') ?? this.vm.field(value, 'error_code');
+    if (message === null || message instanceof Uint8Array) return undefined;
+    const code = this.host.field(message, 'exception') ?? this.host.field(message, 'error_code');
     return typeof code === 'number' || typeof code === 'string' ? String(code).slice(0, 32) : undefined;
   }
 
   /** A framer for one peer's stream. `max`: longest frame in bytes, for framing done in Lua. */
   createFramer(peer: ProtocolPeer, max: number, onDiscard: OnDiscard): Framer {
-    if (this.framing) return this.framing.create(onDiscard);
-    return new LuaFramer(this.vm, this.input, () => this.extra(peer), max, onDiscard, peer);
+    if (this.parts.framing) return this.parts.framing.create(onDiscard);
+    return new LuaFramer(this.host, this.parts.input, () => this.extra(peer), max, onDiscard, peer);
   }
 
   /**
@@ -183,59 +213,73 @@ export class Protocol {
    * that carries nothing. Throws ScriptError when the code fails. `type`: how a WebSocket carried it.
    */
   decode(frame: Uint8Array, peer: ProtocolPeer, type: MessageType = 'binary'): Decoded | Failure | undefined {
-    if (this.typed) {
-      const message = this.vm.table({ type, data: new Uint8Array(frame), finish: true });
+    if (this.parts.typed) {
+      const message = this.host.table({ type, data: new Uint8Array(frame), finish: true });
       return { messages: [message], decoded: message };
     }
-    if (this.decoder === undefined) {
+    if (this.parts.decoder === undefined) {
       // A copy, so that a script which keeps the message does not keep the chunk it came in.
       const message = new Uint8Array(frame);
       return { messages: [message], decoded: message };
     }
-    const [decoded, error] = this.vm.invoke(this.decoder, [frame, this.extra(peer)], peer);
+    const [decoded, error] = this.host.invoke(this.parts.decoder, [frame, this.extra(peer)], peer);
     if (decoded === undefined || decoded === null) {
-      return error === undefined ? undefined : new Failure(this.vm.tostring(error));
+      return error === undefined ? undefined : new Failure(this.host.tostring(error));
     }
-    return { messages: this.isModule ? this.list(decoded) : [decoded], decoded };
+    return { messages: this.parts.isModule ? this.list(decoded) : [decoded], decoded };
   }
 
   /**
-   * Encodes a message for this peer: strings pass as they are where there is no encoder. Returns a
-   * {@link Failure} when the protocol refuses it. Throws ScriptError when the code fails.
+   * Encodes a message of the entry script for this peer: strings pass as they are where there is no encoder. `inside`:
+   * that script is running, and calls it. Returns a {@link Failure} when the protocol refuses it. Throws ScriptError
+   * when the code fails, or LuaError inside a script.
    */
-  encode(message: LuaValue, peer: ProtocolPeer, call: Call = this.outside): Uint8Array | Failure {
-    if (this.encoder === undefined) {
-      if (typeof message === 'string') return bytesOf(message);
-      return new Failure(`${this.name} has no encode, so only strings can be sent`);
+  encode(message: LuaValue, peer: ProtocolPeer, inside = false): Uint8Array | Failure {
+    return this.encodeOwn(this.fromScript(message), peer, inside);
+  }
+
+  /** Encodes a message given as plain JavaScript. Throws also LuaError for what no script can hold. */
+  encodeJs(message: unknown, peer: ProtocolPeer): Uint8Array | Failure {
+    return this.encodeOwn(this.host.fromJs(message), peer, false);
+  }
+
+  private encodeOwn(message: LuaValue, peer: ProtocolPeer, inside: boolean): Uint8Array | Failure {
+    const { encoder, name } = this.parts;
+    if (encoder === undefined) {
+      if (typeof message === 'string') return Buffer.from(message, 'latin1');
+      return new Failure(`${name} has no encode, so only strings can be sent`);
     }
-    const [bytes, error] = call(this.encoder, [message, this.extra(peer)]);
-    if (typeof bytes === 'string') return bytesOf(bytes);
-    if (error !== undefined) return new Failure(this.vm.tostring(error));
-    return new Failure(`encode returned a ${this.vm.type(bytes)}, not a string`);
+    const args = [message, this.extra(peer)];
+    const [bytes, error] = inside ? this.host.invokeInside(encoder, args) : this.host.invoke(encoder, args);
+    if (typeof bytes === 'string') return Buffer.from(bytes, 'latin1');
+    if (error !== undefined) return new Failure(this.host.tostring(error));
+    return new Failure(`encode returned a ${this.host.type(bytes)}, not a string`);
   }
 
   /** The acknowledgement of a decoded frame; undefined when the protocol has none for it. */
   reply(decoded: Pushable, peer: ProtocolPeer): Uint8Array | undefined {
-    if (this.acknowledger === undefined) return undefined;
-    const [bytes] = this.vm.invoke(this.acknowledger, [decoded, this.extra(peer)], peer);
-    return typeof bytes === 'string' && bytes !== '' ? bytesOf(bytes) : undefined;
+    if (this.parts.acknowledger === undefined) return undefined;
+    const [bytes] = this.host.invoke(this.parts.acknowledger, [decoded, this.extra(peer)], peer);
+    return typeof bytes === 'string' && bytes !== '' ? Buffer.from(bytes, 'latin1') : undefined;
   }
 
-  private readonly outside: Call = (fn, args) => this.vm.invoke(fn, args);
+  private fromScript(value: LuaValue): LuaValue {
+    return this.crossing ? this.crossing.fromScript(value) : value;
+  }
 
   /** A module gets its session, a script's function its client. */
   private extra(peer: ProtocolPeer): LuaValue {
-    if (!this.isModule) return peer.conn();
-    peer.session ??= this.vm.table({});
+    if (!this.parts.isModule) return peer.conn();
+    peer.session ??= this.host.table({});
     return peer.session;
   }
 
   /** A list of messages is a table with an element 1; anything else is one message. */
   private list(decoded: LuaValue): LuaValue[] {
-    if (this.vm.field(decoded, 1) === undefined) return [decoded];
+    if (this.host.field(decoded, 1) === undefined) return [decoded];
     const messages: LuaValue[] = [];
     for (let i = 1; ; i++) {
-      const message = this.vm.field(decoded, i);
+      const message = this.host.field(decoded, i);
       if (message === undefined) return messages;
       messages.push(message);
     }

@@ -7,7 +7,6 @@ import type { Framer } from '../bytes/framer.js';
 import type { ServerConfig } from '../config/schema.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
 import { type Logger, LogThrottle } from '../log.js';
-import { fromJs } from '../script/convert.js';
 import { LuaError, type LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
 import type { Pushable } from '../script/values.js';
@@ -16,7 +15,7 @@ import { Client } from './client.js';
 import { Counters } from './counters.js';
 import type { Engine } from './engine.js';
 import { Histogram } from './histogram.js';
-import { installMix, setNodeConstant } from './mix/index.js';
+import { installMix, installModuleMix, type MixTarget, setNodeConstant } from './mix/index.js';
 import type { NativeProtocol } from './native.js';
 import { createVm, Program } from './program.js';
 import type { ProtocolPeer } from './protocol.js';
@@ -74,13 +73,13 @@ export class Station {
 
   /** Loads the script without running any handler. Throws ScriptError. */
   compile(): void {
-    const vm = createVm(this.engine.options.script, this.log);
+    const { script } = this.engine.options;
+    const { entry, protocol } = this.settings;
+    const vm = createVm(script, this.log);
     installMix(vm, this);
-    this.program = new Program(
-      vm,
-      this.settings.entry,
-      this.settings.protocol !== undefined && this.settings.protocol !== 'socket',
-    );
+    const install =
+      script.compile === 'auto' ? (target: MixTarget) => installModuleMix(target, this) : undefined;
+    this.program = new Program(vm, entry, protocol !== undefined && protocol !== 'socket', install);
   }
 
   /** Loads the script and runs its `init`. Throws ScriptError. */
@@ -89,6 +88,9 @@ export class Station {
     const { vm } = this.program;
     const init = this.program.handler('init');
     if (init !== undefined) await vm.run(init, []);
+    this.program.initialized();
+    const { notCompiled } = this.program;
+    if (notCompiled !== undefined) this.log.debug('the protocol is not compiled', { reason: notCompiled });
     this.checks = setInterval(() => this.check(), CHECK_MS).unref();
   }
 
@@ -180,13 +182,13 @@ export class Station {
    * when there is none and they are neither text nor bytes.
    */
   encode(data: unknown, peer: ProtocolPeer): Uint8Array | Failure {
-    const { protocol, vm } = this.program;
+    const { protocol } = this.program;
     if (!protocol.encodes) {
       if (typeof data === 'string') return Buffer.from(data, 'utf8');
       if (data instanceof Uint8Array) return data;
     }
     try {
-      return protocol.encode(vm.values.read(fromJs(vm.main, data)), peer);
+      return protocol.encodeJs(data, peer);
     } catch (error) {
       if (error instanceof LuaError) return new Failure(`invalid_argument: ${error.message}`);
       this.scriptFailed('encode', undefined, error as Error);

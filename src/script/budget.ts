@@ -85,7 +85,7 @@ export class Budget {
   }
 
   private readonly hook = (L: LuaThread): void => {
-    if (this.depth > 0 && this.reason === undefined) this.look();
+    if (this.depth > 0 && this.reason === undefined) this.examine(HOOK_EVERY);
     if (this.reason === undefined) return;
     // From now on every instruction stops, so that no pcall outlives the budget.
     api.setHook(L, this.hook, HOOK_COUNT, 1);
@@ -94,12 +94,24 @@ export class Budget {
     raise(L, this.reason, 0);
   };
 
-  private look(): void {
+  /** Counts steps, and nothing else: for what ran before a callback ended. Never throws. */
+  count(steps: number): void {
+    this.remaining -= steps;
+    this.steps += steps;
+  }
+
+  /** Counts steps of compiled code, with time and memory. Throws when the budget is spent. */
+  look(steps: number): void {
+    if (this.reason === undefined) this.examine(steps);
+    if (this.reason !== undefined) throw new LuaError(this.reason);
+  }
+
+  private examine(steps: number): void {
     const { user, system } = process.cpuUsage();
     const now = (user + system) / 1000;
-    const counted = this.steps + HOOK_EVERY;
+    const counted = this.steps + steps;
     const atLeast = this.lastLook === 0 ? 0 : (now - this.lastLook) * STEPS_PER_MS;
-    this.remaining -= HOOK_EVERY + Math.max(0, atLeast - counted);
+    this.remaining -= steps + Math.max(0, atLeast - counted);
     this.lastLook = now;
     this.steps = 0;
     if (this.remaining < 0) this.spend(`more than ${this.limits.instructions} instructions`);

@@ -31,8 +31,36 @@ const DECIMAL = /^[ \t\n\v\f\r]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t\n\
 const HEXADECIMAL =
   /^[ \t\n\v\f\r]*([+-]?)0[xX]([0-9a-fA-F]*)(?:\.([0-9a-fA-F]*))?(?:[pP]([+-]?\d+))?[ \t\n\v\f\r]*$/;
 
+/** Most digits that make a whole number which is exact. */
+const EXACT_DIGITS = 15;
+const POWERS_OF_TEN = Array.from({ length: EXACT_DIGITS + 1 }, (_, n) => 10 ** n);
+
+/**
+ * Reads digits with at most one point among or around them, which nearly all numerals are; undefined for all others. Both
+ * numbers that are divided are exact, so their quotient is the double nearest to the numeral.
+ */
+function parsePlain(text: string): number | undefined {
+  const { length } = text;
+  if (length > EXACT_DIGITS) return undefined;
+  let digits = 0;
+  let value = 0;
+  let point = -1;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0x30 && code <= 0x39) {
+      value = value * 10 + (code - 0x30);
+      digits++;
+    } else if (code === 0x2e && point < 0) point = i;
+    else return undefined;
+  }
+  if (digits === 0) return undefined;
+  return point < 0 ? value : value / POWERS_OF_TEN[length - 1 - point]!;
+}
+
 /** Reads a Lua numeral (decimal or hexadecimal, with fraction and exponent); undefined when it is none. */
 export function parseNumber(text: string): number | undefined {
+  const plain = parsePlain(text);
+  if (plain !== undefined) return plain;
   if (text.length > 400) return undefined;
   if (DECIMAL.test(text)) return Number(text);
   const hex = HEXADECIMAL.exec(text);

@@ -5,7 +5,7 @@
 
 import { Arguments } from './arguments.js';
 import { coroutineFunctions } from './coroutines.js';
-import { type Executor, LuaError, type LuaValue, type Native } from './executor.js';
+import { LuaError, type LuaValue, type Native } from './executor.js';
 import {
   api,
   bytesOf,
@@ -21,6 +21,7 @@ import {
   push,
   rawGet,
   rawSet,
+  type Slot,
   setStringMetatable,
   stringBytes,
   tableSlot,
@@ -30,6 +31,7 @@ import { mathLibrary } from './stdlib/math.js';
 import { osLibrary } from './stdlib/os.js';
 import { stringLibrary } from './stdlib/string.js';
 import { tableLibrary, unpack } from './stdlib/table.js';
+import { toNumber } from './stdlib/tonumber.js';
 import { utf8Library } from './stdlib/utf8.js';
 import type { Vm } from './vm.js';
 
@@ -120,35 +122,6 @@ export function buildSandbox(vm: Vm): void {
   set(globals, 'require', functionSlot(vm.guard((L) => requireModule(vm, L, loaded))));
 }
 
-const SPACE = '[ \\t\\n\\v\\f\\r]*';
-const WITH_BASE = new RegExp(`^${SPACE}(-?)([0-9a-z]+)${SPACE}$`, 'i');
-
-const toNumber: Native = (ex, args) => {
-  const a = new Arguments(ex, 'tonumber', args);
-  if (a.value(2) === undefined) {
-    const value = a.any(1);
-    return typeof value === 'number' || typeof value === 'string' ? numeral(ex, value) : undefined;
-  }
-  const base = a.integer(2);
-  if (base < 2 || base > 36) a.fail(2, 'base out of range');
-  const [, sign, digits = ''] = WITH_BASE.exec(a.string(1)) ?? [];
-  let n = 0;
-  for (const digit of digits) {
-    const d = Number.parseInt(digit, 36);
-    if (d >= base) return undefined;
-    n = n * base + d;
-  }
-  return digits === '' ? undefined : sign === '-' ? -n : n;
-};
-
-function numeral(ex: Executor, value: string | number): number | undefined {
-  try {
-    return new Arguments(ex, 'tonumber', [value]).number(1);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Memory is JavaScript's to collect: "count" answers the heap in KiB, everything else does nothing. */
 const collectGarbage: Native = (_, args) =>
   (args[0] ?? 'collect') === 'count' ? process.memoryUsage().heapUsed / 1024 : 0;
@@ -216,15 +189,16 @@ function requireModule(vm: Vm, L: LuaThread, loaded: LuaTable): number {
   }
   rawSet(vm.main, loaded, key, vm.values.slot(LOADING));
   push(L, vm.values.slot(name));
-  let finished = false;
+  vm.modules?.begin();
+  let returned: Slot | undefined;
   try {
     api.call(L, 1, 1);
-    finished = true;
+    [returned] = popSlots(L, 1);
   } finally {
-    if (!finished) rawSet(vm.main, loaded, key, vm.values.slot(undefined));
+    if (!returned) rawSet(vm.main, loaded, key, vm.values.slot(undefined));
+    vm.modules?.end(name, returned);
   }
-  const [result] = popSlots(L, 1);
-  const value = vm.values.read(result!) ?? true;
+  const value = vm.values.read(returned!) ?? true;
   rawSet(vm.main, loaded, key, vm.values.slot(value));
   push(L, vm.values.slot(value));
   return 1;

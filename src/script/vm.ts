@@ -3,9 +3,10 @@
  * (`run`). Every server and link has a VM of its own.
  */
 
-import type { Logger } from '../log.js';
+import type { Logger, LogLevel } from '../log.js';
 import type { ApiFunction } from './api.js';
 import { Budget, type BudgetLimits, DEFAULT_BUDGET } from './budget.js';
+import { fromJs, toJs } from './convert.js';
 import { type Executor, HostObject, LuaError, type LuaRef, type LuaValue, MAX_STRING } from './executor.js';
 import {
   ALL,
@@ -40,8 +41,10 @@ import {
   YIELD,
 } from './fengari.js';
 import { Loader, type Source } from './loader.js';
+import type { ModuleWatch } from './module-watch.js';
 import { guard, wrapApi, wrapNative } from './natives.js';
 import { numberToString } from './numbers.js';
+import type { ProtocolHost } from './protocol-host.js';
 import { buildSandbox } from './sandbox.js';
 import { ScriptError } from './script-error.js';
 import { type Pushable, Values } from './values.js';
@@ -66,7 +69,7 @@ const BYTES_PER_STEP = 16;
 /** What a suspended call waits for, and how its result is pushed. */
 type Finish = (L: LuaThread, value: unknown) => number;
 
-export class Vm implements Executor {
+export class Vm implements Executor, ProtocolHost {
   readonly main: LuaThread = api.newState();
   /** The thread that runs right now. */
   thread = this.main;
@@ -74,6 +77,8 @@ export class Vm implements Executor {
   readonly budget: Budget;
   readonly loader: Loader;
   readonly log: Logger;
+  /** Told of the modules that are loaded, where somebody wants to know. */
+  modules: ModuleWatch | undefined;
   private readonly globals: LuaTable;
   private readonly metatables = new Map<string, LuaTable>();
   private readonly pool: LuaThread[] = [];
@@ -217,6 +222,16 @@ export class Vm implements Executor {
     return this.values.read(rawGet(this.main, tableOf(slot), this.values.slot(key)));
   }
 
+  /** A value from plain JavaScript. Throws LuaError for what no script can hold. */
+  fromJs(value: unknown): LuaValue {
+    return this.values.read(fromJs(this.main, value));
+  }
+
+  /** A value as plain JavaScript. */
+  toJs(value: Pushable): unknown {
+    return toJs(this.values.slot(value));
+  }
+
   /** Calls a function that must not wait, on a budget of its own. Throws {@link ScriptError}. */
   invoke(fn: LuaValue, args: readonly Pushable[], owner?: unknown, factor = 1): LuaValue[] {
     const L = this.main;
@@ -242,6 +257,11 @@ export class Vm implements Executor {
       this.thread = thread;
       this.owner = outerOwner;
     }
+  }
+
+  /** Calls a function from a native one of a script that runs: on its budget, and errors pass through it. */
+  invokeInside(fn: LuaValue, args: LuaValue[]): LuaValue[] {
+    return this.call(fn, args);
   }
 
   /**
@@ -382,10 +402,15 @@ export class Vm implements Executor {
   }
 
   /** Logs a line of `print` or `mix.log` with the script's place. */
-  print(L: LuaThread, text: string, level: 'debug' | 'info' | 'warn' | 'error' = 'info'): void {
+  print(L: LuaThread, text: string, level: LogLevel = 'info'): void {
     api.where(L, 1);
     const where = oneByte(stringBytes(popSlots(L, 1)[0]!)).replace(/: $/, '');
     this.log[level](Buffer.from(text, 'latin1').toString('utf8'), { script: where });
+  }
+
+  /** Logs a line with the place in the script that is running. */
+  logLine(text: string, level: LogLevel): void {
+    this.print(this.thread, text, level);
   }
 
   // -- Executor -------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import t from 'tap';
-import { moonwire } from '../support/cli.js';
+import { moonwire, ROOT } from '../support/cli.js';
 
 const good = 'protocol = require "protocols.line"\nmix.every(60, function() end)\n';
 
@@ -122,4 +123,34 @@ t.test('a file that is not there is one sentence', async (t) => {
     t.match(stdout + stderr, name);
     t.notMatch(stdout + stderr, /\n\s+at /, 'no stack');
   }
+});
+
+t.test('a protocol that is not compiled is told, with the place that keeps it from being', async (t) => {
+  const folder = t.testdir({
+    'a.lua': 'protocol = require "pure"\n',
+    'b.lua': 'protocol = require "reporting"\n',
+    'pure.lua': 'return { name = "pure", decode = function(frame) return mix.hex(frame) end }\n',
+    'reporting.lua': 'local report = \n  mix.report\nreturn { name = "reporting", decode = report }\n',
+  });
+  const file = join(folder, 'x.yaml');
+  const servers = '[{ name: a, port: 0, entry: a.lua }, { name: b, port: 0, entry: b.lua }]';
+  writeFileSync(file, `engine: { servers: ${servers} }\nscript: { roots: [${folder}] }\n`);
+  const place = relative(ROOT, join(folder, 'reporting.lua'));
+  const { code, stdout } = await moonwire(['check', file]);
+  const notice = `notice: b: its protocol is interpreted, not compiled: ${place}:2: 'mix.report' is not compiled\n`;
+  t.equal(stdout, `${notice}${file}: ok\n`);
+  t.equal(code, 0);
+  await t.test('all are interpreted where code from strings is forbidden', async (t) => {
+    const flag = '--disallow-code-generation-from-strings';
+    const forbidden = await moonwire(['check', file], { nodeArgs: [flag] });
+    t.match(
+      forbidden.stdout,
+      /^notice: a: its protocol is interpreted, not compiled: Code generation from strings/,
+    );
+    t.equal(forbidden.code, 0);
+    const decoded = await moonwire(['decode', join(folder, 'pure.lua'), '--hex', '00ff'], {
+      nodeArgs: [flag],
+    });
+    t.equal(decoded.stdout, '{"messages":["00ff"],"discarded":0,"error":null}\n');
+  });
 });

@@ -25,6 +25,8 @@ export interface CliOptions {
   input?: string;
   /** Variables beside those of this process; undefined removes one. */
   env?: Record<string, string | undefined>;
+  /** Options of Node itself. */
+  nodeArgs?: readonly string[];
 }
 
 /** How a command ended. */
@@ -43,12 +45,16 @@ export class Cli {
   private readonly child: ChildProcessWithoutNullStreams;
   private changed = (): void => {};
 
-  constructor(args: readonly string[], { input, env }: CliOptions = {}) {
+  constructor(args: readonly string[], { input, env, nodeArgs = [] }: CliOptions = {}) {
     // The test runner would load its own modules into every Node it sees started, which doubles the time to start.
-    this.child = spawn('/usr/bin/env', ['-u', 'NODE_OPTIONS', process.execPath, BUNDLE, ...args], {
-      cwd: ROOT,
-      env: { ...process.env, NO_COLOR: '1', ...env },
-    });
+    this.child = spawn(
+      '/usr/bin/env',
+      ['-u', 'NODE_OPTIONS', process.execPath, ...nodeArgs, BUNDLE, ...args],
+      {
+        cwd: ROOT,
+        env: { ...process.env, NO_COLOR: '1', ...env },
+      },
+    );
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
       this.changed();

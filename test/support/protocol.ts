@@ -7,6 +7,7 @@ import { Protocol, type ProtocolPeer } from '../../src/engine/protocol.js';
 import { silentLogger } from '../../src/log.js';
 import { Failure } from '../../src/script/api.js';
 import type { LuaRef, LuaValue } from '../../src/script/executor.js';
+import type { ProtocolHost } from '../../src/script/protocol-host.js';
 import { Vm } from '../../src/script/vm.js';
 
 const MAX_FRAME = 65_536;
@@ -26,6 +27,12 @@ export interface Outcome {
   reasons: DiscardReason[];
 }
 
+/** What loads modules, beside what a protocol needs. */
+interface Loads {
+  require(name: string): LuaValue;
+  execute(text: string, chunk: string): LuaValue[];
+}
+
 /** A protocol module in a VM of its own. */
 export class ProtocolUnderTest {
   readonly protocol: Protocol;
@@ -34,7 +41,7 @@ export class ProtocolUnderTest {
   constructor(
     module: string | LuaRef,
     part?: string,
-    readonly vm = offlineVm(),
+    readonly vm: ProtocolHost & Loads = offlineVm(),
   ) {
     const table = typeof module === 'string' ? vm.require(module) : module;
     this.protocol = Protocol.fromModule(vm, part === undefined ? table : vm.field(table, part));

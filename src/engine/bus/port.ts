@@ -106,6 +106,16 @@ export class Port {
     }
   }
 
+  /** A message as scripts get it. */
+  scriptMessage(message: Pushable): Pushable | Failure {
+    try {
+      return this.station.program.protocol.toScript(message);
+    } catch (error) {
+      this.station.scriptFailed('decode', this.client, error as Error);
+      return new Failure(`internal: ${(error as Error).message}`);
+    }
+  }
+
   /** Bytes came from the line. */
   receive(bytes: Uint8Array): void {
     this.lastByte = performance.now();

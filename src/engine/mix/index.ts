@@ -1,12 +1,13 @@
 /** Puts `mix` into a station's VM: the pure functions, and those that reach the engine. */
 
-import { value } from '../../script/api.js';
+import { type ApiFunction, type LuaValue, value } from '../../script/api.js';
 import { type FrameHost, frameFunctions } from '../../script/mix/frame.js';
 import {
   type CodecHost,
   codecFunctions,
   pureMix,
   structMethods,
+  type TemplateHost,
   templateFunctions,
 } from '../../script/mix/index.js';
 import type { ApiSection } from '../../script/reference.js';
@@ -15,7 +16,7 @@ import { bufferMethods } from '../receive-buffer.js';
 import type { Station } from '../station.js';
 import { connMethods } from './conn.js';
 import { httpFunctions } from './http.js';
-import { logFunctions, logLevels } from './log.js';
+import { type LogHost, logFunctions, logLevels } from './log.js';
 import { meshFunctions } from './mesh.js';
 import { metricsFunctions } from './metrics.js';
 import { nodeFunctions } from './node.js';
@@ -68,8 +69,14 @@ export const luaApi: readonly ApiSection[] = [
   },
 ];
 
-/** `mix` without an engine, for checks, tests and offline decoding. */
-export function installOfflineMix(vm: Vm, host: CodecHost & FrameHost): void {
+/** What functions of `mix` are put into: an entry script's VM, or compiled modules. */
+export interface MixTarget extends LogHost, TemplateHost {
+  define<Host>(entries: readonly ApiFunction<Host>[], host: Host): void;
+  constant(name: string, value: LuaValue): void;
+}
+
+/** `mix` without an engine: for protocol modules, checks, tests and offline decoding. */
+export function installOfflineMix(vm: MixTarget, host: CodecHost & FrameHost): void {
   vm.define(pureMix, undefined);
   vm.define(structMethods, undefined);
   vm.define(bufferMethods, undefined);
@@ -80,9 +87,15 @@ export function installOfflineMix(vm: Vm, host: CodecHost & FrameHost): void {
   for (const [name, level] of Object.entries(logLevels)) vm.constant(`mix.${name}`, level);
 }
 
+/** The part of `mix` that a station's protocol modules may use. */
+export function installModuleMix(target: MixTarget, station: Station): void {
+  const { codecs } = station.engine.parts;
+  installOfflineMix(target, { codecs, frameBytes: station.limits.frameBytes });
+}
+
 /** The whole of `mix` for a station's script. */
 export function installMix(vm: Vm, station: Station): void {
-  installOfflineMix(vm, { codecs: station.engine.parts.codecs, frameBytes: station.limits.frameBytes });
+  installModuleMix(vm, station);
   vm.define(connMethods, undefined);
   vm.define(tlsMethods, undefined);
   vm.define(requestMethods, undefined);

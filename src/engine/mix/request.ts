@@ -77,7 +77,8 @@ export const requestMethods: ApiFunction<Client>[] = [
       const options = optionsOf(client, data, Object(given));
       if (options instanceof Failure) return options;
       const port = client.station.engine.portOf(client);
-      return port.bus.request(port, data, options);
+      const reply = await port.bus.request(port, data, options);
+      return reply instanceof Failure ? reply : port.scriptMessage(reply);
     },
   },
 ];

@@ -27,4 +27,4 @@ export const pureMix: ApiFunction<unknown>[] = [
 export { type CodecHost, codecFunctions } from './codec.js';
 export { type FrameHost, frameFunctions } from './frame.js';
 export { structMethods } from './struct.js';
-export { templateFunctions } from './template.js';
+export { type TemplateHost, templateFunctions } from './template.js';

@@ -5,7 +5,7 @@
  * mistakes in a pattern only when matching arrives at them; so does this: a mistake becomes a node that raises.
  */
 
-import { LuaError } from '../executor.js';
+import { type Executor, LuaError } from '../executor.js';
 import { ANY, type CharacterClass, classOf, namedClass } from './character-class.js';
 
 /** What a node matches. */
@@ -52,6 +52,12 @@ export interface PatternNode {
   first: CharacterClass | undefined;
 }
 
+/**
+ * Finds the first match that begins at `from` or later (only there when the pattern is anchored). Returns the offset
+ * behind it, and sets `spans`: the match's start and end, then those of the captures. Returns -1 when there is none.
+ */
+export type Search = (ex: Executor, subject: string, from: number, spans: number[]) => number;
+
 /** A compiled pattern. */
 export interface Pattern {
   readonly nodes: readonly PatternNode[];
@@ -59,6 +65,10 @@ export interface Pattern {
   readonly anchored: boolean;
   /** Number of captures. */
   readonly captures: number;
+  /** The function made of it, where there is one. */
+  search: Search | undefined;
+  /** How often it was used before. */
+  uses: number;
 }
 
 /** Most captures of a pattern (LUA_MAXCAPTURES). */
@@ -108,7 +118,7 @@ class Compiler {
       this.append(newNode(Op.Raise, { text: error.message }));
     }
     this.computeFirst();
-    return { nodes: this.nodes, anchored, captures: this.captures };
+    return { nodes: this.nodes, anchored, captures: this.captures, search: undefined, uses: 0 };
   }
 
   /** Adds a node; literal characters that follow each other become one. */

@@ -13,14 +13,16 @@ const MAX_DEPTH = 200;
 const CHARGE_EVERY = 256;
 /** Stands for the end of a capture that is a position. */
 const POSITION = -1;
+/** Stands for the end of a capture that is not closed. */
+export const UNFINISHED = -2;
 /** No match. */
-export const NO_MATCH = -1;
+const NO_MATCH = -1;
 
-/** Matches one pattern against one subject; holds the captures of the last match. */
+/** Matches one pattern against one subject; holds the last match and its captures. */
 export class Matcher {
   private readonly nodes: readonly PatternNode[];
-  private readonly starts: number[] = [];
-  private readonly ends: number[] = [];
+  /** Start and end of the match, then of each capture. */
+  private readonly spans: number[] = [0, 0];
   private readonly size: number;
   private steps = 0;
   private depth = 0;
@@ -32,17 +34,40 @@ export class Matcher {
   ) {
     this.nodes = pattern.nodes;
     this.size = subject.length;
+    for (let i = 0; i < pattern.captures; i++) this.spans.push(0, UNFINISHED);
   }
 
-  /** Matches at exactly `from`; returns the offset behind the match, or NO_MATCH. */
-  matchAt(from: number): number {
-    this.depth = 0;
-    return this.match(from, 0);
+  /** Finds the first match that begins at `from` or later (only there when the pattern is anchored). */
+  find(from: number): boolean {
+    const { pattern, spans } = this;
+    if (pattern.search !== undefined) return pattern.search(this.ex, this.subject, from, spans) !== NO_MATCH;
+    let to = NO_MATCH;
+    let start = from;
+    for (; start <= this.size; start++) {
+      if (!pattern.anchored) start = this.candidate(start);
+      this.depth = 0;
+      to = this.match(start, 0);
+      if (to !== NO_MATCH || pattern.anchored) break;
+    }
+    this.settle();
+    spans[0] = start;
+    spans[1] = to;
+    return to !== NO_MATCH;
+  }
+
+  /** Where the match begins. */
+  get start(): number {
+    return this.spans[0]!;
+  }
+
+  /** Where it ends: the offset behind its last byte. */
+  get end(): number {
+    return this.spans[1]!;
   }
 
   /** The first offset from `from` on where a match may begin; the subject's end when the rest cannot match. */
-  candidate(from: number): number {
-    const first = this.pattern.nodes[0]?.first;
+  private candidate(from: number): number {
+    const first = this.nodes[0]?.first;
     if (!first) return from;
     let at = from;
     while (at < this.size && first[this.subject.charCodeAt(at)] === 0) at++;
@@ -50,34 +75,37 @@ export class Matcher {
     return at;
   }
 
-  /** Charges the steps that are not yet charged: to be called when a search is over. */
-  settle(): void {
+  /** Charges the steps that are not yet charged. */
+  private settle(): void {
     if (this.steps > 0) this.ex.charge(this.steps);
     this.steps = 0;
   }
 
-  /** The text of the match `from`…`to`. */
-  whole(from: number, to: number): string {
-    return this.subject.slice(from, to);
+  /** The text of the match. */
+  whole(): string {
+    return this.subject.slice(this.start, this.end);
   }
 
-  /** Capture `index` (from 0) of the match `from`…`to`; without captures, index 0 is the whole match. */
-  capture(index: number, from: number, to: number): string | number {
+  /** Capture `index` (from 0); without captures, index 0 is the whole match. */
+  capture(index: number): string | number {
     if (index >= this.pattern.captures) {
-      if (index === 0) return this.whole(from, to);
+      if (index === 0) return this.whole();
       throw new LuaError(`invalid capture index %${index + 1}`);
     }
-    const start = this.starts[index]!;
-    const end = this.ends[index];
-    if (end === undefined) throw new LuaError('unfinished capture');
+    const start = this.spans[2 * index + 2]!;
+    const end = this.spans[2 * index + 3]!;
+    if (end === UNFINISHED) throw new LuaError('unfinished capture');
     return end === POSITION ? start + 1 : this.subject.slice(start, end);
   }
 
-  /** Appends all captures to `results`; the whole match when there are none and `whole` is set. */
-  captures(results: LuaValue[], from: number, to: number, whole: boolean): LuaValue[] {
-    const { captures } = this.pattern;
-    const count = captures === 0 && whole ? 1 : captures;
-    for (let i = 0; i < count; i++) results.push(this.capture(i, from, to));
+  /** All captures, the whole match when there are none: a value, or several as an array. */
+  captures(): LuaValue | LuaValue[] {
+    return this.pattern.captures <= 1 ? this.capture(0) : this.append([]);
+  }
+
+  /** Appends the captures to `results`. */
+  append(results: LuaValue[]): LuaValue[] {
+    for (let i = 0; i < this.pattern.captures; i++) results.push(this.capture(i));
     return results;
   }
 
@@ -125,17 +153,17 @@ export class Matcher {
           }
           break;
         case Op.Open:
-          this.starts[node.index] = s;
+          this.spans[2 * node.index + 2] = s;
           return this.match(s, i + 1);
         case Op.Position:
-          this.starts[node.index] = s;
-          this.ends[node.index] = POSITION;
+          this.spans[2 * node.index + 2] = s;
+          this.spans[2 * node.index + 3] = POSITION;
           return this.match(s, i + 1);
         case Op.Close:
-          this.ends[node.index] = s;
+          this.spans[2 * node.index + 3] = s;
           return this.match(s, i + 1);
         case Op.Back: {
-          const text = subject.slice(this.starts[node.index], this.ends[node.index]);
+          const text = subject.slice(this.spans[2 * node.index + 2], this.spans[2 * node.index + 3]);
           if (!this.textAt(s, text)) return NO_MATCH;
           s += text.length;
           break;
@@ -204,21 +232,21 @@ export class Matcher {
   }
 
   private balanced(from: number, pair: string): number {
-    const { subject, size } = this;
-    const opening = pair.charCodeAt(0);
-    const closing = pair.charCodeAt(1);
-    if (from >= size || subject.charCodeAt(from) !== opening) return NO_MATCH;
-    let open = 1;
-    for (let s = from + 1; s < size; s++) {
-      const byte = subject.charCodeAt(s);
-      if (byte === closing) {
-        if (--open === 0) {
-          this.count((s - from) >> 3);
-          return s + 1;
-        }
-      } else if (byte === opening) open++;
-    }
-    this.count((size - from) >> 3);
-    return NO_MATCH;
+    const end = balancedEnd(this.subject, from, pair.charCodeAt(0), pair.charCodeAt(1));
+    this.count(((end === NO_MATCH ? this.size : end) - from) >> 3);
+    return end;
   }
+}
+
+/** The offset behind the byte that closes what opens at `from`, or -1. */
+export function balancedEnd(text: string, from: number, opening: number, closing: number): number {
+  if (from >= text.length || text.charCodeAt(from) !== opening) return NO_MATCH;
+  let open = 1;
+  for (let at = from + 1; at < text.length; at++) {
+    const byte = text.charCodeAt(at);
+    if (byte === closing) {
+      if (--open === 0) return at + 1;
+    } else if (byte === opening) open++;
+  }
+  return NO_MATCH;
 }

@@ -4,14 +4,30 @@ import { Arguments } from '../arguments.js';
 import { type Executor, LuaError, type LuaValue, type Native } from '../executor.js';
 import { numberToString } from '../numbers.js';
 import { BoundedCache } from './bounded-cache.js';
-import { Matcher, NO_MATCH } from './pattern.js';
-import { compilePattern, isPlain, type Pattern } from './pattern-compiler.js';
+import { Matcher } from './pattern.js';
+import { compilePattern, isPlain, type Pattern, type Search } from './pattern-compiler.js';
 import { chargeBytes, checkSize, fromStart, indexOf } from './strings.js';
 
-/** The four functions, sharing one cache of compiled patterns. */
-export function searchFunctions(): Record<'find' | 'match' | 'gmatch' | 'gsub', Native> {
-  const patterns = new BoundedCache<Pattern>((source) => compilePattern(source, true));
-  const iterated = new BoundedCache<Pattern>((source) => compilePattern(source, false));
+/** A pattern that is used so often is worth a function of its own. */
+const OFTEN = 16;
+
+/** Makes functions of patterns. */
+export type GenerateSearch = (pattern: Pattern) => Search | undefined;
+
+/** The four functions, sharing caches of compiled patterns. `generate` is given by executors that generate code. */
+export function searchFunctions(
+  generate?: GenerateSearch,
+): Record<'find' | 'match' | 'gmatch' | 'gsub', Native> {
+  const cache = (anchorable: boolean) => {
+    const compiled = new BoundedCache<Pattern>((source) => compilePattern(source, anchorable));
+    return (ex: Executor, source: string): Pattern => {
+      const pattern = compiled.get(ex, source);
+      if (generate !== undefined && ++pattern.uses === OFTEN) pattern.search = generate(pattern);
+      return pattern;
+    };
+  };
+  const patternOf = cache(true);
+  const iteratedOf = cache(false);
 
   /** Shared by `find` and `match`: nil when there is no match. */
   function search(ex: Executor, args: Arguments, find: boolean): LuaValue | LuaValue[] {
@@ -23,18 +39,9 @@ export function searchFunctions(): Record<'find' | 'match' | 'gmatch' | 'gsub', 
       const found = indexOf(ex, subject, source, init - 1);
       return found < 0 ? undefined : [found + 1, found + source.length];
     }
-    const pattern = patterns.get(ex, source);
-    const matcher = new Matcher(ex, pattern, subject);
-    let from = init - 1;
-    let to = NO_MATCH;
-    for (; from <= subject.length; from++) {
-      if (!pattern.anchored) from = matcher.candidate(from);
-      to = matcher.matchAt(from);
-      if (to !== NO_MATCH || pattern.anchored) break;
-    }
-    matcher.settle();
-    if (to === NO_MATCH) return undefined;
-    return matcher.captures(find ? [from + 1, to] : [], from, to, !find);
+    const matcher = new Matcher(ex, patternOf(ex, source), subject);
+    if (!matcher.find(init - 1)) return undefined;
+    return find ? matcher.append([matcher.start + 1, matcher.end]) : matcher.captures();
   }
 
   return {
@@ -44,19 +51,17 @@ export function searchFunctions(): Record<'find' | 'match' | 'gmatch' | 'gsub', 
     gmatch(ex, values) {
       const args = new Arguments(ex, 'gmatch', values);
       const subject = args.string(1);
-      const matcher = new Matcher(ex, iterated.get(ex, args.string(2)), subject);
+      const matcher = new Matcher(ex, iteratedOf(ex, args.string(2)), subject);
       let next = 0;
-      let lastEnd = NO_MATCH;
+      let lastEnd = -1;
       return () => {
-        for (let from = next; from <= subject.length; from++) {
-          from = matcher.candidate(from);
-          const to = matcher.matchAt(from);
-          if (to === NO_MATCH || to === lastEnd) continue;
-          matcher.settle();
-          next = lastEnd = to;
-          return matcher.captures([], from, to, true);
+        while (matcher.find(next)) {
+          const { end } = matcher;
+          next = end === lastEnd ? matcher.start + 1 : end;
+          if (end === lastEnd) continue;
+          lastEnd = end;
+          return matcher.captures();
         }
-        matcher.settle();
         next = subject.length + 1;
         return undefined;
       };
@@ -65,7 +70,7 @@ export function searchFunctions(): Record<'find' | 'match' | 'gmatch' | 'gsub', 
     gsub(ex, values) {
       const args = new Arguments(ex, 'gsub', values);
       const subject = args.string(1);
-      const pattern = patterns.get(ex, args.string(2));
+      const pattern = patternOf(ex, args.string(2));
       const replace = replacer(ex, args);
       const limit = args.integer(4, subject.length + 1);
       const matcher = new Matcher(ex, pattern, subject);
@@ -73,24 +78,21 @@ export function searchFunctions(): Record<'find' | 'match' | 'gmatch' | 'gsub', 
       let size = 0;
       let copied = 0;
       let count = 0;
-      let lastEnd = NO_MATCH;
-      for (let from = 0; count < limit && from <= subject.length; ) {
-        if (!pattern.anchored) from = matcher.candidate(from);
-        const to = matcher.matchAt(from);
-        if (to !== NO_MATCH && to !== lastEnd) {
+      let lastEnd = -1;
+      for (let from = 0; count < limit && matcher.find(from); ) {
+        const { start, end } = matcher;
+        if (end === lastEnd) from = start + 1;
+        else {
           count++;
-          const replacement = replace(matcher, from, to);
-          size += from - copied + replacement.length;
+          const replacement = replace(matcher);
+          size += start - copied + replacement.length;
           checkSize(size);
-          if (from > copied) parts.push(subject.slice(copied, from));
+          if (start > copied) parts.push(subject.slice(copied, start));
           parts.push(replacement);
-          copied = from = lastEnd = to;
-        } else {
-          from++;
+          copied = from = lastEnd = end;
         }
         if (pattern.anchored) break;
       }
-      matcher.settle();
       if (count === 0) return [subject, 0];
       checkSize(size + subject.length - copied);
       chargeBytes(ex, size + subject.length - copied);
@@ -101,7 +103,7 @@ export function searchFunctions(): Record<'find' | 'match' | 'gmatch' | 'gsub', 
 }
 
 /** Makes the replacement of one match. */
-type Replace = (matcher: Matcher, from: number, to: number) => string;
+type Replace = (matcher: Matcher) => string;
 
 function replacer(ex: Executor, args: Arguments): Replace {
   const replacement = args.value(3);
@@ -110,22 +112,24 @@ function replacer(ex: Executor, args: Arguments): Replace {
     case 'number':
       return templateReplacer(args.string(3));
     case 'table':
-      return (matcher, from, to) =>
-        chosen(ex, ex.index(replacement, matcher.capture(0, from, to)), matcher, from, to);
+      return (matcher) => chosen(ex, ex.index(replacement, matcher.capture(0)), matcher);
     case 'function':
-      return (matcher, from, to) =>
-        chosen(ex, ex.call(replacement, matcher.captures([], from, to, true))[0], matcher, from, to);
+      return (matcher) => {
+        const captures = matcher.captures();
+        const args = Array.isArray(captures) ? captures : [captures];
+        return chosen(ex, ex.call(replacement, args)[0], matcher);
+      };
     default:
       return args.fail(3, 'string/function/table expected');
   }
 }
 
 /** What a table or function gave: false and nil keep the match as it is. */
-function chosen(ex: Executor, value: LuaValue, matcher: Matcher, from: number, to: number): string {
+function chosen(ex: Executor, value: LuaValue, matcher: Matcher): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number') return numberToString(value);
   if (isTrue(value)) throw new LuaError(`invalid replacement value (a ${ex.type(value)})`);
-  return matcher.whole(from, to);
+  return matcher.whole();
 }
 
 /** Stands for a "%" that escapes nothing; like all mistakes it is raised when it is reached. */
@@ -135,15 +139,15 @@ const MISTAKE = -1;
 function templateReplacer(template: string): Replace {
   if (!template.includes('%')) return () => template;
   let parts: (string | number)[] | undefined;
-  return (matcher, from, to) => {
+  return (matcher) => {
     parts ??= parseTemplate(template);
     matcher.count(parts.length);
     let text = '';
     for (const part of parts) {
       if (typeof part === 'string') text += part;
       else if (part === MISTAKE) throw new LuaError("invalid use of '%' in replacement string");
-      else if (part === 0) text += matcher.whole(from, to);
-      else text += String(matcher.capture(part - 1, from, to));
+      else if (part === 0) text += matcher.whole();
+      else text += String(matcher.capture(part - 1));
       checkSize(text.length);
     }
     return text;

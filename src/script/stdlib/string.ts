@@ -7,14 +7,17 @@ import { Arguments } from '../arguments.js';
 import { type Executor, LuaError, type LuaValue, type Native } from '../executor.js';
 import { formatFunction } from './format.js';
 import { packFunctions } from './pack.js';
-import { searchFunctions } from './string-search.js';
+import { type GenerateSearch, searchFunctions } from './string-search.js';
 import { chargeBytes, checkSize, fromStart } from './strings.js';
 
 /** Most bytes that `string.byte` returns and `string.char` takes at once (Lua's stack sets a similar bound). */
 const MAX_BYTES = 15_000;
 
-/** A new instance of the library: its caches belong to one executor. */
-export function stringLibrary(): Record<string, Native> {
+/**
+ * A new instance of the library: its caches belong to one executor. `generate` makes functions of patterns, for executors
+ * that generate code.
+ */
+export function stringLibrary(generate?: GenerateSearch): Record<string, Native> {
   return {
     byte,
     char,
@@ -26,7 +29,7 @@ export function stringLibrary(): Record<string, Native> {
     upper,
     format: formatFunction(),
     ...packFunctions(),
-    ...searchFunctions(),
+    ...searchFunctions(generate),
   };
 }
 

@@ -1,0 +1,25 @@
+-- A position report: the CRC in Lua, the fields by bytes.
+local frame = "\x78\x78\x22\x22\x0f\x0c\x1d\x02\x33\x05\xc9\x02\x7a\xc8\x18\x0c\x46\x58\x60\x00\x14\x00\x01\xcc\x00\x28\x7d\x00\x1f\x71\x00\x00\x01\x00\x08\x20\x86\x0d\x0a"
+local function crc(s, i, j)
+  local c = 0xffff
+  for k = i, j do
+    c = c ~ s:byte(k)
+    for _ = 1, 8 do
+      if c & 1 ~= 0 then c = (c >> 1) ~ 0x8408 else c = c >> 1 end
+    end
+  end
+  return c ~ 0xffff
+end
+local function u32(s, i) local a, b, c, d = s:byte(i, i + 3) return ((a << 24) | (b << 16)) + ((c << 8) | d) end
+local function decode(s)
+  local check = crc(s, 3, #s - 4)
+  local message = { type = "location", protocol_number = s:byte(4), check = check }
+  message.time = string.format("20%02d-%02d-%02d", s:byte(5, 7))
+  message.satellites = s:byte(11) & 15
+  message.latitude, message.longitude = u32(s, 12) / 1800000, u32(s, 16) / 1800000
+  message.speed = s:byte(20)
+  local flags = (s:byte(21) << 8) | s:byte(22)
+  message.course, message.valid = flags & 0x3ff, flags & 0x1000 ~= 0
+  return message
+end
+return function(n) local m for _ = 1, n do m = decode(frame) end return m.speed end

@@ -1,0 +1,14 @@
+-- An RMC sentence by patterns.
+local line = "$GPRMC,081836,A,3751.65,S,14507.36,E,000.0,360.0,130998,011.3,E*62"
+local function degrees(text, side)
+  local d, m = text:match("^(%d+)(%d%d%.%d+)$")
+  local v = tonumber(d) + tonumber(m) / 60
+  return (side == "S" or side == "W") and 0 - v or v
+end
+local function decode(s)
+  local body = s:match("^%$(.-)%*%x%x$")
+  local fields = {}
+  for field in (body .. ","):gmatch("([^,]*),") do fields[#fields + 1] = field end
+  return { latitude = degrees(fields[4], fields[5]), longitude = degrees(fields[6], fields[7]), speed = tonumber(fields[8]) * 1.852 }
+end
+return function(n) local m for _ = 1, n do m = decode(line) end return m.latitude end
