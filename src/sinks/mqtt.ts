@@ -3,6 +3,7 @@
 import type { IClientOptions, IClientPublishOptions, MqttClient } from 'mqtt';
 import { MoonwireError } from '../errors.js';
 import { unlessAborted } from './abort.js';
+import { endpointOf } from './endpoint.js';
 import { toJson } from './line.js';
 import type { MqttSinkSettings } from './registry.js';
 import { type Delivery, Rejected, type Sink } from './sink.js';
@@ -100,6 +101,8 @@ export class MqttSink implements Sink {
     const { url, username, password, version, clientId, tls } = this.settings;
     const isTls = url.startsWith('mqtts:');
     const options: IClientOptions = {
+      protocol: isTls ? 'mqtts' : 'mqtt',
+      ...endpointOf(url, isTls ? 8883 : 1883),
       protocolVersion: version,
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),
@@ -112,7 +115,7 @@ export class MqttSink implements Sink {
       queueQoSZero: false,
       ...(isTls && (await tlsOptions(tls))),
     };
-    const client = mqtt.connect(url, options);
+    const client = mqtt.connect(options);
     const lost = new Promise<never>((_, reject) => {
       client.on('error', reject);
       client.on('disconnect', ({ reasonCode }) => {

@@ -5,6 +5,7 @@
 
 import { json } from '../codecs/json.js';
 import { unlessAborted } from './abort.js';
+import { endpointOf } from './endpoint.js';
 import type { RedisSinkSettings } from './registry.js';
 import type { Delivery, Sink } from './sink.js';
 import { type TlsOptions, tlsOptions } from './tls.js';
@@ -91,7 +92,6 @@ function createClient(
   tls: TlsOptions,
   signal: AbortSignal,
 ) {
-  const { hostname, port, protocol } = new URL(url);
   return new RedisClient({
     RESP: 2,
     ...(username !== undefined && { username }),
@@ -100,12 +100,11 @@ function createClient(
     disableClientInfo: true,
     disableOfflineQueue: true,
     socket: {
-      host: hostname.replace(/^\[|\]$/g, ''),
-      port: port === '' ? 6379 : Number(port),
+      ...endpointOf(url, 6379),
       signal,
       connectTimeout: 0,
       reconnectStrategy: false,
-      ...(protocol === 'rediss:' && { ...tls, tls: true }),
+      ...(url.startsWith('rediss:') && { ...tls, tls: true }),
     },
   });
 }

@@ -89,6 +89,14 @@ t.test('an address that cannot be written to waits until it can', async (t) => {
   t.same(idsIn(readFileSync(path, 'utf8')), idsTo(5));
 });
 
+t.test('a full disk', async (t) => {
+  const feed = await TestFeed.open(t, ['file']);
+  const delivery = await feed.deliver({ file: { path: '/dev/full' } });
+  feed.add(5);
+  await until(() => delivery.status().retried >= 10);
+  t.match(delivery.status(), { ok: false, error: /ENOSPC/, delivered: 0, dead: 0, pending: 5 });
+});
+
 t.test('kill -9 at any moment: every committed report is in the file, in whole lines', async (t) => {
   const { below } = random(t);
   const path = join(t.testdir(), 'store');
