@@ -12,10 +12,10 @@ import type { Outgoing } from './mesh.js';
 
 /** What a station asks of such a protocol; one for each server. */
 export interface NativeProtocol {
-  /** Cuts a client's stream into frames. What cannot be a frame is for the protocol to answer. */
-  createFramer(client: Client): Framer;
+  /** Cuts a client's stream into frames, where there are streams. What cannot be a frame it answers itself. */
+  createFramer?(client: Client): Framer;
   /** Seconds an incomplete frame may wait. */
-  readonly partialSeconds: number;
+  readonly partialSeconds?: number;
   /** A frame of a client, after those before it are done. It calls the script's handlers. */
   handle(client: Client, frame: Uint8Array): Promise<void> | undefined;
   /** The connection is over. Returns whether the script is to know (`on_close`): not of one that it never met. */

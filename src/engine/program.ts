@@ -17,6 +17,7 @@ const HANDLERS = [
   'on_authenticate',
   'on_authorize',
   'on_message',
+  'on_request',
   'on_close',
   'on_command',
 ] as const;

@@ -25,8 +25,8 @@ export class Server {
   /** What of its configuration cannot be used, or not yet; undefined when all can. */
   problem(): string | undefined {
     const { name, protocol, tls, transport } = this.config;
-    if (protocol === 'coap' || protocol === 'auto')
-      return `server ${name}: protocol ${protocol} is not available yet, only socket, websocket and mqtt`;
+    if (protocol === 'auto') return `server ${name}: protocol auto is not available yet`;
+    if (protocol === 'coap' && transport !== 'udp') return `server ${name}: coap needs transport udp`;
     if (protocol === 'mqtt' && transport === 'udp') return `server ${name}: mqtt needs transport tcp or ws`;
     try {
       if (tls) readServerFiles(tls);
@@ -42,6 +42,10 @@ export class Server {
     const problem = this.problem();
     if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, config.name);
     if (config.protocol === 'mqtt') await this.speakMqtt();
+    if (config.protocol === 'coap') {
+      const { CoapServer } = await import('./coap/server.js');
+      station.native = new CoapServer(station);
+    }
     this.listener = await this.listen();
     const transport = this.isWebSocket ? 'ws' : config.transport;
     station.log.info(`listening on ${transport} ${this.listener.address}${config.tls ? ' with TLS' : ''}`);

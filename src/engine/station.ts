@@ -152,7 +152,7 @@ export class Station {
   }
 
   createFramer(client: Client): Framer {
-    if (this.native) return this.native.createFramer(client);
+    if (this.native?.createFramer) return this.native.createFramer(client);
     return this.program.protocol.createFramer(client, this.limits.frameBytes, (bytes, reason) => {
       this.counters.discard(reason, bytes.length);
       client.port?.discarded(bytes.length, reason);
