@@ -59,6 +59,11 @@ export class Clock {
     return this.source.boot;
   }
 
+  /** Seconds of the monotonic clock. */
+  get mono(): number {
+    return this.source.monotonic();
+  }
+
   /** Where the time comes from now. */
   get state(): 'set' | 'estimated' | 'unknown' {
     const offset = this.offset();

@@ -59,8 +59,8 @@ export class Outbox {
   private constructor(private readonly options: OutboxOptions) {
     const { clock, drainRate, log, urgentTopics } = options;
     this.urgent = new Set(urgentTopics);
-    this.began = clock.now().mono;
-    this.traffic = new Traffic(() => clock.now().mono);
+    this.began = clock.mono;
+    this.traffic = new Traffic(() => clock.mono);
     this.lanes = new Lanes({
       log,
       memory: this.memory,
@@ -78,7 +78,7 @@ export class Outbox {
       isSettled: (epoch, seq) => settled.has(epoch, seq),
       settle: (epoch, first, last) => settled.add(epoch, first, last),
       held: (epoch, seq) => memory.get(epoch, seq),
-      monotonic: () => options.clock.now().mono,
+      monotonic: () => options.clock.mono,
     };
     outbox.spools = await Spools.open(options, ledger);
     outbox.timers.push(
@@ -149,7 +149,6 @@ export class Outbox {
     const oldest = [spools.oldest, this.timeOf(inMemory[0])].flatMap((time) => time ?? []);
     const { reports, bytes } = this.traffic.perSecond;
     const { error, ...sums } = sumHealth(spools.health());
-    const { mono } = options.clock.now();
     return {
       connected: this.lanes.connected,
       error: spools.unavailable?.message ?? error,
@@ -160,7 +159,7 @@ export class Outbox {
       oldest: oldest.length > 0 ? Math.min(...oldest) : undefined,
       ratePerSecond: reports,
       holdsSeconds: bytes > 0 ? spools.maxBytes / bytes : undefined,
-      writtenBytesPerDay: (sums.writtenBytes / Math.max(1, mono - this.began)) * DAY,
+      writtenBytesPerDay: (sums.writtenBytes / Math.max(1, options.clock.mono - this.began)) * DAY,
       clock: options.clock.state,
       counters,
       ...sums,
@@ -324,7 +323,7 @@ export class Outbox {
       ({ durable, spool, epoch }) => !durable && !spool && epoch === this.epoch,
     );
     const [oldest] = alone;
-    if (!oldest || this.spools.unavailable || this.options.clock.now().mono - oldest.since < seconds) return;
+    if (!oldest || this.spools.unavailable || this.options.clock.mono - oldest.since < seconds) return;
     const written = this.write(alone);
     this.counters.spilled += written.length;
     if (written.length > 0) this.spools.commit().catch(() => {});
@@ -335,7 +334,7 @@ export class Outbox {
   private tick(): void {
     const { clock, spillDelay } = this.options;
     this.spill(spillDelay);
-    const stalled = this.lanes.stalled(clock.now().mono - spillDelay);
+    const stalled = this.lanes.stalled(clock.mono - spillDelay);
     this.unhold(stalled.filter(({ spool }) => spool !== undefined));
   }
 
