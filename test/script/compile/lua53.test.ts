@@ -12,6 +12,8 @@ const skip = missing('lua5.3', 'lua5.3');
 function inLua(program: string): string {
   const guarded = `local ok, err = pcall(function(...) ${program}\nend)\nif not ok then print("E", err) end`;
   return execFileSync('lua5.3', ['-'], {
+    timeout: 30_000,
+    killSignal: 'SIGKILL',
     input: guarded,
     encoding: 'latin1',
     stdio: ['pipe', 'pipe', 'pipe'],
