@@ -57,10 +57,6 @@ export class CommandBook {
     return this.lastTime.toString(16).padStart(12, '0') + randomBytes(4).toString('hex');
   }
 
-  get size(): number {
-    return this.byId.size;
-  }
-
   get(id: string): Command | undefined {
     return this.byId.get(id);
   }

@@ -7,9 +7,9 @@ import { isText } from '../uplink/sendable.js';
 const CBOR = cborCodec();
 
 /** Most bytes of parameters, and of a result, in CBOR. */
-export const MAX_VALUE_BYTES = 32 * 1024;
+const MAX_VALUE_BYTES = 32 * 1024;
 /** Most levels of nesting in them. */
-export const MAX_NESTING = 32;
+const MAX_NESTING = 32;
 const DEFAULT_TTL = 3600;
 /** Longest `ttl` in seconds. */
 export const MAX_TTL = 30 * 86_400;

@@ -60,11 +60,6 @@ export const QUEUED: CommandProgress = {
   error: undefined,
 };
 
-/** Whether it may still change. */
-export function isOpen(state: CommandState): boolean {
-  return state === 'queued' || state === 'sent';
-}
-
 /** A command, as it is now. */
 export class Command {
   progress: CommandProgress = QUEUED;
@@ -83,8 +78,9 @@ export class Command {
     return this.progress.state;
   }
 
+  /** Whether it may still change. */
   get isOpen(): boolean {
-    return isOpen(this.progress.state);
+    return this.state === 'queued' || this.state === 'sent';
   }
 
   view(): CommandView {

@@ -31,7 +31,7 @@ export interface StoreHealth {
   readonly ok: boolean;
   /** Why not. */
   readonly error: string | undefined;
-  /** Figures of the key-value map and its journal; undefined when all is in memory. */
+  /** Figures of all maps and their journals together; undefined when all is in memory. */
   readonly state: KeyValueHealth | undefined;
 }
 
@@ -154,8 +154,9 @@ async function assemble(map: MemoryKeyValue | DurableKeyValue, parts: Parts): Pr
       }
     },
     health: () => {
-      const reason = error ?? maps.map((each) => each.health().error).find((each) => each !== undefined);
-      return { ok: reason === undefined, error: reason, state: durable?.health() };
+      const state = maps.length > 0 ? together(maps.map((each) => each.health())) : undefined;
+      const reason = error ?? state?.error;
+      return { ok: reason === undefined, error: reason, state };
     },
     async flush() {
       await Promise.all(maps.map((each) => each.flush()));
@@ -165,4 +166,18 @@ async function assemble(map: MemoryKeyValue | DurableKeyValue, parts: Parts): Pr
       await lock?.release();
     },
   };
+}
+
+/** The figures of several maps as those of one: numbers added, the first error. */
+function together(healths: readonly KeyValueHealth[]): KeyValueHealth {
+  const [first, ...others] = healths.map((health) => Object.entries(health));
+  const sum = new Map(first);
+  for (const [name, value] of others.flat()) {
+    const before = sum.get(name);
+    sum.set(
+      name,
+      typeof value === 'number' && typeof before === 'number' ? before + value : (before ?? value),
+    );
+  }
+  return Object.fromEntries(sum) as unknown as KeyValueHealth;
 }
