@@ -15,15 +15,11 @@ import { RequestQueue } from './queue.js';
 import type { BusRequest, RequestOptions } from './request.js';
 import type { BusSettings } from './timing.js';
 import { Unit } from './unit.js';
+import { Units } from './units.js';
 
 /** What `report` tells. */
 export type BusReport = ReturnType<Bus['report']>;
 
-/** Units that a bus keeps account of. */
-const MAX_UNITS = 1000;
-/** On a line that is this busy, probes of a unit that does not answer get no more than this part of the time. */
-const BUSY = 0.5;
-const PROBE_SHARE = 0.01;
 /** Most seconds for the rest of a reply, beside what it takes on the wire: on a serial line, over a network. */
 const REPLY_PAUSES = 1;
 const NETWORK_REPLY = 5;
@@ -53,7 +49,7 @@ interface Transaction {
 export class Bus {
   readonly counters = new BusCounters();
   readonly ports = new Set<Port>();
-  private readonly units = new Map<string, Unit>();
+  private readonly units: Units;
   private readonly queue = new RequestQueue();
   /** Whom messages are for that are not asked of a unit. */
   private readonly nobody: Unit;
@@ -75,6 +71,7 @@ export class Bus {
     readonly name: string,
     readonly settings: BusSettings,
   ) {
+    this.units = new Units(settings.breaker, this.load);
     this.nobody = new Unit('', settings.breaker);
   }
 
@@ -87,10 +84,8 @@ export class Bus {
     const { settings, queue } = this;
     const full = this.full();
     if (full) return Promise.resolve(full);
-    const unit = this.unit(options.unit);
-    if (!unit) {
-      return Promise.resolve(new Failure(`too_large: bus ${this.name} has ${MAX_UNITS} units already`));
-    }
+    const unit = this.units.get(options.unit);
+    if (unit instanceof Failure) return Promise.resolve(unit);
     const refused = options.broadcast ? undefined : this.refusal(unit, now);
     if (refused) return Promise.resolve(refused);
     const probe = unit.breaker.state === 'open' && !options.broadcast;
@@ -278,29 +273,15 @@ export class Bus {
       ...this.counters.report(),
       echo_bytes: ports.reduce((sum, { echoed }) => sum + echoed.bytes, 0),
       discarded: { ...this.discards },
-      units: [...this.units.values()].map((unit) => unit.report(now)),
+      units: this.units.report(now),
     };
   }
 
-  private unit(name: string): Unit | undefined {
-    let unit = this.units.get(name);
-    if (!unit && this.units.size < MAX_UNITS) {
-      unit = new Unit(name, this.settings.breaker);
-      this.units.set(name, unit);
-    }
-    return unit;
-  }
-
-  /** Why a request to a unit cannot be taken: it does not answer. */
+  /** Why a request to a unit cannot be taken; counted. */
   private refusal(unit: Unit, now: number): Failure | undefined {
-    const { state, nextProbe, reason } = unit.breaker;
-    if (state === 'closed') return undefined;
-    const probeAt = this.load.share(now) < BUSY ? nextProbe : Math.max(nextProbe, unit.probesFrom);
-    if (state === 'open' && now >= probeAt) return undefined;
-    this.count(unit, (counters) => counters.refused++);
-    const when =
-      state === 'open' ? `asked again in ${((probeAt - now) / 1000).toFixed(1)} s` : 'being asked again';
-    return new Failure(`overloaded: unit ${unit.name} is left alone (${reason}), ${when}`);
+    const refused = this.units.refusal(unit, now);
+    if (refused) this.count(unit, (counters) => counters.refused++);
+    return refused;
   }
 
   private next(): void {
@@ -419,8 +400,7 @@ export class Bus {
       else counters.decodeErrors++;
     });
     const why = spoiled ? `bad replies: ${spoiled.message}` : 'no reply';
-    unit.breaker.failed(why, now);
-    unit.probesFrom = now + (now - began) / PROBE_SHARE;
+    this.units.failed(unit, why, began, now);
     port.miss(request, now);
     if (request.tries > 0 && unit.breaker.state === 'closed') {
       this.queue.add(request, true);

@@ -24,7 +24,7 @@ const LAST_TRANSACTION_SECONDS = 5;
 
 class Lease {
   private timer: NodeJS.Timeout | undefined;
-  private ended = false;
+  ended = false;
   /** The line is free for its borrower. */
   readonly free: Promise<void>;
 
@@ -68,7 +68,7 @@ export class Leases {
   /**
    * Lends the line of a link, with all links on it, or renews a lease. The transaction under way ends first; requests
    * wait in their queue. Resolves, once the line is free, to the names of its links; or to a {@link Failure}:
-   * `not_found`, `conflict` (somebody else has it).
+   * `not_found`, `conflict` (somebody else has it), `timeout` (it took longer than `seconds`).
    * @param id what the borrower calls its lease
    * @param seconds from now until the lease ends by itself
    */
@@ -84,6 +84,7 @@ export class Leases {
     }
     lease.renew(seconds);
     await lease.free;
+    if (lease.ended) return new Failure('timeout: the lease ended before the line was free');
     return lease.links.map(({ config }) => config.name);
   }
 
