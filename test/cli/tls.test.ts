@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
-import { makeCertificates } from '../support/certificates.js';
+import { makeCertificates, replaceFile } from '../support/certificates.js';
 import { moonwire, startMoonwire } from '../support/cli.js';
 import { missing } from '../support/need.js';
 import { WebClient } from '../support/websocket.js';
@@ -64,8 +64,8 @@ store: { path: ${folder}/data }
   t.equal(await ws.message(1), 'TLSv1.3 client');
 
   const next = issue('next', 'subjectAltName=DNS:next.example');
-  copyFileSync(next.cert, server.cert);
-  copyFileSync(next.key, server.key);
+  replaceFile(server.cert, next.cert);
+  replaceFile(server.key, next.key);
   await engine.until(/read again.*read again/s);
   t.match(await curl('--cacert', ca, url), /curl: \(60\)/, 'the new certificate has another name');
   const resolve = ['--connect-to', `next.example:${port}:127.0.0.1:${port}`];

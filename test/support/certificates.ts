@@ -1,7 +1,7 @@
 /** Certificates for tests, made by openssl and thrown away with the test. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
@@ -23,6 +23,12 @@ export interface Certificates {
   issue(name: string, extension: string): Issued;
   /** Runs openssl in the folder, where the authority is ca.pem and ca.key; returns what it prints. */
   openssl(...args: string[]): string;
+}
+
+/** Puts a copy of a file in the place of another, whole at once. */
+export function replaceFile(path: string, by: string): void {
+  copyFileSync(by, `${path}.new`);
+  renameSync(`${path}.new`, path);
 }
 
 export function makeCertificates(t: Test): Certificates {
