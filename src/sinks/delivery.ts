@@ -187,11 +187,8 @@ export class SinkDelivery {
         rejected = error;
       }
     });
-    const taken = rejected
-      ? rejected.indexes
-        ? reports.length - rejected.indexes.length
-        : 0
-      : reports.length;
+    const refused = rejected ? (rejected.indexes ?? reports).length : 0;
+    const taken = reports.length - refused;
     this.counters.delivered += taken;
     if (taken > 0) this.lastDelivered = unixSeconds();
     if (!rejected) this.recovered();

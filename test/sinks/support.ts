@@ -77,8 +77,9 @@ export class TestFeed {
     readers: readonly string[],
     { maxBytes = 2 ** 24, log = silentLogger }: { maxBytes?: number; log?: Logger } = {},
   ): Promise<TestFeed> {
-    const feed = new TestFeed(t, readers, maxBytes, log);
+    // Before the folder is made: tap removes folders before it calls what was set up after them.
     t.teardown(() => feed.feed.close());
+    const feed = new TestFeed(t, readers, maxBytes, log);
     await feed.reopen();
     return feed;
   }
