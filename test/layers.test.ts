@@ -19,7 +19,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   sinks: ['bytes', 'codecs', 'store'],
   // Which node a client id belongs to is told by `store/ids.ts`.
   api: ['bytes', 'codecs', 'engine', 'center', 'store', 'package.ts'],
-  'main.ts': [
+  'main.ts': ['center', 'config', 'main'],
+  main: [
     'package.ts',
     'api',
     'boards',

@@ -1,0 +1,34 @@
+/** Opens the API of a process. */
+
+import type { ApiHost } from '../api/host.js';
+import type { Monitor } from '../api/monitor.js';
+import type { Api } from '../api/server.js';
+import type { Config } from '../config/schema.js';
+import type { Setting } from './process.js';
+
+/** What an API counts, once it is there. */
+export function apiCounters(api: Api | undefined): Record<string, object> {
+  return api ? { api_websocket: api.counters.webSockets, api_refused: api.counters.refused } : {};
+}
+
+/** The counters of a part that are plain numbers. */
+export function numbersOf(counters: object): Record<string, number> {
+  return Object.fromEntries(Object.entries(counters).filter(([, count]) => typeof count === 'number'));
+}
+
+/** Opens it with the settings it has on an engine or a centre. */
+export async function serveApi(
+  { config, log, options, closing }: Setting,
+  host: ApiHost,
+  settings: Config['engine']['apiServer'],
+  monitor: Monitor,
+): Promise<Api> {
+  const { startApi } = await import('../api/server.js');
+  const access = options.access ?? (() => config.access);
+  const own = log.child({ at: 'api' });
+  const tls =
+    settings.tls && new (await import('../transports/tlscredentials.js')).TlsCredentials(settings.tls, own);
+  const api = await startApi(host, { config: settings, access, log: own, monitor, tls });
+  closing.add(() => api.close());
+  return api;
+}

@@ -1,0 +1,90 @@
+/** A process of Moonwire: what runs in it, what may be put in place of the usual, and how it begins and ends. */
+
+import type { Api } from '../api/server.js';
+import type { Center } from '../center/center.js';
+import type { CodecRegistry } from '../codecs/registry.js';
+import type { Config } from '../config/schema.js';
+import type { Engine, Report } from '../engine/engine.js';
+import { messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import { openStore, type Store } from '../store/store.js';
+import type { Uplink } from '../uplink/uplink.js';
+
+/** What every process of Moonwire runs. */
+export interface Process {
+  readonly store: Store;
+  readonly api: Api;
+  /** Drains, closes and flushes everything; never fails, and ends within seconds. */
+  stop(): Promise<void>;
+}
+
+/** A running engine. */
+export interface Gateway extends Process {
+  readonly engine: Engine;
+  /** The link to the centre; undefined for an engine alone. */
+  readonly uplink: Uplink | undefined;
+}
+
+/** A running centre. */
+export interface CenterProcess extends Process {
+  readonly center: Center;
+}
+
+/** What an embedding program may put in place of the usual. */
+export interface GatewayOptions {
+  /** Codecs for `mix.codec`; default: those Moonwire brings. */
+  codecs?: CodecRegistry;
+  /** Takes what scripts report, in place of the outbox. Of a durable report the promise is waited for. */
+  report?(report: Report): void | Promise<void>;
+  /** `access` as it is now, a new object when it changed; default: that of the configuration. */
+  access?(): Config['access'];
+}
+
+/** What the parts of one process are built from. */
+export interface Setting {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly options: GatewayOptions;
+  readonly store: Store;
+  /** Ends what was begun. */
+  readonly closing: Closing;
+}
+
+/** Closes what was opened, the last first; never fails. */
+export class Closing {
+  private readonly steps: (() => Promise<unknown> | undefined)[] = [];
+
+  constructor(private readonly log: Logger) {}
+
+  add(step: () => Promise<unknown> | undefined): void {
+    this.steps.push(step);
+  }
+
+  readonly run = async (): Promise<void> => {
+    for (let step = this.steps.pop(); step; step = this.steps.pop()) {
+      try {
+        await step();
+      } catch (error) {
+        this.log.error('stopping failed', { reason: messageOf(error) });
+      }
+    }
+  };
+}
+
+/** Opens the store and runs `start`; closes what was opened when that fails. */
+export async function opening<T>(
+  config: Config,
+  log: Logger,
+  options: GatewayOptions,
+  start: (setting: Setting) => Promise<T>,
+): Promise<T> {
+  const closing = new Closing(log);
+  try {
+    const store = await openStore({ path: config.store.path, maxBytes: config.store.maxBytes, log });
+    closing.add(() => store.close());
+    return await start({ config, log, options, store, closing });
+  } catch (error) {
+    await closing.run();
+    throw error;
+  }
+}
