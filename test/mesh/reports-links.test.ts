@@ -1,12 +1,10 @@
-/** Reports over links that are cut, or carry nothing any more, and while the clock jumps. */
+/** Reports over links that are cut, or carry nothing any more. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Cluster, type Node } from '../support/cluster.js';
-import { fakeClock } from '../support/fake-clock.js';
-import { missing } from '../support/need.js';
-import { type Arrivals, pause, Reporter, reporting } from '../support/reporting.js';
+import { type Arrivals, once, pause, Reporter, reporting } from '../support/reporting.js';
 import { openProxy, type TcpProxy } from '../support/tcp-proxy.js';
 
 interface Outbox {
@@ -38,9 +36,6 @@ async function linked(t: Test, outbox: string): Promise<Linked> {
   await cluster.start();
   return { cluster, engine: cluster.engines[0]!, proxy: proxy!, wall, arrivals };
 }
-
-const once = (found: Map<number, Set<string>>): boolean =>
-  [...found.values()].every(({ size }) => size === 1);
 
 t.test('a cut uplink leaves no gap, and what happens now does not wait for what has waited', async (t) => {
   // One a second: far too few to be through before the live ones.
@@ -92,32 +87,4 @@ t.test('a link that carries nothing any more, and tells nobody', async (t) => {
   const found = await arrivals.all(meters.flatMap(({ taken }) => [...taken]));
   t.ok(once(found));
   t.ok(found.size > 20, `${found.size} reports`);
-});
-
-const skip = missing('faketime', 'faketime');
-t.test('the clock jumps a day ahead and two days back', { skip }, async (t) => {
-  const { env, jump } = fakeClock(t);
-  const cluster = await Cluster.prepare(t, 1, { env });
-  const arrivals = reporting(cluster, '{ spillDelay: 0.3 }');
-  await cluster.start();
-  const { center } = cluster;
-  const engine = cluster.engines[0]!;
-  const meters = [new Reporter(t, engine, 'eco'), new Reporter(t, engine, 'durable', 10_000)];
-  for (const offset of ['+1d', '-1d']) {
-    jump(offset);
-    const stops = meters.map((meter) => meter.start(20));
-    for (const meter of meters) await meter.take(2);
-    await center.stop('SIGKILL');
-    await meters[1]!.take(3);
-    await engine.stop('SIGKILL');
-    await Promise.all([center.start(), engine.start()]);
-    for (const stop of stops) stop();
-    for (const meter of meters) await meter.take(1);
-  }
-  const found = await arrivals.all([...meters[1]!.taken, ...[...meters[0]!.taken].slice(-1)]);
-  t.ok(once(found));
-  t.same(
-    meters.flatMap(({ refused }) => refused),
-    [],
-  );
 });

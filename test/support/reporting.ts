@@ -130,6 +130,11 @@ export class Arrivals {
   }
 }
 
+/** Whether each number was delivered as one report. */
+export function once(found: Map<number, Set<string>>): boolean {
+  return [...found.values()].every(({ size }) => size === 1);
+}
+
 /** A device that reports numbers, each once, and connects again when its engine is back. */
 export class Reporter {
   /** Numbers for which an `ok` came. */
