@@ -169,11 +169,12 @@ export class Lanes {
     if (!spool) return false;
     const { link } = this;
     const found = await spool.read(OFFER_BYTES);
-    if (link !== this.link) {
-      spool.rewind(memory.filter((held) => held.spool === spool));
+    if (link === this.link) {
+      // Some may have had to make room meanwhile.
+      this.queues.backlog.push(...found.filter((held) => memory.get(held.epoch, held.record[0]) === held));
     } else {
-      for (const held of found) memory.add(held);
-      this.queues.backlog.push(...found);
+      for (const held of found) memory.remove(held);
+      spool.rewind(memory.filter((held) => held.spool === spool));
     }
     return true;
   }

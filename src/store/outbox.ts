@@ -78,6 +78,7 @@ export class Outbox {
       isSettled: (epoch, seq) => settled.has(epoch, seq),
       settle: (epoch, first, last) => settled.add(epoch, first, last),
       held: (epoch, seq) => memory.get(epoch, seq),
+      hold: (held) => memory.add(held),
       monotonic: () => options.clock.mono,
     };
     outbox.spools = await Spools.open(options, ledger);

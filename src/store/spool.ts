@@ -35,6 +35,8 @@ export interface Ledger {
   isSettled(epoch: number, seq: number): boolean;
   settle(epoch: number, first: number, last: number): void;
   held(epoch: number, seq: number): Held | undefined;
+  /** A report has come into memory. */
+  hold(held: Held): void;
   /** Seconds of the monotonic clock. */
   monotonic(): number;
 }
@@ -185,8 +187,9 @@ export class Spool {
   }
 
   /**
-   * The next reports that are neither settled nor in memory, of at most `maxBytes` or one record of the journal.
-   * None: they are all settled or in memory up to where it read; `drained` tells whether there is more.
+   * Brings the next reports that are neither settled nor in memory into memory, of at most `maxBytes` or one record of
+   * the journal, and returns them. None: they were all settled or in memory up to where it read; `drained` tells
+   * whether there is more.
    */
   async read(maxBytes: number): Promise<Held[]> {
     const from = this.cursor;
@@ -221,17 +224,22 @@ export class Spool {
     let left = 0;
     for (const record of records) {
       if (this.ledger.isSettled(epoch, record[0])) continue;
-      left++;
       const held = this.ledger.held(epoch, record[0]);
       if (held) {
+        // One that was written twice counts where it was written last.
+        if (held.spool !== this || held.position !== position) continue;
         held.passed = true;
       } else {
         const { durable, urgent } = this;
         const where = { spool: this, position, passed: true, lane: undefined } as const;
-        found.push({ epoch, boot, record, bytes, durable, urgent, since, ...where });
+        const item: Held = { epoch, boot, record, bytes, durable, urgent, since, ...where };
+        // At once, lest it be dropped from disk as one that nobody holds.
+        this.ledger.hold(item);
+        found.push(item);
       }
+      left++;
     }
-    this.passed.set(position, { left, at });
+    if (left > 0) this.passed.set(position, { left, at });
   }
 
   /** Goes back to the first report that is not settled; `held` are all of this spool that are in memory. */
@@ -254,6 +262,7 @@ export class Spool {
     const entry = passed ? this.passed.get(position) : undefined;
     if (!entry || --entry.left > 0) return;
     this.passed.delete(position);
+    if (this.drained && this.passed.size === 0) this.records = 0;
     this.release();
   }
 
@@ -316,11 +325,13 @@ export class Spool {
       for (let seq = first; seq <= last; seq++) {
         if (this.ledger.isSettled(epoch, seq)) continue;
         const held = this.ledger.held(epoch, seq);
-        if (held) {
-          held.spool = undefined;
-        } else {
+        if (!held) {
           this.ledger.settle(epoch, seq, seq);
           count++;
+        } else if (held.spool === this) {
+          held.spool = undefined;
+        } else {
+          continue;
         }
         this.records--;
       }
