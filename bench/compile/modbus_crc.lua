@@ -1,5 +1,6 @@
 -- The same with the CRC in Lua.
-local frame = "\1\3\20" .. string.rep("\18\52", 10) .. "\0\0"
+local frames = {}
+for i = 0, 3 do frames[i] = "\1\3\20" .. string.rep("\18" .. string.char(52 + i), 10) .. "\0\0" end
 local function crc(s, last)
   local c = 0xffff
   for k = 1, last do
@@ -15,4 +16,8 @@ local function decode(s)
   for i = 1, s:byte(3) // 2 do values[i] = s:byte(2 + 2 * i) << 8 | s:byte(3 + 2 * i) end
   return { unit = s:byte(1), function_code = s:byte(2), values = values }
 end
-return function(n) local m for _ = 1, n do m = decode(frame) end return #m.values end
+return function(n)
+  local sum = 0
+  for i = 1, n do local m = decode(frames[i % 4]) sum = sum + m.values.check + m.values[10] end
+  return sum
+end
