@@ -1,105 +1,171 @@
-// The scripts of this folder, calls a second: compiled, in Fengari, and in Debian's lua5.3, lua5.4, luajit.
+// `npm run bench:lua`: the scripts of this folder compiled, in Fengari, in wasmoon and in Debian's lua5.3, lua5.4 and
+// luajit, round by round; then what modules cost to load.
+//   node bench/compile/run.mjs [SCRIPT …] [--rounds N] [--seconds N] [--write]
+// --write puts the tables into src/script/compile/README.md. Ends with 1 when a goal is not met.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+import { median } from '../support/statistics.mjs';
+import { contestants, start } from './contestants.mjs';
 
-const HERE = fileURLToPath(new URL('.', import.meta.url));
 const ROOT = new URL('../../', import.meta.url);
-const SECONDS = Number(process.env.SECONDS ?? 0.4);
+const README = new URL('src/script/compile/README.md', ROOT);
+/** By contestant: how many times as fast compiled code should be, as a geometric mean. */
+const GOALS = { fengari: 25, 'lua5.4': 2, luajit: 0.8 };
+const MAX_COMPILE_MS = 5;
+const MAX_MODULE_BYTES = 300_000;
+
+const { values: options, positionals: named } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '0.15' },
+    write: { type: 'boolean', default: false },
+  },
+});
+const [rounds, seconds] = [Number(options.rounds), Number(options.seconds)];
+const scripts = readdirSync(new URL('.', import.meta.url))
+  .filter((file) => file.endsWith('.lua'))
+  .map((file) => file.slice(0, -'.lua'.length))
+  .filter((name) => named.length === 0 || named.includes(name));
 
 const folder = mkdtempSync(join(tmpdir(), 'moonwire-bench-'));
-const bundle = async (entry) => {
-  const outfile = join(folder, `${entry.replace(/\W/g, '_')}.mjs`);
+try {
+  const bundle = await bundled();
+  const rates = {};
+  for (const script of scripts) rates[script] = await race(script, bundle);
+  const means = meansOf(rates);
+  const loading = JSON.parse(
+    execFileSync(
+      process.execPath,
+      ['--expose-gc', fileURLToPath(new URL('loading.mjs', import.meta.url)), bundle],
+      {
+        encoding: 'utf8',
+      },
+    ),
+  );
+  const text = [speedTable(rates), '', speedLine(means), '', ...loadingLines(loading), '', machine()].join(
+    '\n',
+  );
+  process.stdout.write(`${text}\n`);
+  if (options.write) write(text);
+  const met =
+    Object.entries(GOALS).every(([name, goal]) => means[name] === undefined || means[name] >= goal) &&
+    loading.later <= MAX_COMPILE_MS &&
+    loading.memory.every(({ used }) => used <= MAX_MODULE_BYTES);
+  if (!met) process.exitCode = 1;
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Bundles what runs in Node.js, as production does. */
+async function bundled() {
+  const outfile = join(folder, 'script.mjs');
+  const contents = [
+    `export { Budget } from './src/script/budget.js';`,
+    `export { compileChunk } from './src/script/compile/compile.js';`,
+    `export { CompiledVm } from './src/script/compile/compiled-vm.js';`,
+    `export { Loader } from './src/script/loader.js';`,
+    `export { Vm } from './src/script/vm.js';`,
+    `export { compiledVm } from './test/support/compiled.js';`,
+  ].join('\n');
   await build({
-    entryPoints: [fileURLToPath(new URL(entry, ROOT))],
+    stdin: { contents, resolveDir: fileURLToPath(ROOT), loader: 'ts' },
     outfile,
     bundle: true,
     platform: 'node',
     format: 'esm',
+    target: 'node20',
     minifySyntax: true,
+    external: ['cbor-extract'],
+    define: { 'import.meta.url': JSON.stringify(new URL('src/bundle.js', ROOT).href) },
     banner: {
       js: `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(${JSON.stringify(ROOT.href)});`,
     },
     logLevel: 'error',
   });
-  return import(pathToFileURL(outfile).href);
-};
-
-const budget = { instructions: Number.MAX_SAFE_INTEGER, memoryBytes: Number.MAX_SAFE_INTEGER };
-const nothing = () => undefined;
-const log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
-
-/** Best calls a second of a few tries of at least SECONDS of CPU each. */
-function rate(run) {
-  const cpu = () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
-  };
-  let n = 1;
-  let best = 0;
-  for (let good = 0; good < 3; ) {
-    const before = cpu();
-    run(n);
-    const spent = cpu() - before;
-    if (spent < SECONDS) n *= 2;
-    else good++;
-    if (spent > 0.05) best = Math.max(best, n / spent);
-  }
-  return best;
+  return outfile;
 }
 
-function inNode(vm, file) {
-  const source = readFileSync(join(HERE, file), 'latin1');
-  const before = performance.now();
-  const [fn] = vm.execute(Buffer.from(source, 'latin1'), '@bench');
-  const ms = performance.now() - before;
-  return { speed: rate((n) => vm.invoke(fn, [n])), ms };
-}
-
-const HARNESS = `local run = dofile(arg[1]) local seconds, n, best, good = tonumber(arg[2]), 1, 0, 0
-while good < 3 do
-  local t = os.clock() run(n) t = os.clock() - t
-  if t < seconds then n = n * 2 else good = good + 1 end
-  if t > 0.05 and n / t > best then best = n / t end
-end
-print(best)`;
-
-function external(program, file) {
+/** Runs a second of each contestant, the middle of all rounds. They take turns, so that a busy machine hinders all. */
+async function race(script, bundle) {
+  const field = contestants.map((contestant) => ({
+    name: contestant.name,
+    ...start(contestant, `${script}.lua`, bundle),
+    runs: 1,
+    rates: [],
+  }));
   try {
-    const args = ['-e', `arg = { ${JSON.stringify(join(HERE, file))}, "${SECONDS}" } ${HARNESS}`];
-    return Number(execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
-  } catch {
-    return undefined;
+    for (const one of field) {
+      process.stderr.write(`${script} in ${one.name} …\n`);
+      // The last of them warms up.
+      while ((await one.seconds(one.runs)) < seconds) one.runs *= 2;
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (const one of field) one.rates.push(one.runs / (await one.seconds(one.runs)));
+    }
+  } finally {
+    for (const one of field) one.stop();
   }
+  return Object.fromEntries(field.map(({ name, rates }) => [name, median(rates)]));
 }
 
-try {
-  const { CompiledVm } = await bundle('src/script/compile/compiled-vm.ts');
-  const { Vm } = await bundle('src/script/vm.ts');
-  const { Budget } = await bundle('src/script/budget.ts');
-  const shown = (n) => (n === undefined ? '–' : Math.round(n).toLocaleString('en-US'));
-  const ratios = { fengari: [], lua54: [], luajit: [] };
-  console.log(
-    '| script | compiled | Fengari | lua5.3 | lua5.4 | luajit | first compile, ms |\n|---|---|---|---|---|---|---|',
+/** By contestant: how many times as fast compiled code is. */
+function meansOf(rates) {
+  const all = Object.values(rates);
+  return Object.fromEntries(
+    contestants.slice(1).map(({ name }) => {
+      const logs = all.map((rate) => Math.log(rate.compiled / rate[name]));
+      return [name, Math.exp(logs.reduce((a, b) => a + b, 0) / logs.length)];
+    }),
   );
-  for (const file of readdirSync(HERE).filter((name) => name.endsWith('.lua'))) {
-    const compiled = inNode(new CompiledVm({ print: nothing, budget: new Budget(budget) }), file);
-    const fengari = inNode(new Vm({ roots: [], log, budget }), file).speed;
-    const [lua53, lua54, luajit] = ['lua5.3', 'lua5.4', 'luajit'].map((program) => external(program, file));
-    ratios.fengari.push(compiled.speed / fengari);
-    if (lua54) ratios.lua54.push(compiled.speed / lua54);
-    if (luajit) ratios.luajit.push(compiled.speed / luajit);
-    console.log(
-      `| ${file.slice(0, -4)} | ${[compiled.speed, fengari, lua53, lua54, luajit].map(shown).join(' | ')} | ${compiled.ms.toFixed(1)} |`,
-    );
-  }
-  const mean = (list) => Math.exp(list.reduce((sum, x) => sum + Math.log(x), 0) / list.length).toFixed(2);
-  console.log(
-    `\nGeometric mean of compiled: ${mean(ratios.fengari)}× Fengari, ${mean(ratios.lua54)}× lua5.4, ${mean(ratios.luajit)}× luajit (where it takes the script).`,
-  );
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+}
+
+function speedTable(rates) {
+  const names = contestants.map(({ name }) => name);
+  return [
+    `| runs a second | ${names.join(' | ')} |`,
+    `|---|${names.map(() => '---|').join('')}`,
+    ...Object.entries(rates).map(
+      ([script, rate]) =>
+        `| \`${script}\` | ${names.map((name) => Math.round(rate[name]).toLocaleString('en-US')).join(' | ')} |`,
+    ),
+  ].join('\n');
+}
+
+function speedLine(means) {
+  const parts = Object.entries(means).map(([name, mean]) => {
+    const goal = GOALS[name];
+    return `${mean.toFixed(2)}× ${name}${goal === undefined ? '' : ` (goal ${goal})`}`;
+  });
+  return `Compiled, geometric mean: ${parts.join(', ')}.`;
+}
+
+function loadingLines({ lines, first, later, memory }) {
+  const kilobytes = (bytes) => Math.round(bytes / 1000);
+  const most = memory.reduce((a, b) => (b.used > a.used ? b : a));
+  const mean = (key) => kilobytes(memory.reduce((sum, row) => sum + row[key], 0) / memory.length);
+  return [
+    `A module of ${lines} lines is compiled in ${later.toFixed(1)} ms (goal ${MAX_COMPILE_MS}), the first of a process in ${first.toFixed(1)} ms.`,
+    `Heap of a protocol, with what it requires, once it has decoded its vectors: ${mean('used')} kB in the mean, ${kilobytes(most.used)} kB at most (\`${most.module}\`; goal ${kilobytes(MAX_MODULE_BYTES)}); before it decodes ${mean('loaded')} kB; its VM ${mean('vm')} kB.`,
+  ];
+}
+
+function machine() {
+  const load = loadavg()[0].toFixed(1);
+  return `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${availableParallelism()} × ${cpus()[0].model}, load ${load} at the end.`;
+}
+
+/** Puts the figures where the README has its place for them. */
+function write(text) {
+  const [begin, end] = [
+    '<!-- figures: written by npm run bench:lua -- --write -->',
+    '<!-- end of figures -->',
+  ];
+  const [before, rest] = readFileSync(README, 'utf8').split(begin);
+  writeFileSync(README, `${before}${begin}\n${text}\n${end}${rest.split(end)[1]}`);
 }
