@@ -95,4 +95,30 @@ export const CASES: readonly string[] = [
   'local ok, e = pcall(function() local function r() return 1 + r() end r() end) print(ok, (tostring(e):find("stack overflow", 1, true) ~= nil))',
   'local t = {}\nlocal v = t\n  .x\nprint(pcall(function()\n local q = {\n  a = 1,\n  b = t.x.y,\n }\n end))',
   'x = 5 print(x, _G.x, rawget(_G, "x")) function g(a) return a * 2 end print(g(4)) local m = { n = {} } function m.n.f(a) return a end function m.n:g(a) return self == m.n, a end print(m.n.f(1), m.n:g(2))',
+  // Records that share their shapes, and those that leave them.
+  'local function point(x) return { x = x, y = 2 } end local a, b = point(1), point(3) a.z = 4 b.w = 5 b.z = 6 print(a.x, a.y, a.z, a.w, b.x, b.w, b.z) a.x = nil print(a.x, a.y, next({ q = nil })) a.x = 7 print(a.x, a.y, a.z)',
+  'local function get(t) return t.v end local mt = { __index = { v = "base" } } for _, t in ipairs { { v = 1 }, { w = 0, v = 2 }, {}, setmetatable({}, mt), setmetatable({ v = 3 }, mt), setmetatable({}, { __index = function(_, k) return k end }), { [1.5] = 1, v = 4 } } do print(get(t)) end print(pcall(get, 5)) print(pcall(get)) print(get("x"))',
+  'local function put(t, v) t.v = v return t.v end local log = {} local mt = { __newindex = function(t, k, v) rawset(t, k, v) log[#log + 1] = k end } for _, t in ipairs { {}, { v = 1 }, { w = 1 }, setmetatable({}, mt), setmetatable({ v = 1 }, mt), setmetatable({}, {}), { [0] = 1 } } do print(put(t, 9), put(t, nil), put(t, 8)) end print(#log) print(pcall(put, "s", 1)) print(pcall(put, nil, 1))',
+  'local t = {} for i = 1, 100 do t["k" .. i] = i end for i = 2, 100, 2 do t["k" .. i] = nil end local n = 0 for k, v in pairs(t) do n = n + v t[k] = nil end print(n, next(t)) t.k1 = 5 print(t.k1, t.k3)',
+  'local t = { a = 1, 10, 20, [4] = 40, b = 2 } t[3] = 30 print(#t, t[4], t.a, t.b) t[1.5] = "f" t[-1] = "m" t[true] = "b" t[t] = "t" print(t[1.5], t[-1], t[true], t[t], #t) local s = 0 for _ in pairs(t) do s = s + 1 end print(s)',
+  'local t = { 1, 2, 3 } for k in pairs(t) do t[k] = nil end print(#t, next(t)) t = { 1, nil, 3 } print(t[1], t[2], t[3]) for k, v in pairs(t) do print(k, v) end',
+  'local object = { n = 0 } function object:add(i) self.n = self.n + i return self end print(object:add(1):add(2).n) local C = {} C.__index = C function C.new(v) return setmetatable({ v = v }, C) end function C:get() return self.v end local D = setmetatable({}, { __index = C }) D.__index = D print(C.new(4):get(), setmetatable({ v = 5 }, D):get()) function C:get() return -self.v end print(C.new(4):get()) print(pcall(function() return C.new(1):nope() end))',
+  // Bytes in place.
+  'local s = "abc" for i = -4, 5 do print(i, s:byte(i)) end print(s:byte(), s:byte(2), s:byte(2.0), select("#", s:byte(9))) print(pcall(function() return string.byte(s, 1.5) end)) print((pcall(function() return s:byte({}) end))) print(s:byte("2"))',
+  'local t = { byte = function(self, i) return self, i end } print(t:byte(2) == t, select(2, t:byte(3))) local x print(pcall(function() return x:byte(1) end)) print(pcall(function() return x:byte(#x) end)) print(pcall(function() return ({}):byte(1) end))',
+  'local old = string.byte string.byte = function(s, i) return "mine", i end print(("x"):byte(1)) local s = "abc" print(s:byte(2)) string.byte = nil print(pcall(function() return s:byte(1) end)) string.byte = old print(s:byte(3))',
+  'local function sum(s) local n = 0 for i = 1, #s do n = n + s:byte(i) end return n end print(sum("abc"), sum(""), sum("\\0\\255"))',
+  // Library calls with a shorter way.
+  'print(table.concat({}), table.concat({ 1, 2.5, "x" }), table.concat({ "a", "b" }, ", "), table.concat({ 1, 2, 3 }, "-", 2), table.concat({ "a" }, "x", 2)) print((pcall(table.concat, { 1, {}, 3 }))) print(pcall(function() return table.concat({ 1 }, {}) end)) print(#table.concat({ ("x"):rep(5000), "y" }))',
+  'local t = { 3, 1, 2, -5, 1000000000, 0.5 } table.sort(t) print(table.concat(t, " ")) t = {} for i = 1, 50 do t[i] = (i * 37) % 50 end table.sort(t) print(t[1], t[25], t[50]) print(pcall(table.sort, { 1, "x" })) t = { "b", "a", "10", "9" } table.sort(t) print(table.concat(t, " "))',
+  'print(("abc"):sub(2), ("abc"):sub(2, 2), ("abc"):sub(3, 2), ("abc"):sub(1, -2), ("abc"):sub(5), string.char(), string.char(65), string.char(65, 66), string.len("abc"), ("abc"):len()) print(pcall(function() return string.char(256) end)) print(pcall(function() return string.char(1.5) end))',
+  'print(math.floor(2.7), math.floor(-2.7), math.ceil(2.1), math.abs(-3), math.max(1, 2), math.min(1, 2, 0), math.max(5), math.floor("3.7")) print(pcall(function() return math.floor({}) end)) print((pcall(math.max))) print(select("#", table.insert({}, 1)))',
+  'local t = {} table.insert(t, "a") table.insert(t, 1, "b") table.insert(t, nil) print(#t, t[1], t[2]) print(pcall(function() table.insert(t, 9, 1) end)) print(pcall(function() table.insert(nil, 1) end))',
+  // Numbers that are inferred, or not.
+  'local n, s = 0, "" for i = 1, 3 do n = n + i s = s .. n end print(n, s) local a = 1 a = a .. "" print(a + 1 == 2, a .. "x") local b = 5 local function f() b = "7" end f() print(b * 2 == 14)',
+  'local function one(x) if x > 0 then return x else return -x end end local function none(x) if x > 0 then return x end end local function two() return 1, 2 end print(one(-3) + one(2), (none(-1)), select("#", none(-1)), select("#", one(1)), two(), (two()))',
+  'local c = 1 local x = c > 0 and 5 or 6 local y = c < 0 and 5 or 6 local z = c < 0 and "a" or nil local w = c > 0 and false or 3 print(x + y, z, w, c > 0 and c, c < 0 and c, c > 0 or c, c < 0 or c)',
+  // Bits of every size.
+  'for _, a in ipairs { 0, 1, 255, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, -1, -256 } do print(a & 0xff, a | 0xf0, a ~ 0x55, a & 0xffffffff, a << 4, ~a) end print(0xffff << 31, 0x7fff << 24)',
+  'for _, a in ipairs { 1, 0x80000000, 0xffffffff, -1 } do for n = 0, 20, 5 do print(a << n) end end for n = 0, 70, 10 do print(0xedb88320 >> n, 1 >> n, 0xff >> n) end print(0xffffffff ~ 0xedb88320, 5 | 0x80000000, 0x80000000 & 0xffff0000)',
 ];

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { generate } from '../../../src/script/compile/generate/statements.js';
+import type { Environment } from '../../../src/script/compile/runtime/environment.js';
 import { Shape } from '../../../src/script/compile/runtime/shape.js';
 import { LuaTable, NOTHING } from '../../../src/script/compile/runtime/table.js';
 import { parse } from '../../../src/script/compile/syntax/parser.js';
@@ -77,6 +78,21 @@ t.test("names of JavaScript's are names like others", async (t) => {
   t.equal(Object.keys(Object.prototype).length, 0, 'nothing was added to JavaScript');
 });
 
+t.test("names of the runtime's are names like others", async (t) => {
+  const { environment } = compiledVm() as unknown as { environment: Environment };
+  const used =
+    't.n = (t.n or 0) + #t a = a .. (t.n % 5 // 2 & 7) if x < 2 and t[x] ~= a then x = -x + math.abs(x) ^ 2 end ' +
+    'for k, v in pairs { x, x = x, [x] = 2 } do a = a .. #tostring(k) + #tostring(v) end for i = x, x + 1 do a = a .. i end ' +
+    'a = a .. ("q"):byte(1) .. select("#", (function(...) return ... end)(x, x))';
+  const program = (name: string) =>
+    `local function ${name}(x, t, a) ${used} if x > 9 then return x, a end return a end print(${name}(1, {}, ""), ${name}(20, { 1 }, "z"))`;
+  const wanted = run(program('plain'));
+  for (const name of Object.keys(environment)) {
+    t.match(name, /^\$[A-Za-z]+$/);
+    t.equal(run(program(name.slice(1))), wanted, name);
+  }
+});
+
 t.test('strings of any bytes are literals', async (t) => {
   const all = Array.from({ length: 256 }, (_, i) => `\\x${i.toString(16).padStart(2, '0')}`).join('');
   t.equal(
@@ -112,7 +128,7 @@ t.test('generated code names nothing but its runtime', async (t) => {
   const code = generate(parse(source, 'x'), 'x').replace(/"(?:[^"\\]|\\.)*"/g, '""');
   const words = new Set(code.match(/[A-Za-z_$][\w$]*/g));
   const known =
-    /^(?:\$\w+|va|[trwk]\d+|shape|slots|slot|\w+_\d+|fuel|refill|function|return|const|let|if|typeof|undefined|new|use|strict)$/;
+    /^(?:\$\$?\w+|va|[trwk]\d+|shape|slots|slot|\w+_\d+|fuel|refill|function|return|const|let|if|typeof|undefined|new|use|strict)$/;
   t.same(
     [...words].filter((word) => !known.test(word)),
     [],

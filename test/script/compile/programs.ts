@@ -4,16 +4,37 @@ import type { Random } from '../../support/random.js';
 
 /** Those that keep numbers small, whole and exact. */
 const BINARY = ['+', '-', '&', '|', '~', '.. "s" ..', '==', '~=', '<', '<=', '>', '>=', 'and', 'or'];
+/** Those that may give fractions; no `..`, which writes whole floats in another way. */
+const FRACTIONS = ['+', '-', '/', '&', '==', '~=', '<', '<=', 'and', 'or'];
 /** With a literal on the right, so that nothing grows fast or is divided by zero. */
 const SCALING = ['* 3', '// 2', '// -3', '% 5', '% -4', '<< 2'];
 const LIBRARY = ['#tostring', 'type', 'rawlen', 'math.abs'];
+
+/** Strings that arithmetic takes for numbers, and fractions. */
+const NUMERALS = [
+  '"10"',
+  '"0x1F"',
+  '"3.5"',
+  '" 7 "',
+  '"-2"',
+  '"1e1"',
+  '"0x.8"',
+  '2.5',
+  '0.1',
+  '-0.75',
+  '"1e"',
+  '"0x"',
+];
 
 class Writer {
   private readonly locals: string[] = ['a', 'b'];
   private depth = 0;
   private labels = 0;
 
-  constructor(private readonly rng: Random) {}
+  constructor(
+    private readonly rng: Random,
+    private readonly numerals: boolean,
+  ) {}
 
   program(): string {
     return `local a, b, t = ${this.literal()}, ${this.literal()}, { 1, 2, x = 3 }\n${this.block(5)}print(a, b, #t, t.x, t[1])`;
@@ -25,7 +46,7 @@ class Writer {
       String(rng.below(20)),
       `-${1 + rng.below(9)}`,
       '"x"',
-
+      this.numerals ? rng.pick(NUMERALS) : '"y"',
       'nil',
       'true',
       'false',
@@ -61,7 +82,7 @@ class Writer {
       case 8:
         return rng.below(2) ? `(${sub()} ${rng.pick(SCALING)})` : `${rng.pick(LIBRARY)}(${sub()})`;
       default:
-        return `(${sub()} ${rng.pick(BINARY)} ${sub()})`;
+        return `(${sub()} ${rng.pick(this.numerals ? FRACTIONS : BINARY)} ${sub()})`;
     }
   }
 
@@ -120,7 +141,10 @@ class Writer {
   }
 }
 
-/** A program that ends soon; what it prints does not depend on how numbers are represented. */
-export function randomProgram(rng: Random): string {
-  return new Writer(rng).program();
+/**
+ * A program that ends soon. What it prints does not depend on how numbers are represented; `numerals`: but for whether
+ * floats that are whole are printed with a fraction.
+ */
+export function randomProgram(rng: Random, numerals: boolean): string {
+  return new Writer(rng, numerals).program();
 }

@@ -17,6 +17,11 @@ export function numberLiteral(n: number): string {
   return n < 0 ? `(${n})` : String(n);
 }
 
+/** A function's own name, for stacks. No name of the runtime begins so: it must not hide one from the function's body. */
+export function functionName(name: string): string {
+  return `$$${name}`;
+}
+
 /** A local's name. Its number keeps it apart from all others and from JavaScript's words. */
 export function localName({ name, id }: Local): string {
   return `${name}_${id}`;

@@ -10,7 +10,7 @@ import { regionsOf } from './goto.js';
 import { infer } from './infer.js';
 import { isNumber, isOpen } from './kinds.js';
 import { atLine, layOut } from './lines.js';
-import { localName } from './literals.js';
+import { functionName, localName } from './literals.js';
 
 /** The body of a function that returns the chunk as a compiled function; its parameters are the runtime's names. */
 export function generate(chunk: FunctionBody, name: string): string {
@@ -41,7 +41,7 @@ class StatementGenerator {
     const params = [...body.params.map(localName), ...(body.isVararg ? ['...va'] : [])];
     const block = this.block(body.block);
     const entry = this.charge(1 + blockCost(body.block));
-    const text = `${atLine(body.line)}function $${body.name}(${params}){${this.state.declarations}${entry}${block}return $none;}`;
+    const text = `${atLine(body.line)}function ${functionName(body.name)}(${params}){${this.state.declarations}${entry}${block}return $none;}`;
     this.state = outer;
     return text;
   }
@@ -295,10 +295,11 @@ class StatementGenerator {
   }
 }
 
-/** How often a loop with constant bounds goes round; infinity for all others. */
+/** How often a loop with constant bounds goes round; infinity for all others, and where its counter is not exact. */
 function turnsOf(from: Expression, to: Expression, step: number | undefined): number {
   if (from.kind !== 'number' || to.kind !== 'number' || step === undefined) return Number.POSITIVE_INFINITY;
-  return Math.max(0, Math.floor((to.value - from.value) / step) + 1);
+  const isExact = [from.value, to.value, step].every((n) => Number.isInteger(n) && Math.abs(n) < 2 ** 52);
+  return isExact ? Math.max(0, Math.floor((to.value - from.value) / step) + 1) : Number.POSITIVE_INFINITY;
 }
 
 function keyword(local: Local): string {

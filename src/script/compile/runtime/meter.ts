@@ -46,18 +46,15 @@ export class Meter {
       return;
     }
     const used = SLICE - this.fuel;
-    this.fuel = SLICE;
-    // Less CPU time than real time has passed, and little memory can have been taken meanwhile: both cost to look at.
+    // Whatever is thrown, the end of the stack among it, leaves the slice used up.
     const now = performance.now();
-    const isSoon = now - this.looked < LOOK_EVERY_MS;
-    if (!isSoon) this.looked = now;
-    try {
-      if (isSoon) this.budget.charge(used);
-      else this.budget.look(used);
-    } catch (error) {
-      this.fuel = 0;
-      throw error;
+    // Less CPU time than real time has passed, and little memory can have been taken meanwhile: both cost to look at.
+    if (now - this.looked < LOOK_EVERY_MS) this.budget.charge(used);
+    else {
+      this.budget.look(used);
+      this.looked = now;
     }
+    this.fuel = SLICE;
   }
 
   /** Why everything must stop; undefined while it may go on. */

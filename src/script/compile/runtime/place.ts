@@ -35,7 +35,7 @@ export function frames(error: Error): Frame[] {
       const [, name = '', chunk, at] = frame;
       found.push({
         place: `${decodeURI(chunk!)}:${Number(at) - HEADER_LINES}`,
-        name: name.replace(/^\$/, ''),
+        name: name.replace(/^\$\$/, ''),
       });
     } else if (NATIVE.test(line))
       found.push({ place: undefined, name: NATIVE_PCALL.test(line) ? 'pcall' : 'native' });
