@@ -40,7 +40,14 @@ function load(module) {
     for (const frame of frames) attempt(() => vm.invoke(decode, [frame, vm.table({})]));
   const used = heap();
   kept.push(vm, table);
-  return { module, passes: PASSES, files: vm.modules.size, vm: empty - start, loaded: loaded - empty, used: used - empty };
+  return {
+    module,
+    passes: PASSES,
+    files: vm.modules.size,
+    vm: empty - start,
+    loaded: loaded - empty,
+    used: used - empty,
+  };
 }
 /** Some vectors are no whole frames. */
 function attempt(work) {

@@ -5,8 +5,8 @@ import { type Outcome, offlineVm, ProtocolUnderTest } from '../../support/protoc
 import { random } from '../../support/random.js';
 import { mutate } from '../../support/vectors.js';
 
-/** Milliseconds of mutated frames for each module. */
-const MUTATED_MS = process.env.CI === 'true' ? 1500 : 250;
+/** Mutated frames for each module, others in each run. */
+const MUTATED = process.env.CI === 'true' ? 300 : 150;
 
 const modules = readdirSync('lua/protocols')
   .filter((file) => file.endsWith('.lua') && !file.endsWith('_test.lua'))
@@ -71,10 +71,8 @@ t.test('all protocols compile, and do with every frame what they do in Fengari',
         t.strictSame(found, wanted, `${module} ${part ?? ''}: ${Buffer.from(bytes).toString('hex')}`);
       };
       good.forEach(compare);
-      const until = Date.now() + MUTATED_MS;
-      let tried = 0;
-      for (; Date.now() < until && good.length > 0; tried++) compare(mutate(rng.pick(good), rng));
-      t.equal(different, 0, `${module} ${part ?? ''}: ${good.length} vectors, ${tried} mutated`);
+      for (let n = 0; n < MUTATED; n++) compare(mutate(rng.pick(good), rng));
+      t.equal(different, 0, `${module} ${part ?? ''}: ${good.length} vectors`);
     }
   }
   t.ok(messages > 1000, `${messages} messages`);
