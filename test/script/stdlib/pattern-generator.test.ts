@@ -31,7 +31,7 @@ function matches(
 t.test('a pattern as a function finds what the matcher finds', async (t) => {
   const r = random(t);
   let generated = 0;
-  for (let i = 0; i < 3000; i++) {
+  for (let i = 0; i < 2000; i++) {
     const source = pattern(r);
     if (generateSearch(compilePattern(source, true)) !== undefined) generated++;
     for (let k = 0; k < 3; k++) {
@@ -42,7 +42,7 @@ t.test('a pattern as a function finds what the matcher finds', async (t) => {
       }
     }
   }
-  t.ok(generated > 2500, `${generated} of 3000 patterns`);
+  t.ok(generated > 1600, `${generated} of 2000 patterns`);
 });
 
 t.test('its steps are counted', async (t) => {
