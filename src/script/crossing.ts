@@ -7,12 +7,16 @@ import type { CompiledVm } from './compile/compiled-vm.js';
 import { LuaTable } from './compile/runtime/table.js';
 import { HostObject, LuaError, type LuaRef, type LuaValue } from './executor.js';
 import {
+  append,
   bytesOf,
   bytesSlot,
+  copySlot,
   type LuaTable as FengariTable,
   newTable,
+  numberSlot,
   rawSet,
   type Slot,
+  stringHash,
   TABLE,
   tableOf,
   tableSlot,
@@ -26,8 +30,13 @@ const MAX_DEPTH = 200;
 /** Names of fields that are kept as they are in the VM; they are few, unless a protocol takes them from its frames. */
 const MAX_KEYS = 1000;
 
+interface Key {
+  readonly slot: Slot;
+  readonly hash: string;
+}
+
 export class Crossing {
-  private readonly keys = new Map<string, Slot>();
+  private readonly keys = new Map<string, Key>();
 
   constructor(
     private readonly vm: Vm,
@@ -59,24 +68,32 @@ export class Crossing {
     const table = newTable(main);
     const copy = tableSlot(table);
     known.set(from, copy);
-    const slot = (value: LuaValue): Slot =>
-      value instanceof LuaTable
-        ? ((known.get(value) ?? this.copyOut(value, depth + 1, known)) as Slot)
-        : values.slot(this.plain(value));
+    // An entry has a slot of its own, which an assignment to its field changes.
+    const slot = (value: LuaValue): Slot => {
+      if (value instanceof LuaTable)
+        return copySlot((known.get(value) ?? this.copyOut(value, depth + 1, known)) as Slot);
+      const own = values.slot(this.plain(value));
+      return typeof value === 'object' ? copySlot(own) : own;
+    };
     for (let at = from.used(0); at >= 0; at = from.used(at + 1)) {
       const key = from.keyAt(at);
-      rawSet(main, table, typeof key === 'string' ? this.key(key) : slot(key), slot(from.valueAt(at)));
+      const value = slot(from.valueAt(at));
+      if (typeof key === 'string') {
+        const known = this.key(key);
+        append(table, known.hash, copySlot(known.slot), value);
+      } else if (typeof key === 'number') append(table, key, numberSlot(key), value);
+      else rawSet(main, table, slot(key), value);
     }
     return copy;
   }
 
-  private key(name: string): Slot {
-    let slot = this.keys.get(name);
-    if (slot === undefined) {
-      slot = bytesSlot(bytesOf(name));
-      if (this.keys.size < MAX_KEYS) this.keys.set(name, slot);
+  private key(name: string): Key {
+    let key = this.keys.get(name);
+    if (key === undefined) {
+      key = { slot: bytesSlot(bytesOf(name)), hash: stringHash(name) };
+      if (this.keys.size < MAX_KEYS) this.keys.set(name, key);
     }
-    return slot;
+    return key;
   }
 
   private copyIn(from: FengariTable, depth: number, known: Map<FengariTable, LuaTable>): LuaTable {

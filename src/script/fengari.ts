@@ -44,14 +44,16 @@ interface LuaString {
 interface Entry {
   key: Slot;
   value: Slot;
-  /** The next entry. */
+  /** The previous and the next entry. */
+  p: Entry | undefined;
   n: Entry | undefined;
 }
 
 /** A table object. */
 export interface LuaTable {
-  /** First entry. */
+  /** First and last entry. */
   f: Entry | undefined;
+  l: Entry | undefined;
   strong: Map<unknown, Entry>;
   metatable: LuaTable | null;
 }
@@ -149,6 +151,20 @@ export function rawSet(L: LuaThread, table: LuaTable, key: Slot, value: Slot): v
   ltable.luaH_setfrom(L, table, key, value);
   ltable.invalidateTMcache(table);
 }
+/**
+ * Adds an entry to a table that was just made and has none with this key; both slots become the table's. `hash` is the
+ * number itself of a number, {@link stringHash} of a string.
+ */
+export function append(table: LuaTable, hash: string | number, key: Slot, value: Slot): void {
+  const previous = table.l;
+  const entry: Entry = { key, value, p: previous, n: undefined };
+  if (previous) previous.n = entry;
+  else table.f = entry;
+  table.l = entry;
+  table.strong.set(hash, entry);
+}
+/** What a one-byte string is found by as a key. */
+export const stringHash = (text: string): string => lstring.luaS_hash(bytesOf(text));
 /** Raw `table[key]`; a nil slot when absent. The slot belongs to the table. */
 export const rawGet = (L: LuaThread, table: LuaTable, key: Slot): Slot => ltable.luaH_get(L, table, key);
 /** Raw `table[i]` for a whole `i`. */

@@ -75,7 +75,7 @@ export function buildSandbox(vm: Vm): void {
   const kept = BASE.map((name) => [name, get(fengari.base, name)] as const);
   fengari.base.strong.clear();
   fengari.base.f = undefined;
-  (fengari.base as unknown as { l: undefined }).l = undefined;
+  fengari.base.l = undefined;
   const globals = fengari.base;
   for (const [name, slot] of kept) set(globals, name, slot);
   set(globals, '_G', tableSlot(globals));

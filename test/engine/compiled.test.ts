@@ -186,6 +186,10 @@ for (const compile of ['auto', 'off']) {
       `protocol = require "protocols.values"
        function on_message(m, conn)
          assert(m.list[1] == m.list[2] and m.self == m and m.list[1][true] == "yes" and #m.bytes == 3)
+         local list, self = m.list[1], m.self
+         m.list[1], m.self = 5, false
+         assert(m.list[2] == list and self.list == m.list)
+         m.list[1], m.self = list, self
          m.added = "added"
          conn:send(m)
        end`,
