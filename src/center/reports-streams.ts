@@ -2,7 +2,7 @@
 
 import { MoonwireError, messageOf } from '../errors.js';
 import { type Logger, LogThrottle } from '../log.js';
-import type { MuxStream } from '../mux/index.js';
+import { MuxError, type MuxStream } from '../mux/index.js';
 import type { Ranges, ReportBatch } from '../store/reported.js';
 import { type MessageCounters, MessageStream } from '../uplink/message-stream.js';
 import { MAX_REC_BYTES } from '../uplink/messages.js';
@@ -53,7 +53,9 @@ export class ReportStreams {
     });
     let batches = 0;
     messages.onclose = (error) => {
-      if (error) this.report(engine, 'the stream of reports ended', error);
+      // That a session ended is told where it ends.
+      const isBroken = error && !(error instanceof MuxError && error.code !== 'protocol');
+      if (isBroken) this.report(engine, 'the stream of reports ended', error);
     };
     messages.onmessage = (message) => {
       if (message.t !== 'rec') {
