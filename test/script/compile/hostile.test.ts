@@ -106,7 +106,7 @@ t.test('strings of any bytes are literals', async (t) => {
     '\\u{2029}',
     '\\0',
     '*/ process.exit() /*',
-    '${process}',
+    '$' + '{process}',
     '`',
     '\\"',
     '</script>',
@@ -118,7 +118,7 @@ t.test('strings of any bytes are literals', async (t) => {
       text,
     );
   }
-  t.equal(run('print(#[[\u0001\u0002*/`${1}]])'), '9', 'the marks of lines');
+  t.equal(run('print(#[[\u0001\u0002*/`$' + '{1}]])'), '9', 'the marks of lines');
 });
 
 t.test('generated code names nothing but its runtime', async (t) => {
