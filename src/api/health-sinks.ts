@@ -18,6 +18,11 @@ export function feedCheck(feed: FeedSource): HealthCheck {
   };
 }
 
+/** The feed could not be opened: reports stay where they come from. */
+export const feedMissingCheck: HealthCheck = () => [
+  { code: 'feed_failing', text: 'no reports can be taken in: the log of the start says why' },
+];
+
 /** Sinks take reports, and none of them are lost or refused. */
 export function sinkCheck(sinks: SinkSource): HealthCheck {
   const losses = new Map<string, { count: number; rose: number }>();

@@ -10,7 +10,7 @@ import { Webhook } from './alerts-webhook.js';
 import { Health, type HealthCheck } from './health.js';
 import { centerCheck, engineChecks, lagCheck, storeCheck, uplinkCheck } from './health-checks.js';
 import { outboxCheck } from './health-outbox.js';
-import { feedCheck, sinkCheck } from './health-sinks.js';
+import { feedCheck, feedMissingCheck, sinkCheck } from './health-sinks.js';
 import { writeBusMetrics } from './metrics-buses.js';
 import { writeEngineMetrics } from './metrics-engine.js';
 import { writeMqttMetrics } from './metrics-mqtt.js';
@@ -54,6 +54,8 @@ export interface MonitorOptions {
   readonly center?: CenterSource;
   readonly intake?: IntakeSource | undefined;
   readonly feed?: FeedSource | undefined;
+  /** There should be a feed, and it could not be opened. */
+  readonly feedMissing?: boolean;
   readonly sinks?: SinkSource | undefined;
   /** Counters of parts that have no metrics of their own. */
   readonly counters?: () => PartCounters;
@@ -132,7 +134,7 @@ export class Monitor {
   }
 
   private healthChecks(): HealthCheck[] {
-    const { engine, uplink, store, outbox, center, feed, sinks } = this.options;
+    const { engine, uplink, store, outbox, center, feed, feedMissing, sinks } = this.options;
     return [
       ...(engine ? engineChecks(engine) : []),
       ...(center ? [centerCheck(center)] : []),
@@ -140,6 +142,7 @@ export class Monitor {
       ...(store ? [storeCheck(store)] : []),
       ...(outbox ? [outboxCheck(outbox)] : []),
       ...(feed ? [feedCheck(feed)] : []),
+      ...(feedMissing ? [feedMissingCheck] : []),
       ...(sinks ? [sinkCheck(sinks)] : []),
       lagCheck(this.process),
     ];

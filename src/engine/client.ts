@@ -19,8 +19,9 @@ import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import { handshakeTables } from './handshake.js';
 import { DisconnectRequest } from './lua-framer.js';
 import type { Decoded, ProtocolPeer } from './protocol.js';
+import { type Received, Spontaneous, TextMessage } from './received.js';
 import type { Station } from './station.js';
-import type { TraceEvent, TraceListener } from './trace.js';
+import { hexOf, type TraceEvent, type TraceListener } from './trace.js';
 
 /** The kind of these objects in Lua. */
 export const CLIENT_KIND = 'conn';
@@ -37,24 +38,6 @@ const MAX_SPONTANEOUS = 256;
 
 /** V8 keeps typed arrays up to this size inside its heap. */
 const HEAP_ARRAY = 64;
-
-/** A text message of a WebSocket; binary ones are bytes, as frames and datagrams are. */
-class TextMessage {
-  constructor(readonly bytes: Uint8Array) {}
-
-  get length(): number {
-    return this.bytes.length;
-  }
-}
-
-/** A message that was decoded already: on a bus nobody asked for it. */
-class Spontaneous {
-  constructor(readonly decoded: Decoded) {}
-
-  readonly length = 0;
-}
-
-type Received = Uint8Array | TextMessage | Spontaneous;
 
 /** A step of a client's life that is done after the one before it. */
 type Step = 'connect' | 'close' | Received;
@@ -477,10 +460,6 @@ function nextTurn(client: Client): void {
 
 function partialExpired(client: Client): void {
   client.expirePartial();
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }
 
 /** Text as Lua's bytes. */

@@ -21,6 +21,7 @@ import { createVm, Program } from './program.js';
 import type { ProtocolPeer } from './protocol.js';
 import { RecentFrames } from './recent-frames.js';
 import { Timers } from './timers.js';
+import { hexOf } from './trace.js';
 
 /** What one peer may take; see `limits` in the configuration. */
 export interface StationLimits {
@@ -270,10 +271,6 @@ export class Station {
       ...(suppressed > 0 && { suppressed }),
     });
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }
 
 function excerpt(bytes: Uint8Array): string {

@@ -21,3 +21,8 @@ export interface TraceEvent {
 
 /** Told of each event; must not fail, and must not wait. */
 export type TraceListener = (event: TraceEvent) => void;
+
+/** Bytes as events carry them. */
+export function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
+}

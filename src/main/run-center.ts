@@ -65,6 +65,7 @@ export async function runCenter(
     center: host.figures,
     intake: taking?.intake.engines,
     feed: taking && (() => taking.feed.health()),
+    feedMissing: !taking,
     sinks: sinks?.status,
     counters: () => ({
       center: numbersOf(center.counters),

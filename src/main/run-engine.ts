@@ -77,6 +77,7 @@ export async function runEngine(
     outbox: outbox && (() => outbox.status()),
     intake: taking?.intake.engines,
     feed: taking && (() => taking.feed.health()),
+    feedMissing: alone && outbox !== undefined && !taking,
     sinks: sinks?.status,
     ...(uplink && { uplink: () => ({ ...uplink.state, flaps: uplink.counters.flaps }) }),
     counters: () => ({

@@ -219,3 +219,14 @@ t.test('the API of the centre reaches and tells of what is on all engines', asyn
     });
   });
 });
+
+t.test('a centre whose feed cannot be opened serves, and its health says so', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'moonwire-api-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'feed'), 'not a folder');
+  const text = `center: { registry: { port: 0 }, apiServer: { port: 0 } }\nstore: { path: ${folder} }\n`;
+  const center = await startCenter(parseConfig(text, join(folder, 'test.yaml')).config, recordingLogger());
+  t.teardown(() => center.stop());
+  const answer = await fetch(`http://127.0.0.1:${center.api.port}/v1/health`);
+  t.match(await answer.json(), { status: 'degraded', reasons: [{ code: 'feed_failing' }] });
+});
