@@ -159,7 +159,7 @@ end
       return true;
     },
   };
-  Object.assign(engine.engine, { portOf: () => ({ bus }) });
+  Object.assign(engine.engine, { portOf: () => ({ bus, scriptMessage: (reply: unknown) => reply }) });
   const { run } = commandsOf(engine);
   await attach(engine);
   t.match(await run('n'), { state: 'done' });

@@ -302,7 +302,7 @@ t.test('a certificate nobody vouches for is refused', { skip: missing('openssl',
   const { run } = await startLua(t);
   const [response, error] = await run(`return mix.http.request("GET", "https://127.0.0.1:${port}/")`);
   t.equal(response, undefined);
-  t.match(error, /^not_connected: 127\.0\.0\.1:\d+ failed: self-signed certificate/);
+  t.match(error, /^unauthorized: 127\.0\.0\.1:\d+ is not trusted: self-signed certificate/);
   t.equal(reached, 0);
 });
 
