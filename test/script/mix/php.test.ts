@@ -151,9 +151,11 @@ t.test('pack agrees with PHP', { skip: missing('php', 'php-cli') }, async (t) =>
         for (let k = 0; k < needed; k++) args.push(numbers());
       }
     }
-    // Now and then one is missing, or left over.
-    if (r.below(20) === 0) args.pop();
-    if (r.below(20) === 0) args.push(numbers());
+    // Now and then one is missing, or left over; not both, or a number would stand where PHP wants hex digits, which
+    // it takes with a warning and we refuse.
+    const odd = r.below(20);
+    if (odd === 0) args.pop();
+    else if (odd === 1) args.push(numbers());
     return ['pack', format, args];
   });
   const theirs = runPhp(calls);
