@@ -4,7 +4,7 @@
  * that clock and the boot's id.
  */
 
-import { readFileSync } from 'node:fs';
+import { bootId } from './boot.js';
 import type { KeyValue } from './keyvalue.js';
 
 /** A clock before this day (2025-01-01) was never set. */
@@ -38,7 +38,8 @@ export interface Stamp {
 export const systemTime: TimeSource = {
   wall: () => Date.now() / 1000,
   monotonic: () => Number(process.hrtime.bigint()) / 1e9,
-  boot: bootId(),
+  // A name that is never met again where the kernel has none.
+  boot: bootId() ?? `${process.pid}-${Date.now()}`,
 };
 
 /** Tells the time as far as it is known. */
@@ -132,14 +133,5 @@ export class Clock {
   private startOf(boot: string): number {
     const bytes = this.boots.get(boot);
     return bytes?.length === 8 ? Buffer.from(bytes).readDoubleBE() : 0;
-  }
-}
-
-/** The kernel's id of this boot; a name that is never met again where there is none. */
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-  } catch {
-    return `${process.pid}-${Date.now()}`;
   }
 }

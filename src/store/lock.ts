@@ -13,6 +13,7 @@ import { open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { MoonwireError } from '../errors.js';
+import { bootId } from './boot.js';
 import { FILE_MODE } from './files.js';
 
 /** Attempts before another one that lives counts as the holder. */
@@ -68,7 +69,7 @@ function describeProcess(pid: number): string | undefined {
   }
   const { state, start } = status(pid);
   // One that has ended and whose parent has not asked how, as under a container without an init process.
-  return state === 'Z' ? undefined : `${pid}.${start}.${bootId()}`;
+  return state === 'Z' ? undefined : `${pid}.${start}.${bootId() ?? '-'}`;
 }
 
 /** State of a process, and clock ticks from boot to its start; `-` where there is no /proc, the id alone must do. */
@@ -80,13 +81,5 @@ function status(pid: number): { state: string; start: string } {
     return { state: fields[0] ?? '-', start: fields[19] ?? '-' };
   } catch {
     return { state: '-', start: '-' };
-  }
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-  } catch {
-    return '-';
   }
 }
