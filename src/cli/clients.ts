@@ -2,25 +2,17 @@
 
 import type { ApiClient } from './api-client.js';
 import type { ApiOptions } from './api-commands.js';
-import { EXIT } from './exit.js';
-import { print, printJson, remark, rowsOf, textOf } from './output.js';
-import { type Column, shortDuration, shortNumber, table } from './table.js';
+import { textOf } from './output.js';
+import { type PagedOptions, printPaged, type Row } from './paged.js';
+import { type Column, shortDuration, shortNumber } from './table.js';
 
 /** Which ones. */
-export interface ClientsOptions extends ApiOptions {
+export interface ClientsOptions extends ApiOptions, PagedOptions {
   readonly engine?: string;
   readonly server?: string;
   readonly device?: string;
   readonly channel?: string;
-  readonly limit: number;
-  readonly after?: string;
-  readonly all?: true;
 }
-
-/** Most clients of one request. */
-const PAGE = 1000;
-
-type Row = Record<string, unknown>;
 
 const COLUMNS: readonly Column<Row>[] = [
   { heading: 'CLIENT', right: true, cell: ({ id }) => textOf(id) },
@@ -38,32 +30,9 @@ const COLUMNS: readonly Column<Row>[] = [
 ];
 
 /** Prints them, page by page; returns the exit code. */
-export async function clients(client: ApiClient, options: ClientsOptions): Promise<number> {
-  let left = options.all ? Number.POSITIVE_INFINITY : options.limit;
-  let after = options.after;
-  const found: Row[] = [];
-  do {
-    const page = await client.get(`/v1/clients?${queryOf(options, Math.min(left, PAGE), after)}`);
-    const rows = rowsOf(page.clients);
-    if (options.json) rows.forEach(printJson);
-    else found.push(...rows);
-    left -= rows.length;
-    after = typeof page.next === 'string' ? page.next : undefined;
-  } while (after !== undefined && left > 0);
-  if (!options.json) print(table(COLUMNS, found));
-  if (after !== undefined) remark(`there are more: --after ${after}, or --all`);
-  return EXIT.done;
-}
-
-function queryOf(
-  { engine, server, device, channel }: ClientsOptions,
-  limit: number,
-  after: string | undefined,
-): string {
-  const given = Object.entries({ engine, server, device, channel, after }).filter(
-    (pair): pair is [string, string] => pair[1] !== undefined,
-  );
-  return new URLSearchParams([['limit', String(limit)], ...given]).toString();
+export function clients(client: ApiClient, options: ClientsOptions): Promise<number> {
+  const { engine, server, device, channel } = options;
+  return printPaged(client, '/v1/clients', 'clients', COLUMNS, options, { engine, server, device, channel });
 }
 
 function secondsCell(seconds: number): string {
