@@ -56,6 +56,18 @@ export interface Executor {
   type(value: LuaValue): string;
 }
 
+/** A value's type as Lua's `type` names it. */
+export function luaType(value: LuaValue): string {
+  switch (typeof value) {
+    case 'undefined':
+      return 'nil';
+    case 'object':
+      return value instanceof HostObject ? 'userdata' : value.luaRef;
+    default:
+      return typeof value;
+  }
+}
+
 /** Largest string, in bytes, that a script may build. */
 export const MAX_STRING = 1024 * 1024;
 

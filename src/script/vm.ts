@@ -7,7 +7,15 @@ import type { Logger, LogLevel } from '../log.js';
 import type { ApiFunction } from './api.js';
 import { Budget, type BudgetLimits, DEFAULT_BUDGET } from './budget.js';
 import { fromJs, toJs } from './convert.js';
-import { type Executor, HostObject, LuaError, type LuaRef, type LuaValue, MAX_STRING } from './executor.js';
+import {
+  type Executor,
+  HostObject,
+  LuaError,
+  type LuaRef,
+  type LuaValue,
+  luaType,
+  MAX_STRING,
+} from './executor.js';
 import {
   ALL,
   api,
@@ -489,14 +497,7 @@ export class Vm implements Executor, ProtocolHost {
   }
 
   type(value: LuaValue): string {
-    switch (typeof value) {
-      case 'undefined':
-        return 'nil';
-      case 'object':
-        return value instanceof HostObject ? 'userdata' : value.luaRef;
-      default:
-        return typeof value;
-    }
+    return luaType(value);
   }
 }
 

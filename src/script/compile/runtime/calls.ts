@@ -1,7 +1,7 @@
 /** Indexing, calling and metatables. A compiled function takes its arguments as they are and returns one value, or an
  * array for any other number of values. */
 
-import { HostObject, LuaError, type LuaValue } from '../../executor.js';
+import { HostObject, LuaError, type LuaValue, luaType } from '../../executor.js';
 import type { Names } from './operators.js';
 import { Shape } from './shape.js';
 import { LuaTable, NOTHING } from './table.js';
@@ -63,14 +63,7 @@ export class Calls {
   }
 
   type(value: LuaValue): string {
-    switch (typeof value) {
-      case 'undefined':
-        return 'nil';
-      case 'object':
-        return value instanceof HostObject ? 'userdata' : value.luaRef;
-      default:
-        return typeof value;
-    }
+    return luaType(value);
   }
 
   first(fn: LuaValue, a?: LuaValue, b?: LuaValue): LuaValue {
