@@ -8,7 +8,7 @@ import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { bundleInto } from '../support/bundle.mjs';
 import { median } from '../support/statistics.mjs';
 import { contestants, start } from './contestants.mjs';
 
@@ -65,29 +65,15 @@ try {
 /** Bundles what runs in Node.js, as production does. */
 async function bundled() {
   const outfile = join(folder, 'script.mjs');
-  const contents = [
+  const exports = [
     `export { Budget } from './src/script/budget.js';`,
     `export { compileChunk } from './src/script/compile/compile.js';`,
     `export { CompiledVm } from './src/script/compile/compiled-vm.js';`,
     `export { Loader } from './src/script/loader.js';`,
     `export { Vm } from './src/script/vm.js';`,
     `export { compiledVm } from './test/support/compiled.js';`,
-  ].join('\n');
-  await build({
-    stdin: { contents, resolveDir: fileURLToPath(ROOT), loader: 'ts' },
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    minifySyntax: true,
-    external: ['cbor-extract'],
-    define: { 'import.meta.url': JSON.stringify(new URL('src/bundle.js', ROOT).href) },
-    banner: {
-      js: `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(${JSON.stringify(ROOT.href)});`,
-    },
-    logLevel: 'error',
-  });
+  ];
+  await bundleInto(exports, outfile);
   return outfile;
 }
 

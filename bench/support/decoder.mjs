@@ -2,34 +2,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { pathToFileURL } from 'node:url';
+import { bundleInto } from './bundle.mjs';
 
-const ROOT = new URL('../../', import.meta.url);
 const MAX_FRAME = 65_536;
 
 /** Bundles `loadProtocol` of src/cli/decode.ts, as production does, and imports it. */
 export async function loader() {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-bench-'));
   const outfile = join(folder, 'decode.mjs');
-  const source = new URL('src/cli/decode.ts', ROOT);
   try {
-    await build({
-      entryPoints: [fileURLToPath(source)],
-      outfile,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      minifySyntax: true,
-      external: ['cbor-extract'],
-      // The library and optional packages are found from where the sources are.
-      define: { 'import.meta.url': JSON.stringify(new URL('src/bundle.js', ROOT).href) },
-      banner: {
-        js: `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(${JSON.stringify(ROOT.href)});`,
-      },
-      logLevel: 'error',
-    });
+    await bundleInto([`export { loadProtocol } from './src/cli/decode.ts';`], outfile);
     const { loadProtocol } = await import(pathToFileURL(outfile).href);
     return loadProtocol;
   } finally {
