@@ -83,11 +83,6 @@ export class Session implements Subscriber {
     private readonly counters: MqttCounters,
   ) {}
 
-  /** Messages of QoS 1 and 2 that the device has not got. */
-  get waiting(): number {
-    return this.queue.length + this.inflight.size;
-  }
-
   get version(): MqttVersion {
     return this.agreement.version;
   }
@@ -156,11 +151,10 @@ export class Session implements Subscriber {
     return this.take({ publication, qos: publication.qos, retain: false, identifiers: [] });
   }
 
-  /** The device has got a message of QoS 1 (PUBACK), or refuses one of QoS 2; false when none of that id is under way. */
-  acknowledged(id: number): boolean {
-    const known = this.inflight.delete(id);
+  /** The device has got a message (PUBACK, PUBCOMP), or refuses one of QoS 2: others may follow. */
+  acknowledged(id: number): void {
+    this.inflight.delete(id);
     this.pump();
-    return known;
   }
 
   /** The device has got a message of QoS 2 (PUBREC), which is now to be released. */
@@ -172,11 +166,7 @@ export class Session implements Subscriber {
 
   /** Sends what waits, as far as the device takes it. */
   pump(): void {
-    const { agreement, limits, client } = this;
-    const most = Math.min(agreement.receiveMaximum, limits.inflight);
-    while (client && !client.closed && this.queue.length > 0 && this.inflight.size < most) {
-      const copy = this.queue[0]!;
-      if (isFull(client, copy)) return;
+    for (let copy = this.queue[0]; copy && this.isReadyFor(copy); copy = this.queue[0]) {
       this.queue.shift();
       this.queuedBytes -= sizeOf(copy);
       this.transmit(copy, this.nextId(), false);
@@ -184,21 +174,13 @@ export class Session implements Subscriber {
   }
 
   private take(copy: Copy): Failure | undefined {
-    const { client } = this;
     if (copy.qos === 0) {
-      if (!client) return new Failure('not_connected: the device is away');
+      if (!this.client) return new Failure('not_connected: the device is away');
       return this.transmit(copy, undefined, false);
     }
+    if (this.queue.length === 0 && this.isReadyFor(copy)) return this.transmit(copy, this.nextId(), false);
     const bytes = sizeOf(copy);
     const { queueMessages, queueBytes } = this.limits;
-    const most = Math.min(this.agreement.receiveMaximum, this.limits.inflight);
-    const isDirect =
-      client &&
-      !client.closed &&
-      this.queue.length === 0 &&
-      this.inflight.size < most &&
-      !isFull(client, copy);
-    if (isDirect) return this.transmit(copy, this.nextId(), false);
     if (this.queue.length >= queueMessages || this.queuedBytes + bytes > queueBytes) {
       this.counters.queueFull++;
       return new Failure(`queue_full: ${this.queue.length} messages wait for this device already`);
@@ -206,6 +188,14 @@ export class Session implements Subscriber {
     this.queue.push(copy);
     this.queuedBytes += bytes;
     return undefined;
+  }
+
+  /** Whether another message of QoS 1 or 2 may leave now. */
+  private isReadyFor(copy: Copy): boolean {
+    const { agreement, limits, client } = this;
+    if (!client || client.closed) return false;
+    if (this.inflight.size >= Math.min(agreement.receiveMaximum, limits.inflight)) return false;
+    return client.connection.pendingBytes + sizeOf(copy) <= client.station.limits.sendBufferBytes;
   }
 
   /** Writes a message; one of QoS 1 and 2 is under way then. */
@@ -263,11 +253,6 @@ function secondsLeft({ expiresAt }: Publication): number | undefined {
 
 function sizeOf({ publication }: Copy): number {
   return publication.topic.length + publication.payload.length + 64;
-}
-
-/** Whether the send buffer has no room for a message. */
-function isFull(client: Client, copy: Copy): boolean {
-  return client.connection.pendingBytes + sizeOf(copy) > client.station.limits.sendBufferBytes;
 }
 
 /** The same bytes as mqtt-packet wants them. */
