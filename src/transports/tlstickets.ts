@@ -6,16 +6,9 @@
 
 import { hkdfSync } from 'node:crypto';
 
-const DAY_MS = 86_400_000;
-
 /** The day of a time in milliseconds since 1970: `2026-11-21`, in UTC. */
 export function dayOf(time: number): string {
   return new Date(time).toISOString().slice(0, 10);
-}
-
-/** Milliseconds until the next day begins. */
-export function untilNextDay(time: number): number {
-  return DAY_MS - (time % DAY_MS);
 }
 
 /** The keys of a day by HKDF with SHA-256 (RFC 5869): 48 bytes, as `ticketKeys` of node:tls wants them. */
