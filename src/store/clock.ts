@@ -93,8 +93,8 @@ export class Clock {
       const offset = this.offset();
       return offset && mono + offset.seconds;
     }
-    const bytes = this.boots.get(boot);
-    return bytes?.length === 8 ? mono + Buffer.from(bytes).readDoubleBE() : undefined;
+    const start = this.startOf(boot);
+    return start === undefined ? undefined : mono + start;
   }
 
   /** What is to be added to the monotonic clock. */
@@ -120,7 +120,7 @@ export class Clock {
   }
 
   private keep(seconds: number): void {
-    const known = [...this.boots.keys()].map((boot) => ({ boot, at: this.startOf(boot) }));
+    const known = [...this.boots.keys()].map((boot) => ({ boot, at: this.startOf(boot) ?? 0 }));
     known.sort((a, b) => a.at - b.at);
     for (const { boot } of known.slice(0, Math.max(0, known.length + 1 - MAX_BOOTS))) {
       this.boots.delete(boot).catch(() => {});
@@ -130,8 +130,9 @@ export class Clock {
     this.boots.set(this.source.boot, bytes).catch(() => {});
   }
 
-  private startOf(boot: string): number {
+  /** Unix seconds at zero of the monotonic clock of an earlier boot; undefined when that was not kept. */
+  private startOf(boot: string): number | undefined {
     const bytes = this.boots.get(boot);
-    return bytes?.length === 8 ? Buffer.from(bytes).readDoubleBE() : 0;
+    return bytes?.length === 8 ? Buffer.from(bytes).readDoubleBE() : undefined;
   }
 }
