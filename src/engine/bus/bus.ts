@@ -100,7 +100,6 @@ export class Bus {
         timeout: options.timeout ?? settings.timeout,
         quiet: options.broadcast ? settings.turnaround : undefined,
         tries: probe ? 1 : 1 + (options.retries ?? settings.retries),
-        probe,
         until: now + settings.queueSeconds * 1000,
         done,
       });
@@ -133,7 +132,6 @@ export class Bus {
         timeout: 0,
         quiet: settings.gap > 0 ? settings.turnaround : 0,
         tries: 1,
-        probe: false,
         until: performance.now() + settings.queueSeconds * 1000,
         done: (result) => resolve(result instanceof Failure ? result : undefined),
       });

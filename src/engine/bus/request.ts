@@ -41,8 +41,6 @@ export interface BusRequest {
   readonly quiet: number | undefined;
   /** Tries that are left. */
   tries: number;
-  /** It was let through an open breaker. */
-  readonly probe: boolean;
   /** When it must have had its turn, in milliseconds of `performance.now()`. */
   readonly until: number;
   /** Hands over the reply; true where nobody answers. */
