@@ -3,6 +3,7 @@
  * a sink does not take waits in the feed, on disk, within its bounds.
  */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import type { SinkConfig } from '../config/schema.js';
 import { messageOf } from '../errors.js';
 import { type Logger, LogThrottle } from '../log.js';
@@ -249,18 +250,7 @@ export class SinkDelivery {
 
   /** Waits; rejects when it is to end. */
   private async pause(seconds: number): Promise<void> {
-    const { signal } = this.stopping;
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const timer = setTimeout(end, seconds * 1000);
-      signal.addEventListener('abort', end);
-      if (signal.aborted) end();
-    });
-    signal.throwIfAborted();
+    await pause(seconds * 1000, undefined, { signal: this.stopping.signal });
   }
 
   private failed(cause: unknown): void {
