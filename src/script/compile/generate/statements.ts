@@ -38,7 +38,7 @@ class StatementGenerator {
   functionText(body: FunctionBody): string {
     const outer = this.state;
     this.state = new FunctionState(body.scope);
-    const params = [...body.params.map(localName), ...(body.isVararg ? ['...va'] : [])];
+    const params = [...body.params.map(localName), ...(body.scope.isVararg ? ['...va'] : [])];
     const block = this.block(body.block);
     const entry = this.charge(1 + blockCost(body.block));
     const text = `${atLine(body.line)}function ${functionName(body.name)}(${params}){${this.state.declarations}${entry}${block}return $none;}`;

@@ -9,8 +9,6 @@ export interface Local {
   readonly owner: FunctionScope;
   /** Assigned to after its declaration. */
   assigned: boolean;
-  /** Used by a function within its own. */
-  captured: boolean;
   /** Always a number; told by `../generate/infer.ts`. */
   numeric: boolean;
   /** A function that always returns one value; told there too. */
@@ -21,7 +19,6 @@ export interface Local {
 
 /** What is known of a function while it is parsed. */
 export interface FunctionScope {
-  readonly parent: FunctionScope | undefined;
   readonly isVararg: boolean;
 }
 
@@ -90,7 +87,6 @@ export interface FunctionBody {
   readonly scope: FunctionScope;
   readonly name: string;
   readonly params: readonly Local[];
-  readonly isVararg: boolean;
   readonly block: Block;
   readonly line: number;
 }

@@ -32,7 +32,7 @@ class Parser {
   chunk(): FunctionBody {
     const block = this.scopes.inBlock(() => this.block());
     if (!this.tokens.is('<eof>')) this.tokens.fail("'<eof>' expected");
-    return { scope: this.scopes.function, name: 'main', params: [], isVararg: true, block, line: 0 };
+    return { scope: this.scopes.function, name: 'main', params: [], block, line: 0 };
   }
 
   private block(): Block {
@@ -221,7 +221,7 @@ class Parser {
     this.loops = 0;
     const body = scopes.inFunction(isVararg, () => {
       const params: Local[] = names.map((param) => scopes.declare(param));
-      return { scope: scopes.function, name, params, isVararg, block: this.block(), line };
+      return { scope: scopes.function, name, params, block: this.block(), line };
     });
     this.loops = loops;
     tokens.close('end', 'function', line);

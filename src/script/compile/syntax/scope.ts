@@ -16,7 +16,7 @@ const REFUSED = new Set([
 ]);
 
 export class Scopes {
-  private current: FunctionScope = { parent: undefined, isVararg: true };
+  private current: FunctionScope = { isVararg: true };
   private blocks: Map<string, Local>[] = [];
   private count = 0;
 
@@ -28,12 +28,12 @@ export class Scopes {
 
   /** Parses a function's inside. */
   inFunction<T>(isVararg: boolean, body: () => T): T {
-    const parent = this.current;
-    this.current = { parent, isVararg };
+    const outer = this.current;
+    this.current = { isVararg };
     try {
       return this.inBlock(body);
     } finally {
-      this.current = parent;
+      this.current = outer;
     }
   }
 
@@ -53,7 +53,6 @@ export class Scopes {
       id: ++this.count,
       owner: this.current,
       assigned: false,
-      captured: false,
       numeric: false,
       single: false,
       isFunction: false,
@@ -67,7 +66,6 @@ export class Scopes {
     for (let i = this.blocks.length - 1; i >= 0; i--) {
       const local = this.blocks[i]!.get(name);
       if (!local) continue;
-      if (local.owner !== this.current) local.captured = true;
       if (assigns) local.assigned = true;
       return { kind: 'local', local, line };
     }
