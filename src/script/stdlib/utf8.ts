@@ -39,7 +39,8 @@ function isContinuation(text: string, at: number): boolean {
   return (text.charCodeAt(at) & 0xc0) === 0x80;
 }
 
-function encode(code: number): string {
+/** The UTF-8 bytes of a code point to U+10FFFF, surrogates as Lua writes them. */
+export function encode(code: number): string {
   const last = 0x80 | (code & 0x3f);
   if (code < 0x80) return String.fromCharCode(code);
   if (code < 0x800) return String.fromCharCode(0xc0 | (code >> 6), last);

@@ -1,6 +1,7 @@
 /** Lua 5.3 source (manual §3.1) as tokens. Source and strings are one-byte strings. */
 
 import { parseNumber } from '../../numbers.js';
+import { encode } from '../../stdlib/utf8.js';
 import { SyntaxProblem } from './problem.js';
 
 const KEYWORDS = new Set(
@@ -141,7 +142,7 @@ export class Lexer {
     if (character) {
       const code = Number.parseInt(character[1]!, 16);
       if (code > 0x10ffff) this.fail('UTF-8 value too large');
-      return utf8(code);
+      return encode(code);
     }
     const lineEnd = this.match(/\r\n|\n\r|\n|\r/y);
     if (lineEnd) {
@@ -153,13 +154,4 @@ export class Lexer {
     this.countLines(this.match(SPACE)![0]);
     return '';
   }
-}
-
-/** A code point's UTF-8 bytes, surrogates as Lua writes them. */
-function utf8(code: number): string {
-  const tail = (shift: number) => 0x80 | ((code >> shift) & 0x3f);
-  if (code < 0x80) return String.fromCharCode(code);
-  if (code < 0x800) return String.fromCharCode(0xc0 | (code >> 6), tail(0));
-  if (code < 0x10000) return String.fromCharCode(0xe0 | (code >> 12), tail(6), tail(0));
-  return String.fromCharCode(0xf0 | (code >> 18), tail(12), tail(6), tail(0));
 }
