@@ -111,12 +111,15 @@ export class FeedReader {
     const stop = (): void => until.abort();
     const timer = setTimeout(stop, limits.delay * 1000);
     signal.addEventListener('abort', stop);
-    while (!until.signal.aborted && this.count(limits) === this.items.length) {
-      await this.feed.appended(this.next, until.signal);
-      await this.fill(limits);
+    try {
+      while (!until.signal.aborted && this.count(limits) === this.items.length) {
+        await this.feed.appended(this.next, until.signal);
+        await this.fill(limits);
+      }
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
     }
-    clearTimeout(timer);
-    signal.removeEventListener('abort', stop);
   }
 
   private add(entry: FeedEntry): void {
