@@ -1,6 +1,7 @@
 /** What may be reported: plain data within bounds, refused by name of the place otherwise. */
 
 import { MoonwireError } from '../errors.js';
+import type { OutboxReport } from './outbox-options.js';
 import { MAX_REPORT_TEXT } from './reported.js';
 
 /** Deepest nesting of values. */
@@ -14,16 +15,7 @@ const HALF = /\p{Surrogate}/u;
  * The bytes a reading takes in CBOR, closely. Throws `invalid_argument` for what cannot be reported, `too_large` for
  * values beyond `maxBytes`; both name the place.
  */
-export function measureReport(
-  report: {
-    readonly deviceId: string;
-    readonly values: unknown;
-    readonly time?: number | undefined;
-    readonly topic?: string | undefined;
-    readonly quality?: string | undefined;
-  },
-  maxBytes: number,
-): number {
+export function measureReport(report: Omit<OutboxReport, 'durable'>, maxBytes: number): number {
   const { deviceId, values, time, topic = '', quality = '' } = report;
   if (deviceId === '') throw new MoonwireError('invalid_argument', 'the device id is empty');
   checkText('the device id', deviceId);
