@@ -3,8 +3,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 
-// Small young generation: many short-lived messages, few survivors; the default of 16 MiB a space stays resident.
-setFlagsFromString('--max-semi-space-size=2');
+// The sizes of the heap are fixed by now; only the command line of node sets them.
 setFlagsFromString('--optimize-for-size');
 
 const { run } = await import('./program.js');
