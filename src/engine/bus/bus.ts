@@ -269,7 +269,7 @@ export class Bus {
       waiting: this.queue.counts(),
       ...(this.lastGood !== undefined && { last_good: this.lastGood }),
       ...this.counters.report(),
-      echo_bytes: ports.reduce((sum, { echoed }) => sum + echoed.bytes, 0),
+      echo_bytes: ports.reduce((sum, { echoBytes }) => sum + echoBytes, 0),
       discarded: { ...this.discards },
       units: this.units.report(now),
     };

@@ -31,7 +31,8 @@ export class Port {
   /** The open connection. */
   client: Client | undefined;
   private echo: Echo;
-  private echoBytes = 0;
+  /** Bytes that came back to us on the connections before this one. */
+  private echoedBefore = 0;
   private framer: Framer | undefined;
   private lastByte = 0;
   private silenceTimer: NodeJS.Timeout | undefined;
@@ -50,6 +51,7 @@ export class Port {
   /** A connection is there; another adapter may have been plugged in. */
   opened(client: Client): void {
     this.client = client;
+    this.echoedBefore += this.echo.bytes;
     this.echo = new Echo(this.bus.settings.echo);
     this.framer = undefined;
     this.missed = [];
@@ -72,9 +74,9 @@ export class Port {
     return this.client !== undefined && !this.client.closed;
   }
 
-  /** Bytes of our own that came back, and whether the adapter has an echo: undefined while that is not known. */
-  get echoed(): { readonly bytes: number; readonly present: boolean | undefined } {
-    return { bytes: this.echoBytes + this.echo.bytes, present: this.echo.present };
+  /** Bytes of our own that came back. */
+  get echoBytes(): number {
+    return this.echoedBefore + this.echo.bytes;
   }
 
   /** Seconds of silence that end an incomplete frame. */
