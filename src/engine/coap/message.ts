@@ -1,7 +1,7 @@
 /** CoAP messages (RFC 7252) as a server reads and writes them: requests for scripts, answers of scripts. */
 
 import { coap } from '../../codecs/coap.js';
-import { OPTION_NUMBERS } from '../../codecs/coap_numbers.js';
+import { CODES, OPTION_NUMBERS } from '../../codecs/coap_numbers.js';
 import { Failure } from '../../errors.js';
 import { type Answer, statusOf } from '../request-handler.js';
 
@@ -21,15 +21,8 @@ export interface CoapOption {
   readonly value: Uint8Array;
 }
 
-const METHODS: Record<string, string> = {
-  '0.01': 'GET',
-  '0.02': 'POST',
-  '0.03': 'PUT',
-  '0.04': 'DELETE',
-  '0.05': 'FETCH',
-  '0.06': 'PATCH',
-  '0.07': 'iPATCH',
-};
+/** Methods by their codes. */
+const METHODS = new Map([...CODES].map(([name, code]) => [`0.0${code}`, name]));
 const option = (name: string): number => OPTION_NUMBERS.get(name)!;
 const [PATH, QUERY, CONTENT_FORMAT, ACCEPT] = ['Uri-Path', 'Uri-Query', 'Content-Format', 'Accept'].map(
   option,
@@ -59,7 +52,7 @@ export function kindOf(code: string): 'request' | 'response' | 'empty' | 'reserv
 
 /** Why a request cannot be answered by a script; its code. */
 export function refusalOf({ code, options }: CoapMessage): { code: string; detail: string } | undefined {
-  if (!METHODS[code]) return { code: '4.05', detail: `no method ${code}` };
+  if (!METHODS.has(code)) return { code: '4.05', detail: `no method ${code}` };
   for (const { number } of options) {
     if (PROXY.has(number)) return { code: '5.05', detail: 'this is no proxy' };
     if (number % 2 === 1 && !UNDERSTOOD.has(number)) return { code: '4.02', detail: `option ${number}` };
@@ -81,7 +74,7 @@ export function requestFacts({ type, code, token, options, payload }: CoapMessag
   }
   return {
     protocol: 'coap',
-    method: METHODS[code],
+    method: METHODS.get(code),
     path: `/${path.join('/')}`,
     query,
     content_format: contentFormat,
