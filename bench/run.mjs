@@ -15,7 +15,9 @@ import { protocolRows, protocolTable } from './protocols.mjs';
 import { tlsRows } from './tls/rows.mjs';
 
 const BUDGETS = { start: startRows, memory: memoryRows, cpu: cpuRows, devices: deviceRows };
-const PARTS = [...Object.keys(BUDGETS), 'bus', 'outbox', 'tls', 'mesh', 'protocols'];
+/** Those with a table of their own. */
+const TABLES = { bus: busRows, outbox: outboxRows, tls: tlsRows };
+const PARTS = [...Object.keys(BUDGETS), ...Object.keys(TABLES), 'mesh', 'protocols'];
 const MESH = [fanoutRows, sendRows, registrationRows];
 const README = new URL('README.md', import.meta.url);
 
@@ -40,20 +42,10 @@ const note = (text) => process.stderr.write(`${text} …\n`);
 const rows = [];
 for (const name of budgets) rows.push(...(await BUDGETS[name](note)));
 if (rows.length > 0) show('figures', budgetTable(rows));
-if (parts.includes('bus')) {
-  const measured = await busRows(note);
+for (const name of Object.keys(TABLES).filter((table) => parts.includes(table))) {
+  const measured = await TABLES[name](note);
   rows.push(...measured);
-  show('bus', budgetTable(measured));
-}
-if (parts.includes('outbox')) {
-  const measured = await outboxRows(note);
-  rows.push(...measured);
-  show('outbox', budgetTable(measured));
-}
-if (parts.includes('tls')) {
-  const measured = await tlsRows(note);
-  rows.push(...measured);
-  show('tls', budgetTable(measured));
+  show(name, budgetTable(measured));
 }
 if (parts.includes('mesh')) {
   const measured = [];
