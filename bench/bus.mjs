@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import ModbusRTU from 'modbus-serial';
 import { parseConfig, silentLogger, startEngine } from '../dist/index.js';
+import { median, pause } from './support/statistics.mjs';
 
 const GOOD = 28;
 const DEAD = 4;
@@ -113,8 +114,6 @@ function on_connect(id, conn)
   end)
 end`;
 
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-
 /** Good polls a second, and the part of the time spent on each dead unit, once `settled` says so. */
 async function rate(line, settled, measured = MEASURED_MS) {
   while (!settled()) await pause(50);
@@ -216,7 +215,7 @@ async function rowsAt(baudRate, note) {
   const mixed = await moonwire(baudRate, GOOD + DEAD);
   note(`Bus at ${baudRate} Bd: modbus-serial`);
   const other = await modbusSerial(baudRate);
-  const times = alone.last.map(({ ms }) => (ms * alone.polls) / 1000 - 1).sort((a, b) => a - b);
+  const times = alone.last.map(({ ms }) => (ms * alone.polls) / 1000 - 1);
   const overtaken = Math.max(...alone.last.map((command) => command.overtaken));
   const rate = ({ polls }) => `${polls.toFixed(1)}/s of ${most.toFixed(1)}/s that the line carries`;
   return [
@@ -242,7 +241,7 @@ async function rowsAt(baudRate, note) {
       figure: `${overtaken}`,
       budget: '0',
       met: overtaken === 0,
-      details: `most of ${times.length}; it waits ${times[times.length >> 1].toFixed(2)} transactions in the median, ${times.at(-1).toFixed(2)} at most`,
+      details: `most of ${times.length}; it waits ${median(times).toFixed(2)} transactions in the median, ${Math.max(...times).toFixed(2)} at most`,
     },
     {
       what: `${baudRate} Bd, \`modbus-serial\` 8.0.25, all 32 in turn`,
