@@ -20,6 +20,7 @@
 -- Devices of another kind on the same line: another link that names the same bus.
 
 local poller = require "utils.poller"
+local rounds = require "utils.rounds"
 
 local function option(name, default)
   local value = mix.server.option(name)
@@ -60,10 +61,7 @@ local function new_device(conn, unit)
   return name, poller.new {
     template = TEMPLATE, unit = unit, period = PERIOD, report = option("report", "always"), refresh = REFRESH,
     request = function(message, options) return conn:request(message, options) end,
-    on_values = function(values)
-      local ok, err = mix.report(name, { values = values })
-      if not ok then mix.log(mix.WARN, name .. ": not reported: " .. err) end
-    end,
+    on_values = function(values) rounds.report(name, { values = values }) end,
     on_error = function(err, request)
       -- A register the device does not have is refused in every poll; once is enough.
       if err:match("^exception") and not told[request.address] then
