@@ -24,7 +24,7 @@ local MAX_TELEGRAMS, RETRIES = 16, 2
 local function number(name, default, low, high)
   local value = tonumber(mix.server.option(name) or default)
   if value and value >= low and value <= high then return value end
-  error(string.format("option %s must be from %d to %d", name, low, high), 0)
+  error(string.format("option %s must be from %g to %g", name, low, high), 0)
 end
 
 local SECONDS, PATIENCE = number("seconds", 900, 0.1, 86400), number("patience", 0.5, 0.1, 60)

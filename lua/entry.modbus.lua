@@ -22,7 +22,7 @@ local function option(name, default) return mix.server.option(name) or default e
 local function number(name, default, low, high)
   local value = tonumber(option(name, default))
   if value and value >= low and value <= high then return value end
-  error(string.format("option %s must be from %d to %d", name, low, high), 0)
+  error(string.format("option %s must be from %g to %g", name, low, high), 0)
 end
 
 local ADDRESS, QUANTITY = number("address", 0, 0, 65535), number("quantity", 1, 1, 125)
