@@ -21,6 +21,11 @@ export class HeldReports {
     return this.epochs.get(epoch)?.get(seq);
   }
 
+  /** Whether this very report is in memory, not another one of its number. */
+  has(held: Held): boolean {
+    return this.get(held.epoch, held.record[0]) === held;
+  }
+
   add(held: Held): void {
     let reports = this.epochs.get(held.epoch);
     if (!reports) {
@@ -53,10 +58,6 @@ export class HeldReports {
         if (held) yield held;
       }
     }
-  }
-
-  *[Symbol.iterator](): Generator<Held> {
-    for (const reports of this.epochs.values()) yield* reports.values();
   }
 
   /** Those that `choose` takes, as a list. */

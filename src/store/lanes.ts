@@ -171,7 +171,7 @@ export class Lanes {
     const found = await spool.read(OFFER_BYTES);
     if (link === this.link) {
       // Some may have had to make room meanwhile.
-      this.queues.backlog.push(...found.filter((held) => memory.get(held.epoch, held.record[0]) === held));
+      this.queues.backlog.push(...found.filter((held) => memory.has(held)));
     } else {
       for (const held of found) memory.remove(held);
       spool.rewind(memory.filter((held) => held.spool === spool));

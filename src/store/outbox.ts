@@ -290,7 +290,7 @@ export class Outbox {
     // Some may have been acknowledged in this very moment.
     const waiting = storing.map(({ held }) => held).filter((held) => !this.isSettled(held));
     // A link may have come up.
-    if (this.lanes.connected) for (const held of waiting) if (!this.isHeld(held)) this.hold(held);
+    if (this.lanes.connected) for (const held of waiting) if (!this.memory.has(held)) this.hold(held);
     const written = new Set(this.write(waiting));
     const left = new Set(waiting.filter((held) => !written.has(held)));
     const committed = this.spools.commit();
@@ -343,7 +343,7 @@ export class Outbox {
   private write(reports: readonly Held[]): Held[] {
     const { connected } = this.lanes;
     const written = this.spools.append(reports, this.options.clock.now().time ?? 0, connected);
-    if (!connected) this.unhold(written.filter((held) => this.isHeld(held)));
+    if (!connected) this.unhold(written.filter((held) => this.memory.has(held)));
     if (this.spools.short) void this.dropOldest();
     return written;
   }
@@ -357,10 +357,6 @@ export class Outbox {
       spool.rewind(this.memory.filter((held) => held.spool === spool));
     }
     this.lanes.schedule();
-  }
-
-  private isHeld(held: Held): boolean {
-    return this.memory.get(held.epoch, held.record[0]) === held;
   }
 
   /** A report is done with. */
