@@ -220,7 +220,7 @@ export class CenterHost implements ApiHost {
     const fits = (id: string): boolean =>
       (attached === undefined || attached === (registry.device(id) !== undefined)) &&
       (name === undefined || known.labelsOf(id)?.[name] === wanted) &&
-      (engine === undefined || this.describeDevice(id)!.engine === engine);
+      (engine === undefined || this.engineOfDevice(id) === engine);
     for (const id of known.ids()) if (fits(id)) yield id;
     // A device that is attached has been heard, unless there was no room for it.
     for (const id of registry.deviceIds()) if (!known.has(id) && fits(id)) yield id;
@@ -229,20 +229,27 @@ export class CenterHost implements ApiHost {
   private describeDevice(id: string): DeviceInfo | undefined {
     const { known } = this;
     const { registry } = this.center;
-    if (!known.has(id) && !registry.device(id)) return undefined;
     const place = registry.device(id);
+    if (!place && !known.has(id)) return undefined;
     const state = known.stateOf(id);
     const labels = known.labelsOf(id);
-    const engine = place && registry.engineOfNode(place.node)?.name;
     return {
       id,
       attached: place !== undefined,
       ...(place && { client: String(place.client) }),
-      engine: engine ?? state?.engine ?? '',
+      engine: this.engineOfDevice(id),
       ...(state && { last_seen: state.seen }),
       ...(labels && { labels }),
       ...(state?.report && { report: describeReport(state.report) }),
     };
+  }
+
+  /** Name of the engine where a device is attached, or was heard last; empty when there was none. */
+  private engineOfDevice(id: string): string {
+    const { registry } = this.center;
+    const place = registry.device(id);
+    const engine = place && registry.engineOfNode(place.node)?.name;
+    return engine ?? this.known.stateOf(id)?.engine ?? '';
   }
 
   private engineOf(id: number): EngineSession | Failure {

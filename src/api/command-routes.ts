@@ -8,12 +8,11 @@ import type { CommandDetail } from '../center/commands.js';
 import { Failure } from '../errors.js';
 import { fields, text } from './check.js';
 import { commandInfo, describeCommand } from './command-shapes.js';
-import type { Watch } from './event-stream.js';
+import { EVENTS, type Watch } from './event-stream.js';
 import type { ApiHost, CommandHost, PageRequest } from './host.js';
 import { pageAnswer, pageLimit, pageSchema } from './paging.js';
 import { type Answer, type Route, route } from './route.js';
 
-const EVENTS = 'text/event-stream';
 const NO_CENTER = new Failure('not_found: commands are kept by the centre; ask its API');
 const id = text(1, 64);
 const device = text(1, 256);
@@ -99,16 +98,16 @@ export const COMMAND_ROUTES: readonly Route[] = [
       'many the reader was too slow for.',
     query: fields({ device: v.optional(device) }),
     answer: EVENTS,
-    run: ({ host, streams }, { query, incoming, outgoing, caller }) =>
-      ask(host, async (commands) => {
-        if (incoming.method === 'HEAD') return { contentType: EVENTS, text: '' };
+    run: ({ host, streams }, request) =>
+      ask(host, (commands) => {
+        const wanted = request.query.device;
         const watch: Watch = async (listener) =>
           commands.watch((view) => {
-            if (query.device !== undefined && query.device !== view.device) return;
+            if (wanted !== undefined && wanted !== view.device) return;
             const command = commands.detailOf(view);
             if (command) listener(describeCommand(command));
           });
-        return (await streams.stream(watch, outgoing, caller)) ?? 'answered';
+        return streams.answer(watch, request);
       }),
   }),
   route({

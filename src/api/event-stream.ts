@@ -1,11 +1,13 @@
 /** What happens as it happens: server-sent events (WHATWG HTML, "Server-sent events"). */
 
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { json } from '../codecs/json.js';
 import { Failure } from '../errors.js';
 import type { Caller } from './access.js';
 import { stallWatch } from './stall.js';
 
+/** The type of an event stream. */
+export const EVENTS = 'text/event-stream';
 /** A comment is sent at least so often, so that both ends notice a dead connection. */
 const HEARTBEAT_MS = 15_000;
 /** Bytes that may wait for the reader; further events are left out, and counted to it. */
@@ -19,6 +21,13 @@ const MAX_STREAMS = 100;
  */
 export type Watch = (listener: (event: object) => void, ended: () => void) => Promise<(() => void) | Failure>;
 
+/** A request to watch. */
+export interface WatchRequest {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly caller: Caller;
+}
+
 /** Runs the event streams of one API. */
 export class EventStreams {
   private readonly open = new Set<() => void>();
@@ -26,8 +35,22 @@ export class EventStreams {
   /** `stallMs`: a reader that takes nothing for so long is closed. */
   constructor(private readonly stallMs: number) {}
 
-  /** Answers with what is watched; resolves once it has begun, or to the Failure why it cannot. */
-  async stream(watch: Watch, outgoing: ServerResponse, caller: Caller): Promise<Failure | undefined> {
+  /** Answers with what is watched; resolves once it has begun, or to the Failure why it cannot. HEAD has no events. */
+  async answer(
+    watch: Watch,
+    { incoming, outgoing, caller }: WatchRequest,
+  ): Promise<{ contentType: string; text: string } | 'answered' | Failure> {
+    if (incoming.method === 'HEAD') return { contentType: EVENTS, text: '' };
+    return (await this.stream(watch, outgoing, caller)) ?? 'answered';
+  }
+
+  /** Ends all, without saying that there is nothing more to watch. */
+  close(): void {
+    for (const finish of this.open) finish();
+  }
+
+  /** Resolves once it has begun, or to the Failure why it cannot. */
+  private async stream(watch: Watch, outgoing: ServerResponse, caller: Caller): Promise<Failure | undefined> {
     if (this.open.size >= MAX_STREAMS)
       return new Failure(`overloaded: ${MAX_STREAMS} streams are running already`);
     let lost = 0;
@@ -37,7 +60,7 @@ export class EventStreams {
 
     const write = (text: string): void => {
       if (!outgoing.headersSent)
-        outgoing.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+        outgoing.writeHead(200, { 'content-type': EVENTS, 'cache-control': 'no-store' });
       outgoing.write(text);
     };
     const finish = (): void => {
@@ -87,11 +110,6 @@ export class EventStreams {
       if (outgoing.destroyed) finish();
     }
     return undefined;
-  }
-
-  /** Ends all, without saying that there is nothing more to watch. */
-  close(): void {
-    for (const finish of this.open) finish();
   }
 }
 

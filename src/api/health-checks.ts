@@ -1,18 +1,16 @@
 /** What is looked at to say how the process is. */
 
 import type { Engine } from '../engine/engine.js';
-import type { Finding, HealthCheck } from './health.js';
+import { type Finding, type HealthCheck, RecentRises } from './health.js';
 import type { ProcessWatch } from './metrics-process.js';
 import type { CenterSource, StoreSource, UplinkSource } from './monitor-sources.js';
 
 /** Seconds the event loop may be late. */
 const LAG_SECONDS = 1;
-/** Seconds for which a handler that was stopped is told. */
-const BUDGET_SECONDS = 300;
 
 /** Servers listen, links are open, queues have room, scripts keep to their budget. */
 export function engineChecks(engine: Engine): HealthCheck[] {
-  const budgets = new Map<string, { count: number; rose: number }>();
+  const exceeded = new RecentRises();
   return [
     function* servers() {
       for (const { config, listener } of engine.servers) {
@@ -35,11 +33,7 @@ export function engineChecks(engine: Engine): HealthCheck[] {
     function* budget(now) {
       for (const { config, station } of [...engine.servers, ...engine.links]) {
         const count = station.counters.budgetExceeded;
-        const known = budgets.get(config.name) ?? { count: 0, rose: Number.NEGATIVE_INFINITY };
-        if (count > known.count) known.rose = now;
-        known.count = count;
-        budgets.set(config.name, known);
-        if (now - known.rose > BUDGET_SECONDS) continue;
+        if (!exceeded.has(config.name, count, now)) continue;
         const text = `${config.name}: handlers were stopped for using more than their budget, ${count} in all`;
         yield { code: 'budget_exceeded', where: config.name, text };
       }

@@ -1,22 +1,17 @@
 /** What may be wrong with an engine's outbox. */
 
-import type { HealthCheck } from './health.js';
+import { type HealthCheck, RecentRises } from './health.js';
 import type { OutboxSource } from './monitor-sources.js';
-
-/** Seconds for which reports that were dropped or refused are told. */
-const TOLD_SECONDS = 300;
 
 /** Reports are on disk when they should be, none are dropped, files are sound, and the time is known. */
 export function outboxCheck(outbox: OutboxSource): HealthCheck {
-  let lost = { count: 0, rose: Number.NEGATIVE_INFINITY };
+  const losses = new RecentRises();
   return function* check(now) {
     const { error, counters, damagedParts, damagedBytes, clock } = outbox();
     if (error !== undefined) yield { code: 'outbox_failing', text: `reports are kept in memory: ${error}` };
     const { full, expired } = counters.dropped;
     const refused = counters.refused.queue_full ?? 0;
-    const count = full + expired + refused;
-    if (count > lost.count) lost = { count, rose: now };
-    if (now - lost.rose <= TOLD_SECONDS) {
+    if (losses.has('outbox', full + expired + refused, now)) {
       const text = `reports were dropped (${full} for want of room, ${expired} too old) or refused (${refused})`;
       yield { code: 'reports_dropped', text };
     }

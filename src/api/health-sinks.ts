@@ -1,10 +1,7 @@
 /** What may be wrong with sinks. */
 
-import type { HealthCheck } from './health.js';
+import { type HealthCheck, RecentRises } from './health.js';
 import type { FeedSource, SinkSource } from './monitor-sources.js';
-
-/** Seconds for which dropped and refused reports are told. */
-const TOLD_SECONDS = 300;
 
 /** What is kept for the sinks is on disk, and sound. */
 export function feedCheck(feed: FeedSource): HealthCheck {
@@ -25,18 +22,14 @@ export const feedMissingCheck: HealthCheck = () => [
 
 /** Sinks take reports, and none of them are lost or refused. */
 export function sinkCheck(sinks: SinkSource): HealthCheck {
-  const losses = new Map<string, { count: number; rose: number }>();
+  const losses = new RecentRises();
   return function* check(now) {
     for (const { name, ok, error, since, dead, dropped } of sinks()) {
       if (!ok) {
         const age = since === undefined ? 0 : Math.max(0, Date.now() / 1000 - since);
         yield { code: 'sink_failing', where: name, text: `sink ${name} takes no reports: ${error}`, age };
       }
-      const loss = losses.get(name) ?? { count: 0, rose: Number.NEGATIVE_INFINITY };
-      losses.set(name, loss);
-      if (dead + dropped > loss.count) loss.rose = now;
-      loss.count = dead + dropped;
-      if (now - loss.rose > TOLD_SECONDS) continue;
+      if (!losses.has(name, dead + dropped, now)) continue;
       const text = `reports for sink ${name} were dropped before they were delivered (${dropped}) or refused by it (${dead})`;
       yield { code: 'reports_undelivered', where: name, text };
     }

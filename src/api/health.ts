@@ -42,6 +42,22 @@ export type HealthCheck = (now: number) => Iterable<Finding>;
 /** Most reasons of one report. */
 const MAX_REASONS = 100;
 
+/** Seconds for which it is told that a count rose. */
+const TOLD_SECONDS = 300;
+
+/** Which counts, each of which only rises, rose within the last five minutes. */
+export class RecentRises {
+  private readonly known = new Map<string, { count: number; rose: number }>();
+
+  /** Takes a count as it is now; every look has to be told, the first one rises from 0. */
+  has(name: string, count: number, now: number): boolean {
+    const before = this.known.get(name) ?? { count: 0, rose: Number.NEGATIVE_INFINITY };
+    const rose = count > before.count ? now : before.rose;
+    this.known.set(name, { count, rose });
+    return now - rose <= TOLD_SECONDS;
+  }
+}
+
 /** Seconds of a clock that only rises. */
 export function monotonicSeconds(): number {
   return performance.now() / 1000;

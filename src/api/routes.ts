@@ -6,7 +6,7 @@ import { clientId, fields, text } from './check.js';
 import { COMMAND_ROUTES } from './command-routes.js';
 import { CALLS, type Call } from './connmix.js';
 import { DEVICE_ROUTES } from './device-routes.js';
-import type { Watch } from './event-stream.js';
+import { EVENTS } from './event-stream.js';
 import { LEASE_ROUTES } from './lease-routes.js';
 import { METRICS_CONTENT_TYPE } from './metrics-text.js';
 import { OUTBOX_ROUTES } from './outbox-routes.js';
@@ -24,7 +24,6 @@ import {
 } from './shapes.js';
 import { SINK_ROUTES } from './sink-routes.js';
 
-const EVENTS = 'text/event-stream';
 const NAME_BYTES = 256;
 const name = text(1, NAME_BYTES);
 const byId = fields({ id: clientId });
@@ -172,11 +171,8 @@ export const ROUTES: readonly Route[] = [
       'many the reader was too slow for, `event: end` that the client is gone.',
     params: byId,
     answer: EVENTS,
-    run: async ({ host, streams }, { params, incoming, outgoing, caller }) => {
-      if (incoming.method === 'HEAD') return { contentType: EVENTS, text: '' };
-      const watch: Watch = (listener, ended) => host.trace(params.id, listener, ended);
-      return (await streams.stream(watch, outgoing, caller)) ?? 'answered';
-    },
+    run: ({ host, streams }, request) =>
+      streams.answer((listener, ended) => host.trace(request.params.id, listener, ended), request),
   }),
   ...DEVICE_ROUTES,
   ...COMMAND_ROUTES,
