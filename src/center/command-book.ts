@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Command, CommandProgress, CommandState, CommandView } from './command.js';
+import { codeOf } from './command-request.js';
 import type { CommandStore } from './command-store.js';
 
 /** Which commands are meant; what is left out means any. */
@@ -163,7 +164,7 @@ export class CommandBook {
     } catch (error) {
       const { id } = command.order;
       this.log.warn('the result of a command is left out', { id, reason: messageOf(error) });
-      const reason = `${error instanceof MoonwireError ? error.code : 'internal'}: its result is left out`;
+      const reason = `${codeOf(error)}: its result is left out`;
       command.progress = { ...command.progress, error: command.progress.error ?? reason };
       return this.store.save(command);
     }

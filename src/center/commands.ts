@@ -141,13 +141,14 @@ export class Commands {
   /** Takes a command back that was not sent yet. Rejects with `not_found`, `conflict`, `overloaded`. */
   async cancel(id: string): Promise<CommandDetail> {
     const command = this.find(id);
-    if (command.state !== 'cancelled') {
-      if (command.state !== 'queued' || command.busy) {
-        throw new MoonwireError('conflict', `it is ${command.state} already`);
-      }
+    if (command.state === 'cancelled') {
+      // That may be on its way to the disk, or the disk may have refused it.
+      await this.book.settled(command);
+    } else if (command.state === 'queued' && !command.busy) {
       await this.end(command, { state: 'cancelled' });
+    } else {
+      throw new MoonwireError('conflict', `it is ${command.state} already`);
     }
-    await this.book.settled(command);
     return this.detail(command);
   }
 
@@ -175,7 +176,7 @@ export class Commands {
   /** A command's view with its parameters and its result. */
   detailOf(view: CommandView): CommandDetail | undefined {
     const command = this.book.get(view.id);
-    return command && { ...view, params: this.book.params(command), result: this.book.result(command) };
+    return command && this.detail(command, view);
   }
 
   /** How many there are in each state. */
@@ -398,8 +399,8 @@ export class Commands {
     return command;
   }
 
-  private detail(command: Command): CommandDetail {
-    return { ...command.view(), params: this.book.params(command), result: this.book.result(command) };
+  private detail(command: Command, view = command.view()): CommandDetail {
+    return { ...view, params: this.book.params(command), result: this.book.result(command) };
   }
 
   private failed(error: unknown): void {
