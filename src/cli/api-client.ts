@@ -71,11 +71,6 @@ export class ApiClient {
     await this.bodyOf(await this.open('DELETE', path));
   }
 
-  /** Posts a body; returns the JSON of the answer. Throws as {@link get}. */
-  async change(path: string, body: object): Promise<Record<string, unknown>> {
-    return this.parse(await this.post(path, JSON.stringify(body)));
-  }
-
   /** Makes one of CONNMIX's calls; returns its result `r`. Throws as {@link get}, for its error `E` too. */
   async call(path: string, params: object): Promise<Record<string, unknown>> {
     const answer = this.parse(await this.post(path, JSON.stringify(params)));
@@ -89,7 +84,7 @@ export class ApiClient {
     return isMap(result) ? result : this.notMoonwire();
   }
 
-  /** Makes something of ours; returns what it is. Throws as {@link get}. */
+  /** Makes something of ours, or renews it; returns what it is. Throws as {@link get}. */
   async create(path: string, params: object): Promise<Record<string, unknown>> {
     return this.parse(await this.post(path, JSON.stringify(params)));
   }

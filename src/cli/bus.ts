@@ -3,7 +3,7 @@
 import { type ApiClient, isMap } from './api-client.js';
 import type { ApiOptions } from './api-commands.js';
 import { EXIT } from './exit.js';
-import { print, printJson, rowsOf, textOf } from './output.js';
+import { ago, pairs, print, printJson, rowsOf, textOf } from './output.js';
 import { type Column, shortDuration, table } from './table.js';
 
 type Row = Record<string, unknown>;
@@ -21,8 +21,8 @@ const COUNTS: readonly Column<Row>[] = [
   { heading: 'REFUSED', right: true, cell: ({ refused }) => textOf(refused) },
   { heading: 'P50', right: true, cell: ({ round_trip: times }) => milliseconds(times, 'p50') },
   { heading: 'P95', right: true, cell: ({ round_trip: times }) => milliseconds(times, 'p95') },
-  { heading: 'GOOD', right: true, cell: ({ last_good: at }) => ago(at) },
-  { heading: 'EXCEPTIONS', cell: ({ exceptions }) => pairs(exceptions) },
+  { heading: 'GOOD', right: true, cell: ({ last_good: at }) => ago(at) || 'never' },
+  { heading: 'EXCEPTIONS', cell: ({ exceptions }) => pairs(exceptions, ':') },
 ];
 
 const BUSES: readonly Column<Row>[] = [
@@ -31,7 +31,7 @@ const BUSES: readonly Column<Row>[] = [
   { heading: 'LOAD', right: true, cell: ({ load_percent: load }) => `${textOf(load)}%` },
   { heading: 'WAIT', right: true, cell: ({ waiting }) => waitingOf(waiting) },
   ...COUNTS,
-  { heading: 'DISCARDED', cell: ({ discarded }) => pairs(discarded) },
+  { heading: 'DISCARDED', cell: ({ discarded }) => pairs(discarded, ':') },
 ];
 
 const UNITS: readonly Column<Row>[] = [
@@ -73,13 +73,4 @@ function waitingOf(waiting: unknown): string {
 function milliseconds(times: unknown, part: string): string {
   const value = isMap(times) ? times[part] : undefined;
   return typeof value === 'number' ? `${(value * 1000).toFixed(value < 0.01 ? 1 : 0)}ms` : '';
-}
-
-function ago(at: unknown): string {
-  return typeof at === 'number' ? shortDuration(Math.max(0, Date.now() / 1000 - at)) : 'never';
-}
-
-function pairs(counts: unknown): string {
-  const list = isMap(counts) ? Object.entries(counts) : [];
-  return list.map(([key, count]) => `${key}:${textOf(count)}`).join(' ');
 }

@@ -1,7 +1,7 @@
 /** Writes what commands find out to standard output, and takes answers apart. */
 
 import { isMap } from './api-client.js';
-import { printable } from './table.js';
+import { printable, shortDuration } from './table.js';
 
 /** Lines for people. */
 export function print(text: string): void {
@@ -27,4 +27,15 @@ export function rowsOf(value: unknown): Record<string, unknown>[] {
 export function textOf(value: unknown): string {
   if (value === undefined || value === null) return '';
   return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** How long ago a time in Unix seconds was, for a cell; nothing for what is no time. */
+export function ago(at: unknown): string {
+  return typeof at === 'number' ? shortDuration(Math.max(0, Date.now() / 1000 - at)) : '';
+}
+
+/** What a map holds, for a cell: each name and its value, joined by `sign`; nothing for what is no map. */
+export function pairs(map: unknown, sign: string): string {
+  const list = isMap(map) ? Object.entries(map) : [];
+  return list.map(([name, value]) => `${name}${sign}${textOf(value)}`).join(' ');
 }

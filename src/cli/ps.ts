@@ -1,10 +1,10 @@
 /** `moonwire ps`: the engines. */
 
-import { type ApiClient, isMap } from './api-client.js';
+import type { ApiClient } from './api-client.js';
 import type { ApiOptions } from './api-commands.js';
 import { EXIT } from './exit.js';
-import { print, printJson, rowsOf, textOf } from './output.js';
-import { type Column, shortDuration, table } from './table.js';
+import { ago, pairs, print, printJson, rowsOf, textOf } from './output.js';
+import { type Column, table } from './table.js';
 
 type Row = Record<string, unknown>;
 
@@ -18,7 +18,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { heading: 'ADDRESS', cell: ({ address }) => textOf(address) },
   { heading: 'API', cell: ({ api }) => textOf(api) },
   { heading: 'SERVERS', cell: ({ servers }) => namesOf(servers) },
-  { heading: 'LABELS', cell: ({ labels }) => labelsOf(labels) },
+  { heading: 'LABELS', cell: ({ labels }) => pairs(labels, '=') },
 ];
 
 /** Prints them; returns the exit code. */
@@ -29,17 +29,8 @@ export async function ps(client: ApiClient, { json }: ApiOptions): Promise<numbe
   return EXIT.done;
 }
 
-function ago(since: unknown): string {
-  return typeof since === 'number' ? shortDuration(Math.max(0, Date.now() / 1000 - since)) : '';
-}
-
 function namesOf(servers: unknown): string {
   return rowsOf(servers)
     .map(({ name, port }) => `${textOf(name)}:${textOf(port)}`)
     .join(' ');
-}
-
-function labelsOf(labels: unknown): string {
-  const pairs = isMap(labels) ? Object.entries(labels) : [];
-  return pairs.map(([key, value]) => `${key}=${textOf(value)}`).join(' ');
 }

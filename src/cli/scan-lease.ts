@@ -20,7 +20,7 @@ export interface BorrowedLine {
  */
 export async function borrowLine(api: ApiClient, link: string): Promise<BorrowedLine | undefined> {
   const path = `/v1/links/${encodeURIComponent(link)}/leases/${randomUUID()}`;
-  const take = () => api.change(path, { seconds: LEASE_SECONDS });
+  const take = () => api.create(path, { seconds: LEASE_SECONDS });
   try {
     await take();
   } catch (error) {
