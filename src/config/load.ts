@@ -8,8 +8,8 @@ import * as v from 'valibot';
 import { messageOf } from '../errors.js';
 import type { Environment } from './environment.js';
 import { formatSize } from './measures.js';
-import { ConfigError, formatPath, type Problem, type Step } from './problems.js';
-import { checkBoard, checkRules, type Report, resolveFiles } from './rules.js';
+import { ConfigError, formatPath, type Problem, type Report, type Step } from './problems.js';
+import { checkBoard, checkRules, resolveFiles } from './rules.js';
 import { type Config, configSchema } from './schema.js';
 import { MAX_FILE_BYTES, readYaml } from './yaml.js';
 

@@ -43,6 +43,9 @@ export function describeProblems(problems: readonly Problem[], file: string): st
 /** One step into the tree: the key of a map or the index of a list, from 0. */
 export type Step = string | number;
 
+/** Takes a problem or notice about a setting. */
+export type Report = (steps: readonly Step[], message: string, hint?: string) => void;
+
 /** The steps as they are written in a problem: `engine.servers[0].port`; unusual keys are quoted. */
 export function formatPath(steps: readonly Step[]): string {
   let path = '';

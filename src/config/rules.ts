@@ -4,12 +4,9 @@
  */
 
 import { type Bases, candidates, findPath } from './files.js';
-import { formatPath, type Step, show, suggest } from './problems.js';
+import { formatPath, type Report, type Step, show, suggest } from './problems.js';
 import { checkTls, tlsFiles } from './tls-rules.js';
 import { at, items } from './walk.js';
-
-/** Takes a problem or notice about a setting. */
-export type Report = (steps: readonly Step[], message: string, hint?: string) => void;
 
 /** What the rules look at. */
 export interface Subject {

@@ -1,6 +1,6 @@
 /** Rules about `tls`, wherever it stands, and the files it names. */
 
-import { formatPath, type Step } from './problems.js';
+import { formatPath, type Report, type Step } from './problems.js';
 import { at, items } from './walk.js';
 
 /** One `tls` of a file: where it stands, and what it says. */
@@ -9,9 +9,6 @@ interface Place {
   readonly tls: unknown;
   readonly side: 'server' | 'client';
 }
-
-/** Takes a problem of a setting. */
-type Report = (steps: readonly Step[], message: string, hint?: string) => void;
 
 /** Kinds of sinks that can have it. */
 const SINKS = ['mqtt', 'http', 'redis'];

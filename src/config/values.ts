@@ -124,6 +124,16 @@ function describeHidden(value: unknown): string {
   return show(value);
 }
 
+/** The value of an HTTP header. What was given is never repeated in a message: it may be a secret. */
+export function headerValue(): Reader<string> {
+  return reader(
+    'text of 1 to 4096 printable ASCII characters',
+    (value) => (typeof value === 'string' && /^[\x20-\x7e]{1,4096}$/.test(value) ? value : undefined),
+    { type: 'string', maxLength: 4096 },
+    () => 'something else',
+  );
+}
+
 /** The path of a file or folder. */
 export function path(): Reader<string> {
   return text(4096, 'a path');

@@ -1,6 +1,15 @@
 /** `alerts`: what is told to a webhook, for those without Prometheus. */
 
-import { duration, namedMap, optional, reader, section, setting, wholeNumber } from '../values.js';
+import {
+  duration,
+  headerValue,
+  namedMap,
+  optional,
+  reader,
+  section,
+  setting,
+  wholeNumber,
+} from '../values.js';
 
 const DAY = 86_400;
 const MAX_URL = 2048;
@@ -22,14 +31,6 @@ function isWebAddress(value: string): boolean {
   }
 }
 
-/** A header's value; hidden in messages like {@link webhook}. */
-const headerValue = reader(
-  'text of 1 to 4096 printable ASCII characters',
-  (value) => (typeof value === 'string' && /^[\x20-\x7e]{1,4096}$/.test(value) ? value : undefined),
-  { type: 'string', maxLength: 4096 },
-  () => 'something else',
-);
-
 const uplinkFlapping = section({
   times: setting(wholeNumber(1, 1000), 5, 'How often the uplink is lost …'),
   within: setting(duration(1, DAY), '10m', '… within this time.'),
@@ -39,7 +40,7 @@ const uplinkFlapping = section({
 export const alerts = section({
   webhook: optional(webhook, 'Where alerts are posted as JSON; without it none are sent.'),
   headers: setting(
-    namedMap(headerValue, 32),
+    namedMap(headerValue(), 32),
     {},
     'Headers of these requests, such as Authorization; secrets best from the environment.',
   ),

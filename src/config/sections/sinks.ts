@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import {
   duration,
   flag,
+  headerValue,
   list,
   name,
   namedMap,
@@ -40,14 +41,6 @@ function url(schemes: readonly string[], allowsPath: boolean) {
   );
 }
 
-/** A header's value; hidden in messages like {@link url}. */
-const headerValue = reader(
-  'text of 1 to 4096 printable ASCII characters',
-  (value) => (typeof value === 'string' && /^[\x20-\x7e]{1,4096}$/.test(value) ? value : undefined),
-  { type: 'string', maxLength: 4096 },
-  () => 'something else',
-);
-
 const credentials = {
   username: optional(text(256), 'User.'),
   password: optional(text(1024), 'Password, best taken from the environment.'),
@@ -83,7 +76,7 @@ const mqtt = section({
 const http = section({
   url: required(url(['http', 'https'], true), 'Where reports are posted, as JSON.'),
   headers: setting(
-    namedMap(headerValue, 32),
+    namedMap(headerValue(), 32),
     {},
     'Headers of these requests, such as Authorization; secrets best from the environment.',
   ),
