@@ -31,9 +31,9 @@ import {
 import { numberToString } from './numbers.js';
 
 /** Deepest nesting that is converted, either way. */
-const MAX_DEPTH = 64;
+export const MAX_DEPTH = 64;
 /** Most values in one conversion. */
-const MAX_VALUES = 1_000_000;
+export const MAX_VALUES = 1_000_000;
 
 /**
  * A slot as plain JavaScript: nil is undefined, a table with the keys 1…n is an array (so an empty table is an

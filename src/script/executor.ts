@@ -68,6 +68,11 @@ export function luaType(value: LuaValue): string {
   }
 }
 
+/** Whether a condition holds that gives this value: neither nil nor false. */
+export function isTrue(value: LuaValue): boolean {
+  return value !== undefined && value !== false;
+}
+
 /** Largest string, in bytes, that a script may build. */
 export const MAX_STRING = 1024 * 1024;
 

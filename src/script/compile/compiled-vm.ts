@@ -8,6 +8,7 @@ import type { ApiFunction } from '../api.js';
 import { Arguments } from '../arguments.js';
 import type { Budget } from '../budget.js';
 import { type Executor, HostObject, LuaError, type LuaRef, type LuaValue, type Native } from '../executor.js';
+import { oneByte } from '../fengari.js';
 import type { Loader, Source } from '../loader.js';
 import { numberToString } from '../numbers.js';
 import type { ProtocolHost } from '../protocol-host.js';
@@ -17,7 +18,7 @@ import { compileChunk } from './compile.js';
 import { apiFunction } from './runtime/api-functions.js';
 import { baseFunctions, errorValue } from './runtime/base.js';
 import { Calls, type LuaFunction, many, one } from './runtime/calls.js';
-import { fromJs, oneByteOf, toJs } from './runtime/convert.js';
+import { fromJs, toJs } from './runtime/convert.js';
 import { type Environment, environment } from './runtime/environment.js';
 import { FAST } from './runtime/fast.js';
 import { libraries, wrapNative } from './runtime/library.js';
@@ -130,7 +131,7 @@ export class CompiledVm implements Executor, ProtocolHost {
   /** Compiles and runs source text; `name` names it in errors. */
   execute(text: Uint8Array | string, name: string): LuaValue[] {
     const bytes = typeof text === 'string' ? Buffer.from(text) : text;
-    const chunk = compileChunk(oneByteOf(bytes), name, this.environment);
+    const chunk = compileChunk(oneByte(bytes), name, this.environment);
     return this.invoke(chunk as unknown as LuaValue, [], undefined, LOAD_FACTOR);
   }
 
@@ -160,7 +161,7 @@ export class CompiledVm implements Executor, ProtocolHost {
 
   private compile({ bytes, name }: Source): LuaFunction {
     try {
-      return compileChunk(oneByteOf(bytes), name, this.environment, this.globals);
+      return compileChunk(oneByte(bytes), name, this.environment, this.globals);
     } catch (error) {
       if (error instanceof SyntaxProblem) this.refusal ??= error;
       throw error;
@@ -195,7 +196,7 @@ export class CompiledVm implements Executor, ProtocolHost {
     _owner?: unknown,
     factor = 1,
   ): LuaValue[] {
-    const given = args.map((arg) => (arg instanceof Uint8Array ? oneByteOf(arg) : (arg ?? undefined)));
+    const given = args.map((arg) => (arg instanceof Uint8Array ? oneByte(arg) : (arg ?? undefined)));
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = STACK_FRAMES;
     this.meter.enter(factor);
@@ -216,7 +217,7 @@ export class CompiledVm implements Executor, ProtocolHost {
     } catch (error) {
       // The place is in the message.
       if (error instanceof ScriptError)
-        throw new LuaError(error.message, oneByteOf(Buffer.from(error.message)));
+        throw new LuaError(error.message, oneByte(Buffer.from(error.message)));
       throw error;
     }
   }
@@ -252,7 +253,7 @@ export class CompiledVm implements Executor, ProtocolHost {
 
   /** A value as plain JavaScript. */
   toJs(value: LuaValue | Uint8Array | null): unknown {
-    return toJs(value instanceof Uint8Array ? oneByteOf(value) : (value ?? undefined));
+    return toJs(value instanceof Uint8Array ? oneByte(value) : (value ?? undefined));
   }
 
   /** A value from plain JavaScript. Throws LuaError for what no script can hold. */
@@ -296,7 +297,7 @@ export class CompiledVm implements Executor, ProtocolHost {
 
   table(fields: Record<string, LuaValue | Uint8Array>): LuaRef {
     const table = this.calls.table();
-    for (const [key, v] of Object.entries(fields)) table.set(key, v instanceof Uint8Array ? oneByteOf(v) : v);
+    for (const [key, v] of Object.entries(fields)) table.set(key, v instanceof Uint8Array ? oneByte(v) : v);
     return table;
   }
 

@@ -5,7 +5,7 @@
 
 import { LuaError } from '../executor.js';
 import type { CharacterClass } from './character-class.js';
-import { balancedEnd, UNFINISHED } from './pattern.js';
+import { balancedEnd, CHARGE_EVERY, NO_MATCH, POSITION, UNFINISHED } from './pattern.js';
 import { Op, type Pattern, type PatternNode, type Search } from './pattern-compiler.js';
 
 /** Patterns of more nodes than this, or with longer texts, are left to the matcher: their code would nest too deep. */
@@ -13,8 +13,6 @@ const MAX_NODES = 40;
 const MAX_TEXT = 64;
 /** A set of more ranges than this is looked up in its table. */
 const MAX_RANGES = 3;
-/** Steps that are charged together. */
-const CHARGE_EVERY = 256;
 
 /** The function for a pattern; undefined where it has too many nodes. Throws EvalError where the host forbids code. */
 export function generateSearch(pattern: Pattern): Search | undefined {
@@ -55,7 +53,7 @@ class Generator {
         : '';
     return `function(x,t,b,o){const z=t.length;let n=0,c=0${declared};
 for(;b<=z;b++){${skip}${STEP}const p0=b;${this.from(0)}${anchored ? 'break;' : ''}}
-x.charge(n);return -1;}`;
+x.charge(n);return ${NO_MATCH};}`;
   }
 
   /** The nodes from `i` on, which begin at `p<i>`: returns from the function when they match, else goes on behind. */
@@ -90,7 +88,7 @@ x.charge(n);return -1;}`;
       case Op.Open:
         return `s${node.index}=${at};${rest(at)}`;
       case Op.Position:
-        return `s${node.index}=${at};e${node.index}=-1;${rest(at)}`;
+        return `s${node.index}=${at};e${node.index}=${POSITION};${rest(at)}`;
       case Op.Close:
         return `e${node.index}=${at};${rest(at)}`;
       case Op.Back: {

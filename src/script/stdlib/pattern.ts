@@ -10,13 +10,13 @@ import { Op, type Pattern, type PatternNode } from './pattern-compiler.js';
 /** Deepest recursion of one match (MAXCCALLS of lstrlib.c). */
 const MAX_DEPTH = 200;
 /** Steps that are counted together. */
-const CHARGE_EVERY = 256;
+export const CHARGE_EVERY = 256;
 /** Stands for the end of a capture that is a position. */
-const POSITION = -1;
+export const POSITION = -1;
 /** Stands for the end of a capture that is not closed. */
 export const UNFINISHED = -2;
 /** No match. */
-const NO_MATCH = -1;
+export const NO_MATCH = -1;
 
 /** Matches one pattern against one subject; holds the last match and its captures. */
 export class Matcher {

@@ -1,7 +1,7 @@
 /** `string.find match gmatch gsub` of Lua 5.3 (manual §6.4) over our own pattern matcher. */
 
 import { Arguments } from '../arguments.js';
-import { type Executor, LuaError, type LuaValue, type Native } from '../executor.js';
+import { type Executor, isTrue, LuaError, type LuaValue, type Native } from '../executor.js';
 import { numberToString } from '../numbers.js';
 import { BoundedCache } from './bounded-cache.js';
 import { Matcher } from './pattern.js';
@@ -169,8 +169,4 @@ function parseTemplate(template: string): (string | number)[] {
   }
   parts.push(template.slice(at));
   return parts;
-}
-
-function isTrue(value: LuaValue): boolean {
-  return value !== undefined && value !== false;
 }

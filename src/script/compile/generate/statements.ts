@@ -173,11 +173,7 @@ class StatementGenerator {
         .join('');
     }
     const t = this.state.temporary();
-    const list =
-      values.length === 1
-        ? `$many(${this.expressions.results(values[0]!)})`
-        : `[${this.expressions.list(values)}]`;
-    return `${t}=${list};${locals.map((local, i) => `${keyword(local)} ${localName(local)}=${t}[${i}];`).join('')}`;
+    return `${t}=${this.array(values)};${locals.map((local, i) => `${keyword(local)} ${localName(local)}=${t}[${i}];`).join('')}`;
   }
 
   private assign(targets: readonly Expression[], values: readonly Expression[]): string {
@@ -205,33 +201,30 @@ class StatementGenerator {
       };
     });
     const setup = places.map((place) => place.setup).join('');
+    let evaluated = '';
+    let results: string[];
     if (values.length === targets.length && !isOpen(values.at(-1)!)) {
-      const temporaries: string[] = [];
-      let evaluated = '';
-      for (const value of values) {
+      results = values.map((value) => {
         const text = this.expressions.value(value);
         const t = this.state.temporary();
-        temporaries.push(t);
         evaluated += `${t}=${text};`;
-      }
-      return (
-        setup +
-        evaluated +
-        places
-          .map((place, i) => `${place.store(temporaries[i]!)};`)
-          .reverse()
-          .join('')
-      );
+        return t;
+      });
+    } else {
+      const list = this.array(values);
+      const t = this.state.temporary();
+      evaluated = `${t}=${list};`;
+      results = targets.map((_, i) => `${t}[${i}]`);
     }
-    const list =
-      values.length === 1
-        ? `$many(${this.expressions.results(values[0]!)})`
-        : `[${this.expressions.list(values)}]`;
-    const t = this.state.temporary();
-    return `${setup}${t}=${list};${places
-      .map((place, i) => `${place.store(`${t}[${i}]`)};`)
-      .reverse()
-      .join('')}`;
+    const stores = places.map((place, i) => `${place.store(results[i]!)};`).reverse();
+    return setup + evaluated + stores.join('');
+  }
+
+  /** An array of all values, the last expanded. */
+  private array(values: readonly Expression[]): string {
+    return values.length === 1 && isOpen(values[0]!)
+      ? `$many(${this.expressions.results(values[0]!)})`
+      : `[${this.expressions.list(values)}]`;
   }
 
   private store(target: Expression, value: () => string): string {
@@ -278,10 +271,7 @@ class StatementGenerator {
 
   private genericFor({ locals, values, block }: Extract<Statement, { kind: 'forin' }>): string {
     const it = `it${++this.labels}`;
-    const start =
-      values.length === 1 && isOpen(values[0]!)
-        ? `$iterate($many(${this.expressions.results(values[0]!)}))`
-        : `$iterate([${this.expressions.list(values)}])`;
+    const start = `$iterate(${this.array(values)})`;
     this.state.release(0);
     const declared = locals.map((local, i) => {
       const value = locals.length > 2 ? `${it}.rest()[${i}]` : `${it}.${i === 0 ? 'a' : 'b'}`;

@@ -3,12 +3,11 @@
 import { type ApiFunction, type ApiType, type ApiValue, Failure } from '../../api.js';
 import { Arguments } from '../../arguments.js';
 import { type Executor, LuaError, type LuaValue } from '../../executor.js';
+import { oneByte } from '../../fengari.js';
+import { chargeBytes } from '../../stdlib/strings.js';
 import type { LuaFunction } from './calls.js';
-import { fromJs, oneByteOf, toJs, utf8 } from './convert.js';
+import { fromJs, toJs, utf8 } from './convert.js';
 import type { LuaTable } from './table.js';
-
-/** Bytes of a string argument that count as one step. */
-const BYTES_PER_STEP = 16;
 
 /** `hostOf` finds what an entry's `run` works on, given the first argument. */
 export function apiFunction<Host>(
@@ -58,7 +57,7 @@ export function apiFunction<Host>(
 }
 
 function argument(ex: Executor, checked: Arguments, i: number, value: LuaValue, param: ApiValue): unknown {
-  if (typeof value === 'string') ex.charge(Math.floor(value.length / BYTES_PER_STEP));
+  if (typeof value === 'string') chargeBytes(ex, value.length);
   switch (param.type) {
     case 'bytes':
       return Buffer.from(checked.string(i), 'latin1');
@@ -91,7 +90,7 @@ function argument(ex: Executor, checked: Arguments, i: number, value: LuaValue, 
 }
 
 function resultValue(ex: Executor, type: ApiType, value: unknown): LuaValue {
-  if (value instanceof Uint8Array) return oneByteOf(value);
+  if (value instanceof Uint8Array) return oneByte(value);
   if (type === 'value') return fromJs(value, () => ex.table({}) as LuaTable);
   if (type === 'text' && typeof value === 'string') return utf8(value);
   return (value ?? undefined) as LuaValue;

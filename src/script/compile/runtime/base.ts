@@ -1,10 +1,10 @@
 /** Lua's basic functions (manual §6.1) for compiled code. */
 
-import { type Executor, LuaError, type LuaValue } from '../../executor.js';
+import { type Executor, isTrue, LuaError, type LuaValue } from '../../executor.js';
 import { type Calls, type LuaFunction, many } from './calls.js';
 import type { Steppers } from './environment.js';
 import type { Meter } from './meter.js';
-import { isTrue, toNumber } from './operators.js';
+import { toNumber } from './operators.js';
 import { Raised, where } from './place.js';
 import { LuaTable } from './table.js';
 
@@ -26,7 +26,7 @@ function badArgument(i: number, name: string, message: string): never {
   throw new LuaError(`bad argument #${i} to '${name}' (${message})`);
 }
 
-/** The functions by name, and those that loops recognise. `tonumberWithBase` is the library's. */
+/** The functions by name, and those that loops recognise. */
 export function baseFunctions(
   ex: Executor,
   calls: Calls,

@@ -1,12 +1,11 @@
 /** Deep conversion between compiled code's values and plain JavaScript, by the rules of `../../convert.ts`. */
 
-import { textOrBytes } from '../../convert.js';
+import { MAX_DEPTH, MAX_VALUES, textOrBytes } from '../../convert.js';
 import { HostObject, LuaError, type LuaValue } from '../../executor.js';
+import { oneByte } from '../../fengari.js';
 import { numberToString } from '../../numbers.js';
 import { LuaTable } from './table.js';
 
-const MAX_DEPTH = 64;
-const MAX_VALUES = 1_000_000;
 const ASCII = /^[\0-\x7f]*$/;
 
 /** A value as plain JavaScript. `forOptions`: strings stay one-byte strings, objects of ours become what they hold. */
@@ -72,7 +71,7 @@ export function fromJs(value: unknown, newTable: () => LuaTable): LuaValue {
       return exact ? Number(v) : v.toString();
     }
     if (typeof v !== 'object') throw new LuaError(`a ${typeof v} cannot be converted`);
-    if (v instanceof Uint8Array) return oneByteOf(v);
+    if (v instanceof Uint8Array) return oneByte(v);
     if (v instanceof Date) return v.getTime() / 1000;
     if (v instanceof HostObject) throw new LuaError(`a ${v.kind} cannot be converted`);
     if (depth >= MAX_DEPTH) throw new LuaError(`values are nested deeper than ${MAX_DEPTH}`);
@@ -94,10 +93,4 @@ export function fromJs(value: unknown, newTable: () => LuaTable): LuaValue {
 /** Text as the one-byte string of its UTF-8 bytes. */
 export function utf8(text: string): string {
   return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
-}
-
-const { latin1Slice } = Buffer.prototype as unknown as { latin1Slice(start: number, end: number): string };
-
-export function oneByteOf(bytes: Uint8Array): string {
-  return latin1Slice.call(bytes, 0, bytes.length);
 }

@@ -66,7 +66,7 @@ export class ListIteration implements Iteration {
 export class CallIteration implements Iteration {
   a: LuaValue;
   b: LuaValue = undefined;
-  private values: LuaValue[] = [];
+  private result: LuaValue | LuaValue[] = undefined;
 
   constructor(
     private readonly fn: LuaFunction,
@@ -78,12 +78,11 @@ export class CallIteration implements Iteration {
 
   next(): boolean {
     const result = this.fn(this.state, this.a);
+    this.result = result;
     if (Array.isArray(result)) {
-      this.values = result;
       this.a = result[0];
       this.b = result[1];
     } else {
-      this.values = many(result);
       this.a = result;
       this.b = undefined;
     }
@@ -91,6 +90,6 @@ export class CallIteration implements Iteration {
   }
 
   rest(): LuaValue[] {
-    return this.values;
+    return many(this.result);
   }
 }

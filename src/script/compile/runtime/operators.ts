@@ -1,12 +1,12 @@
 /** Lua's operators where JavaScript's own do not do: coercions, metamethods, errors that name the culprit. */
 
-import { type Executor, LuaError, type LuaValue, MAX_STRING } from '../../executor.js';
+import { type Executor, isTrue, LuaError, type LuaValue, MAX_STRING } from '../../executor.js';
 import { type BitOperator, bitwise, isBitOperand, numberToString, parseNumber } from '../../numbers.js';
+import { chargeBytes } from '../../stdlib/strings.js';
 import type { Calls } from './calls.js';
 import { LuaTable } from './table.js';
 
-/** Longer results of `..` count one step for so many bytes. */
-const BYTES_PER_STEP = 16;
+/** Results of `..` from this length on are counted. */
 const COUNTED_STRING = 256;
 
 /** What generated code calls an operator's slow path by. `name` tells which variable an operand is, as "local 'x'". */
@@ -89,7 +89,7 @@ export class Operators {
       const size = left.length + right.length;
       if (size >= COUNTED_STRING) {
         if (size > MAX_STRING) throw new Error(`string longer than ${MAX_STRING} bytes`);
-        this.ex.charge(Math.floor(size / BYTES_PER_STEP));
+        chargeBytes(this.ex, size);
       }
       return left + right;
     }
@@ -145,8 +145,4 @@ export class Operators {
     if (n === undefined) throw new LuaError(`'for' ${what} must be a number`);
     return n;
   }
-}
-
-export function isTrue(value: LuaValue): boolean {
-  return value !== undefined && value !== false;
 }
