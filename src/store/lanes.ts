@@ -174,7 +174,7 @@ export class Lanes {
       this.queues.backlog.push(...found.filter((held) => memory.has(held)));
     } else {
       for (const held of found) memory.remove(held);
-      spool.rewind(memory.filter((held) => held.spool === spool));
+      spool.rewind();
     }
     return true;
   }

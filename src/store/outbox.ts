@@ -78,6 +78,7 @@ export class Outbox {
       isSettled: (epoch, seq) => settled.has(epoch, seq),
       settle: (epoch, first, last) => settled.add(epoch, first, last),
       held: (epoch, seq) => memory.get(epoch, seq),
+      heldOf: (spool) => memory.filter((held) => held.spool === spool),
       hold: (held) => memory.add(held),
       monotonic: () => options.clock.mono,
     };
@@ -353,9 +354,8 @@ export class Outbox {
     if (reports.length === 0) return;
     for (const held of reports) this.memory.remove(held);
     this.lanes.remove(new Set(reports));
-    for (const spool of new Set(reports.flatMap(({ passed, spool }) => (passed && spool) || []))) {
-      spool.rewind(this.memory.filter((held) => held.spool === spool));
-    }
+    for (const spool of new Set(reports.flatMap(({ passed, spool }) => (passed && spool) || [])))
+      spool.rewind();
     this.lanes.schedule();
   }
 

@@ -35,6 +35,8 @@ export interface Ledger {
   isSettled(epoch: number, seq: number): boolean;
   settle(epoch: number, first: number, last: number): void;
   held(epoch: number, seq: number): Held | undefined;
+  /** All of a spool that are in memory. */
+  heldOf(spool: Spool): Iterable<Held>;
   /** A report has come into memory. */
   hold(held: Held): void;
   /** Seconds of the monotonic clock. */
@@ -242,14 +244,14 @@ export class Spool {
     if (left > 0) this.passed.set(position, { left, at });
   }
 
-  /** Goes back to the first report that is not settled; `held` are all of this spool that are in memory. */
-  rewind(held: Iterable<Held>): void {
+  /** Goes back to the first report that is not settled. */
+  rewind(): void {
     const [first] = this.passed;
     if (!first) return;
     this.cursor = first[0];
     this.cursorAt = first[1].at;
     this.passed.clear();
-    for (const item of held) item.passed = false;
+    for (const held of this.ledger.heldOf(this)) held.passed = false;
   }
 
   /** Takes note that a report of this spool is done with. */
