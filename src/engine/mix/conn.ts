@@ -21,7 +21,7 @@ function checkDeviceId(id: string): Failure | undefined {
 }
 
 function subscriberOf(client: Client): Subscriber {
-  return client.station.native?.subscriberOf(client) ?? client;
+  return client.native?.subscriberOf(client) ?? client;
 }
 
 export const connMethods: ApiFunction<Client>[] = [
@@ -58,7 +58,7 @@ export const connMethods: ApiFunction<Client>[] = [
     run: (client, data: LuaValue, type?: string) => {
       if (type !== undefined && type !== 'text' && type !== 'binary')
         return new Failure(`invalid_argument: the type is "text" or "binary", not "${type}"`);
-      const { native } = client.station;
+      const { native } = client;
       if (native) return native.sendFromScript(client, data);
       if (typeof data === 'string') return client.send(bytesOf(data), type);
       const { port } = client;
