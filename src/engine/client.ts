@@ -17,7 +17,7 @@ import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import { handshakeTables } from './handshake.js';
-import { DisconnectRequest } from './lua-framer.js';
+import { DisconnectRequest } from './input-framer.js';
 import type { NativeProtocol } from './native.js';
 import type { Decoded, Protocol, ProtocolPeer } from './protocol.js';
 import { type Received, Spontaneous, TextMessage } from './received.js';
