@@ -116,7 +116,6 @@ class WebSocketListener extends StreamListener {
     credentials?: TlsCredentials,
   ) {
     super(http, options, log, () => {}, credentials);
-    this.counters.refusedHandshakes = 0;
     this.settings = {
       stream: options.stream ?? false,
       speaks: options.speaks,
@@ -209,7 +208,7 @@ class WebSocketListener extends StreamListener {
   }
 
   private countRefusal(why: string): void {
-    this.counters.refusedHandshakes!++;
+    this.counters.refusedHandshakes++;
     this.warn('handshake', `handshake refused: ${why}`);
   }
 }
