@@ -3,16 +3,21 @@
 import type { Center } from './center/center.js';
 import type { Config } from './config/schema.js';
 import type { Logger } from './log.js';
-import { type CenterProcess, type Gateway, type GatewayOptions, opening } from './main/process.js';
+import { type CenterProcess, type Continuation, type Gateway, type GatewayOptions, opening } from './main/process.js';
 import { runCenter } from './main/run-center.js';
 import { runEngine } from './main/run-engine.js';
 
 export { buildTransientEngine, checkEngine, engineOptions, type Findings } from './main/engine.js';
-export type { CenterProcess, Gateway, GatewayOptions, Process } from './main/process.js';
+export type { CenterProcess, Continuation, Gateway, GatewayOptions, Process } from './main/process.js';
 
 /** Opens the store and starts an engine. Throws with nothing left open when a part cannot start. */
-export function startEngine(config: Config, log: Logger, options: GatewayOptions = {}): Promise<Gateway> {
-  return opening(config, log, options, async (setting) => {
+export function startEngine(
+  config: Config,
+  log: Logger,
+  options: GatewayOptions = {},
+  continuation: Continuation = {},
+): Promise<Gateway> {
+  return opening(config, log, options, continuation, async (setting) => {
     const addresses = config.engine.centerRegistry;
     if (addresses.length > 0 && config.sinks.length > 0)
       log.warn('sinks are not used here: reports go to the centre, which delivers them');
@@ -26,7 +31,7 @@ export function startCenter(
   log: Logger,
   options: GatewayOptions = {},
 ): Promise<CenterProcess> {
-  return opening(config, log, options, async (setting) => {
+  return opening(config, log, options, {}, async (setting) => {
     return { ...(await runCenter(setting)), stop: setting.closing.run };
   });
 }
@@ -36,8 +41,9 @@ export function startSingle(
   config: Config,
   log: Logger,
   options: GatewayOptions = {},
+  continuation: Continuation = {},
 ): Promise<Gateway & { readonly center: Center }> {
-  return opening(config, log, options, async (setting) => {
+  return opening(config, log, options, continuation, async (setting) => {
     const { center } = await runCenter(setting, [setting.store.identity.publicKey]);
     const { bind, tls } = config.center.registry;
     const host = bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind;

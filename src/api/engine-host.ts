@@ -8,7 +8,7 @@ import type { Queues } from '../engine/queues.js';
 import type { TraceListener } from '../engine/trace.js';
 import { Failure } from '../errors.js';
 import type { OutboxStatus } from '../store/outbox-status.js';
-import type { ApiHost, ClientFilter, DeviceFilter, Page, PageRequest } from './host.js';
+import type { ApiHost, ClientFilter, DeviceFilter, Page, PageRequest, RestartHost } from './host.js';
 import type { SinkSource } from './monitor-sources.js';
 import { describedPage } from './paging.js';
 import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
@@ -26,6 +26,8 @@ export interface EngineHostFacts {
   outbox?(): OutboxStatus | undefined;
   /** Sinks of an engine alone. */
   readonly sinks?: SinkSource | undefined;
+  /** Restarts the process. */
+  readonly restart?: RestartHost | undefined;
   /** The link to the centre: whether it is up, and since when in Unix seconds. Undefined for an engine alone. */
   uplink?(): { readonly connected: boolean; readonly since?: number | undefined };
 }
@@ -37,6 +39,7 @@ export class EngineHost implements ApiHost {
   readonly queues: Queues;
   readonly leases: Leases;
   readonly sinks: SinkSource;
+  readonly restart: RestartHost | undefined;
 
   constructor(
     private readonly engine: Engine,
@@ -47,6 +50,7 @@ export class EngineHost implements ApiHost {
     this.queues = engine.queues;
     this.leases = engine.leases;
     this.sinks = facts.sinks ?? (() => []);
+    this.restart = facts.restart;
   }
 
   get node(): number {

@@ -50,6 +50,32 @@ export interface Page<T> {
 /** The centre's commands; these throw and reject with MoonwireError. */
 export type CommandHost = Pick<Commands, 'submit' | 'cancel' | 'get' | 'list' | 'watch' | 'detailOf'>;
 
+/** What a process took over from the one before it. */
+export interface Arrived {
+  readonly clients: number;
+  readonly listeners: number;
+  /** Clients that could not be handed over, by their transport. */
+  readonly closed: Readonly<Record<string, number>>;
+}
+
+/** How a restart of this process stands. */
+export interface RestartStatus {
+  /** This process; another one answers after a restart. */
+  readonly pid: number;
+  readonly underWay: boolean;
+  /** Why the last one failed. */
+  readonly failure?: string;
+  /** What this process took over from the one before it. */
+  readonly arrived?: Arrived | undefined;
+}
+
+/** Restarts the process with its connections kept. */
+export interface RestartHost {
+  readonly status: RestartStatus;
+  /** Begins a restart; false while one is under way, or when it is too early. */
+  begin(): boolean;
+}
+
 /** What the API needs. None of these rejects, except on defects. */
 export interface ApiHost {
   readonly role: 'engine' | 'center';
@@ -92,6 +118,8 @@ export interface ApiHost {
   outbox?(): OutboxStatus | undefined;
   /** Sinks that reports are delivered to from here. */
   sinks?(): readonly SinkFigures[];
+  /** Restarts this process; where it runs as a service of its own. */
+  readonly restart?: RestartHost | undefined;
   /** Buses of links; engines only. */
   buses?(): BusInfo[];
   /** Lends the line of links; engines only. */

@@ -9,8 +9,11 @@ import type { Logger } from '../log.js';
 
 /** What the service tells; without a service manager each call does nothing. Nothing here rejects. */
 export interface ServiceNotifier {
-  /** The service has started; from now on the watchdog is fed. */
-  ready(): Promise<void>;
+  /**
+   * The service has started; from now on the watchdog is fed. `replaced`: this process has taken the place of the one
+   * that systemd knows.
+   */
+  ready(replaced?: boolean): Promise<void>;
   /** The service ends; the watchdog is no longer fed. */
   stopping(): Promise<void>;
 }
@@ -40,6 +43,7 @@ export function serviceNotifier(
 class SystemdNotifier implements ServiceNotifier {
   private timer: NodeJS.Timeout | undefined;
   private sending: Promise<void> | undefined;
+  private told = false;
   private starved = false;
   private failed = false;
 
@@ -49,8 +53,10 @@ class SystemdNotifier implements ServiceNotifier {
     private readonly env: ServiceEnvironment,
   ) {}
 
-  async ready(): Promise<void> {
-    await this.send('READY=1');
+  async ready(replaced = false): Promise<void> {
+    if (this.told) return;
+    this.told = true;
+    await this.send('READY=1', ...(replaced ? [`MAINPID=${process.pid}`] : []));
     const every = feedInterval(this.env);
     // The engine keeps the process alive, not its watchdog.
     if (every !== undefined) this.timer ??= setInterval(() => this.feed(), every).unref();
@@ -88,10 +94,10 @@ class SystemdNotifier implements ServiceNotifier {
    * Waits until systemd has taken the message, which is the program's default: it looks up the sender's unit by its
    * process, which must not have ended before.
    */
-  private send(message: string): Promise<void> {
+  private send(...message: string[]): Promise<void> {
     return new Promise((resolve) => {
-      execFile('systemd-notify', [message], { env: this.env, timeout: SEND_MS }, (error) => {
-        if (error && !this.failed) this.log.error(`systemd is not told ${message}: ${explain(error)}`);
+      execFile('systemd-notify', message, { env: this.env, timeout: SEND_MS }, (error) => {
+        if (error && !this.failed) this.log.error(`systemd is not told ${message.join(' ')}: ${explain(error)}`);
         this.failed = error !== null;
         resolve();
       });

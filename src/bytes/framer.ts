@@ -38,10 +38,25 @@ export interface Framer {
   expire(): void;
   /** Drops everything held and returns how many bytes that were. */
   clear(): number;
+  /** What it holds, for a framer of another process; it stays as it is. */
+  save(): FramerState;
+  /** Goes on where another one of the same framing left off; called before anything is pushed. */
+  restore(state: FramerState): void;
   /** Bytes held: pushed, neither handed out nor dropped. Bounded by `max` plus the last push. */
   readonly pending: number;
   /** Bytes handed out or dropped so far: the stream position at which the incomplete frame begins. */
   readonly position: number;
+}
+
+/** What a framer holds, as plain data. */
+export interface FramerState {
+  /** The bytes. They share memory with the framer's. */
+  readonly bytes: Uint8Array;
+  /** Of a framing with shared terminators: which of its shapes has one that may have begun the next frame. */
+  readonly chained?: number | undefined;
+  /** Of frames told apart by silence: the lengths of those that are complete, and whether the rest passed `max`. */
+  readonly ended?: readonly number[];
+  readonly skipping?: boolean;
 }
 
 /** A framing compiled once from its options; shared by all connections of a server. */

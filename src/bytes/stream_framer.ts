@@ -5,7 +5,7 @@
 import { ChunkQueue } from './chunks.js';
 import type { FrameShape } from './frame_shape.js';
 import { Measure, MORE, REJECT } from './frame_shape.js';
-import type { DiscardReason, Framer, FramerSpec, OnDiscard } from './framer.js';
+import type { DiscardReason, Framer, FramerSpec, FramerState, OnDiscard } from './framer.js';
 
 /**
  * What searching behind bad frames may cost: bytes looked at in vain for each byte received. Within it every byte
@@ -121,6 +121,19 @@ class StreamFramer implements Framer {
     this.chained = undefined;
     this.taken += held;
     return held;
+  }
+
+  save(): FramerState {
+    const { queue, chained, spec } = this;
+    return {
+      bytes: queue.peek(0, queue.length),
+      chained: chained && spec.shapes.indexOf(chained),
+    };
+  }
+
+  restore({ bytes, chained }: FramerState): void {
+    this.push(bytes);
+    this.chained = chained === undefined ? undefined : this.spec.shapes[chained];
   }
 
   /**

@@ -7,12 +7,10 @@ import { describeProblems } from '../config/problems.js';
 import { startCenter, startEngine, startSingle } from '../main.js';
 import { LiveConfig } from './live-config.js';
 import { jsonLogger, textLogger } from './logging.js';
+import { Restartable } from './restartable.js';
 import { untilSignal } from './signals.js';
 
-/** How each command starts. */
-const STARTS = { engine: startEngine, center: startCenter, single: startSingle };
-
-export async function serve(command: keyof typeof STARTS, file: string): Promise<void> {
+export async function serve(command: 'engine' | 'center' | 'single', file: string): Promise<void> {
   const { config, notices } = loadConfig(file, { boards: boardNames() });
   const toTerminal = config.logging.filename === undefined && process.stderr.isTTY === true;
   const log = toTerminal ? textLogger(config.logging.level) : await jsonLogger(config.logging);
@@ -22,19 +20,23 @@ export async function serve(command: keyof typeof STARTS, file: string): Promise
   const live = new LiveConfig(file, config, log, ({ logging }) => {
     log.level = logging.level;
   });
-  const running = await STARTS[command](config, log, { access: live.access });
-  log.info(command === 'center' ? 'the centre runs' : `engine ${config.engine.name} runs`, {
-    ...(command !== 'center' && {
-      servers: config.engine.servers.length,
-      links: config.engine.links.length,
-    }),
-  });
+  const options = { access: live.access };
+  const engine =
+    command === 'center' ? undefined : new Restartable(command === 'engine' ? startEngine : startSingle, log);
   // A process whose event loop hangs does not come to ask.
-  const service = serviceNotifier(() => !('engine' in running) || running.engine.alive, log);
+  const service = serviceNotifier(() => engine?.alive ?? true, log);
+  const running = engine
+    ? await engine.start(config, options, service)
+    : await startCenter(config, log, options);
+  log.info(engine ? `engine ${config.engine.name} runs` : 'the centre runs', {
+    ...(engine && { servers: config.engine.servers.length, links: config.engine.links.length }),
+  });
   await service.ready();
-  const signal = await stopping;
-  log.info(`${signal}: stopping`);
+  const signal = await (engine ? engine.until(stopping) : stopping);
   live.stop();
+  // Another process has taken over all that would be closed.
+  if (!signal) process.exit(0);
+  log.info(`${signal}: stopping`);
   await service.stopping();
   await running.stop();
   log.info('stopped');

@@ -12,10 +12,12 @@ import { Failure, HostObject } from '../script/api.js';
 import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
 import type { Connection, ConnectionHandler, MessageType } from '../transports/connection.js';
+import type { Handle } from '../transports/handles.js';
 import type { Port } from './bus/port.js';
 import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
+import type { SavedClient, SavedInput } from './handover/saved.js';
 import { handshakeTables } from './handshake.js';
 import { DisconnectRequest } from './input-framer.js';
 import type { NativeProtocol } from './native.js';
@@ -60,7 +62,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   bytesIn = 0;
   bytesOut = 0;
   messages = 0;
-  readonly openedAt = performance.now();
+  openedAt = performance.now();
   /** When the peer last showed that it is there, and since when sent bytes wait without any being taken (0: none wait). */
   lastSeen = performance.now();
   stalledSince = 0;
@@ -329,6 +331,87 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     this.destroy(new MoonwireError('timeout', message));
   }
 
+  // -- To another process -----------------------------------------------------------------------------------------
+
+  /** Stops reading where nothing is waited for any more; whether it can go now. Called until it can. */
+  rest(): boolean {
+    if (this.port && !this.port.bus.quiet) return false;
+    this.connection.freeze?.();
+    return !this.running && this.connection.passage?.() !== undefined;
+  }
+
+  /** Goes on after {@link rest}. */
+  thaw(): void {
+    this.connection.thaw?.();
+    this.pump();
+  }
+
+  /** Another process has it: nothing is done here any more. */
+  letGo(): void {
+    clearTimeout(this.partialTimer);
+    this.connection.letGo?.();
+  }
+
+  /** Its connection is over. */
+  get over(): boolean {
+    return this.ended;
+  }
+
+  /** What another process goes on from; undefined when it cannot go: it does not rest, or holds what is no data. */
+  save(): { saved: SavedClient; handle: Handle | undefined } | undefined {
+    const { native, framer, waiting = [] } = this;
+    if (!this.rest() || this.ended || !this.greeted || (native && !native.save)) return undefined;
+    if (waiting.some((received) => received instanceof Spontaneous)) return undefined;
+    const passage = this.connection.passage!()!;
+    const now = performance.now();
+    try {
+      const { id, bytesIn, bytesOut, messages, devices, channels = [] } = this;
+      const saved: SavedClient = {
+        id,
+        connection: passage.state,
+        openedAgo: now - this.openedAt,
+        seenAgo: now - this.lastSeen,
+        bytesIn,
+        bytesOut,
+        messages,
+        session: this.protocol.saveSession(this),
+        context: [...(this.ownContext?.values ?? [])],
+        devices,
+        attached: (devices ?? []).filter((device) => this.station.engine.devices.get(device) === this),
+        channels: [...channels],
+        framer: framer?.save(),
+        waiting: waiting.map(savedInput),
+        peer: native?.save?.(this),
+      };
+      return { saved, handle: passage.handle };
+    } catch (error) {
+      this.station.log.warn(`cannot be handed over: ${messageOf(error)}`, { client: String(this.id) });
+      return undefined;
+    }
+  }
+
+  /** Goes on, at rest, from what another process has saved. */
+  restore(saved: SavedClient): void {
+    const now = performance.now();
+    this.greeted = true;
+    this.openedAt = now - saved.openedAgo;
+    this.lastSeen = now - saved.seenAgo;
+    this.bytesIn = saved.bytesIn;
+    this.bytesOut = saved.bytesOut;
+    this.messages = saved.messages;
+    this.protocol.restoreSession(this, saved.session);
+    for (const [key, value] of saved.context) this.context.set(key, value);
+    this.devices = saved.devices && [...saved.devices];
+    this.native?.restore?.(this, saved.peer);
+    if (saved.channels.length > 0) this.station.engine.channels.subscribe(this, saved.channels);
+    if (saved.framer && this.station.framed(this.connection)) {
+      this.framer = this.station.createFramer(this);
+      this.framer.restore(saved.framer);
+    }
+    if (saved.waiting.length > 0)
+      this.waiting = saved.waiting.map(({ bytes, text }) => (text ? new TextMessage(bytes) : bytes));
+  }
+
   // -- Handlers, one after the other ----------------------------------------------------------------------------
 
   private pump(): void {
@@ -357,6 +440,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.greeted = true;
       return 'connect';
     }
+    if (this.station.frozen && !this.ended && !(this.waiting?.[0] instanceof Spontaneous)) return undefined;
     const frame = this.abandoned ? undefined : this.nextFrame();
     if (frame !== undefined || !this.ended) return frame;
     this.finished = true;
@@ -417,6 +501,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** The time for an incomplete frame is over. */
   expirePartial(): void {
     this.partialTimer = undefined;
+    // Its time goes on afterwards; silence that ends a frame has been.
+    if (this.station.frozen && !this.protocol.endsWithSilence) return;
     const framer = this.framer!;
     // While a handler runs, frames wait for it, not for the peer.
     if (framer.position === this.partialPosition && !this.running) framer.expire();
@@ -464,6 +550,11 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     if (received instanceof TextMessage) return handleFrame(this, received.bytes, 'text');
     return handleFrame(this, received, 'binary');
   }
+}
+
+function savedInput(received: Received): SavedInput {
+  const text = received instanceof TextMessage;
+  return { bytes: text ? received.bytes : (received as Uint8Array), text };
 }
 
 function nextTurn(client: Client): void {

@@ -13,6 +13,8 @@ import { Changes } from './changes.js';
 import { Channels } from './channels.js';
 import type { Client } from './client.js';
 import { Delivery } from './delivery.js';
+import { takeUp } from './handover/arriving.js';
+import type { Inheritance } from './handover/saved.js';
 import { Histogram } from './histogram.js';
 import { Link } from './link.js';
 import { Mesh, type SendScenario } from './mesh.js';
@@ -123,12 +125,13 @@ export class Engine {
 
   constructor(
     readonly options: EngineOptions,
-    readonly parts: EngineParts,
+    /** Others, once what is kept on disk was closed and opened again. */
+    public parts: EngineParts,
   ) {
     this.log = parts.log;
     this.queues = new Queues(options.luavm.queue);
     this.services = new Services(options.luavm);
-    this.mesh = new Mesh(this.delivery, parts.isOwn, this.sendTimes.local);
+    this.mesh = new Mesh(this.delivery, (id) => this.parts.isOwn(id), this.sendTimes.local);
     for (const server of options.servers) this.servers.push(new Server(this, server));
     for (const link of options.links) this.links.push(new Link(this, link));
     this.leases = new Leases(this.links, this.buses, this.log);
@@ -136,13 +139,15 @@ export class Engine {
 
   /**
    * Loads all scripts, then opens all servers and links. Throws what the first failing part throws, with nothing
-   * left open.
+   * left open. With an `inheritance` all of it rests afterwards, until it is told to go on.
    */
-  async start(): Promise<void> {
+  async start(inheritance?: Inheritance): Promise<void> {
     const parts = [...this.servers, ...this.links];
     try {
+      if (inheritance) for (const { station } of parts) station.freeze();
       for (const part of parts) await part.station.load();
-      for (const part of parts) await part.open();
+      for (const part of parts) await part.open(inheritance);
+      if (inheritance) takeUp(this, inheritance);
     } catch (error) {
       await this.stop();
       throw error;

@@ -17,4 +17,11 @@ export class Histogram {
     this.counts[i]!++;
     this.sum += seconds;
   }
+
+  /** Goes on from what another one has counted. */
+  restore({ counts, sum }: { readonly counts: Float64Array; readonly sum: number }): void {
+    if (counts.length !== this.counts.length) return;
+    this.counts.set(counts);
+    this.sum = sum;
+  }
 }

@@ -1,7 +1,7 @@
 /** Framing by a function: a script's `protocol_input`, a module's `input`, or `parse` of a program. */
 
 import { ChunkQueue } from '../bytes/chunks.js';
-import type { Framer, OnDiscard } from '../bytes/framer.js';
+import type { Framer, FramerState, OnDiscard } from '../bytes/framer.js';
 import { MoonwireError } from '../errors.js';
 
 /** The function asked for the connection to be closed by returning -1. */
@@ -75,5 +75,13 @@ export class InputFramer implements Framer {
     this.asked = 0;
     this.position += dropped;
     return dropped;
+  }
+
+  save(): FramerState {
+    return { bytes: this.held.peek(0, this.held.length) };
+  }
+
+  restore({ bytes }: FramerState): void {
+    this.push(bytes);
   }
 }

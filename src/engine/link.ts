@@ -3,13 +3,17 @@
 import type { LinkConfig } from '../config/schema.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Connection } from '../transports/connection.js';
+import type { Handle } from '../transports/handles.js';
 import { type KeptLink, keepOpen, NETWORK_RETRY, SERIAL_RETRY } from '../transports/keepopen.js';
 import { openSerial } from '../transports/serial.js';
-import { connectTcp } from '../transports/tcp.js';
+import { adoptTcp, connectTcp } from '../transports/tcp.js';
 import { readClientFiles } from '../transports/tlsfiles.js';
 import { connectUdp, MAX_DATAGRAM_BYTES } from '../transports/udp.js';
 import type { LentLink } from './bus/leases.js';
+import type { Client } from './client.js';
 import type { Engine } from './engine.js';
+import { linkClientOf } from './handover/arriving.js';
+import type { Inheritance, SavedClient } from './handover/saved.js';
 import { Station } from './station.js';
 
 /** Seconds that what was sent may take to leave before the line is lent. */
@@ -21,7 +25,10 @@ export class Link implements LentLink {
   readonly station: Station;
   private kept: KeptLink | undefined;
   private ended = false;
+  private resting = false;
   private noted: string | undefined;
+  /** What the first connection goes on with. */
+  private heir: { readonly saved: SavedClient; readonly handle: Handle | undefined } | undefined;
 
   constructor(
     private readonly engine: Engine,
@@ -41,11 +48,30 @@ export class Link implements LentLink {
     }
   }
 
-  /** Begins to open the connection; it need not succeed at once. */
-  async open(): Promise<void> {
+  /**
+   * Begins to open the connection; it need not succeed at once. From an `inheritance` it takes its connection, if that
+   * can be had; then nothing is opened before {@link thaw}.
+   */
+  async open(inheritance?: Inheritance): Promise<void> {
     const problem = this.problem();
     if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, this.config.name);
     if (this.config.bus && !this.ended) this.engine.buses.join(this.station, this.config);
+    if (!inheritance) return this.resume();
+    this.heir = linkClientOf(inheritance, this.config);
+    this.resting = true;
+  }
+
+  /** Lets go of what only one process may have open: a serial port; and of a datagram socket of its own. */
+  async rest(): Promise<void> {
+    if (this.config.kind === 'tcp' || !this.kept) return;
+    this.resting = true;
+    await this.pause();
+  }
+
+  /** Goes on after {@link rest}, or after it was opened from an inheritance. */
+  thaw(): void {
+    if (!this.resting) return;
+    this.resting = false;
     this.resume();
   }
 
@@ -57,7 +83,7 @@ export class Link implements LentLink {
       config.name,
       (signal) => this.connect(signal),
       (connection) => {
-        const client = station.adopt(connection);
+        const client = this.clientOf(connection);
         this.engine.buses.opened(client);
         queueMicrotask(() => client.start());
         return client;
@@ -65,6 +91,18 @@ export class Link implements LentLink {
       retry,
       station.log,
     );
+  }
+
+  /** The client that another process had goes on with the first connection; each later one is new. */
+  private clientOf(connection: Connection): Client {
+    const { heir, station } = this;
+    this.heir = undefined;
+    if (!heir) return station.adopt(connection);
+    const client = station.takeOver(connection, heir.saved);
+    for (const device of heir.saved.attached) this.engine.attach(client, device);
+    // It begins at rest, as those of servers do; it is told to read once its owner is attached.
+    queueMicrotask(() => client.thaw());
+    return client;
   }
 
   /** Resolves once the connection is over and its port free. */
@@ -84,6 +122,7 @@ export class Link implements LentLink {
       case 'serial':
         return openSerial(config.serial, (message) => this.note(message));
       case 'tcp':
+        if (this.heir?.handle) return Promise.resolve(adoptTcp(this.heir));
         return this.connectStream(config.tcp, signal);
       case 'udp':
         return connectUdp(

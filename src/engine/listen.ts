@@ -2,15 +2,28 @@
 
 import type { ServerConfig } from '../config/schema.js';
 import type { Listener } from '../transports/connection.js';
+import type { Passage } from '../transports/movable.js';
 import type { StreamListenOptions } from '../transports/streamlistener.js';
 import { listenTcp } from '../transports/tcp.js';
 import { listenUdp, MAX_DATAGRAM_BYTES } from '../transports/udp.js';
 import type { Station } from './station.js';
 
-/** Hands each connection to the station. Throws MoonwireError `conflict` when the port is taken. */
-export async function listenFor(station: Station, config: ServerConfig): Promise<Listener> {
+/**
+ * Hands each connection to the station. Throws MoonwireError `conflict` when the port is taken. `inherited`: what
+ * another process listened on there.
+ */
+export async function listenFor(
+  station: Station,
+  config: ServerConfig,
+  inherited?: Passage,
+): Promise<Listener> {
   const { limits, tls } = config;
-  const where = { host: config.bind, port: config.port, acceptsPerSecond: limits.acceptsPerSecond };
+  const where = {
+    host: config.bind,
+    port: config.port,
+    acceptsPerSecond: limits.acceptsPerSecond,
+    inherited,
+  };
   if (config.transport === 'udp') {
     return listenUdp(
       {

@@ -26,6 +26,10 @@ export interface NativeProtocol {
   send(client: Client, message: Outgoing): Failure | undefined;
   /** `conn:send` from the client's script. */
   sendFromScript(client: Client, data: LuaValue): Failure | undefined;
+  /** What it keeps for a client, as plain data for another process; absent where its clients cannot move. */
+  save?(client: Client): unknown;
+  /** Goes on with a client for which another process has kept that. */
+  restore?(client: Client, saved: unknown): void;
   /** What is subscribed to channels when this client is to be. */
   subscriberOf(client: Client): Subscriber;
 }

@@ -166,6 +166,16 @@ export class Protocol {
     return this.host.toJs(message);
   }
 
+  /** What the module keeps for a peer, as plain JavaScript. Throws LuaError for what cannot leave its VM. */
+  saveSession({ session }: ProtocolPeer): unknown {
+    return session === undefined ? undefined : this.host.toJs(session);
+  }
+
+  /** A session from what {@link saveSession} returned, perhaps in another process. */
+  restoreSession(peer: ProtocolPeer, saved: unknown): void {
+    if (saved !== undefined) peer.session = this.host.fromJs(saved);
+  }
+
   /** Whether a silence of `partial` seconds ends a frame, counted from its last byte and not from its first. */
   get endsWithSilence(): boolean {
     return this.parts.framing?.kind === 'gap';

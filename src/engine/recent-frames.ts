@@ -15,6 +15,16 @@ export interface RecentFrame {
   readonly length: number;
 }
 
+/** The frames of a ring, for another one. */
+export interface SavedFrames {
+  readonly bytes: Uint8Array;
+  readonly clients: Float64Array;
+  readonly ages: Float64Array;
+  readonly lengths: Uint32Array;
+  readonly outgoing: Uint8Array;
+  readonly next: number;
+}
+
 export class RecentFrames {
   private readonly bytes = Buffer.alloc(FRAMES * EXCERPT);
   private readonly clients = new Float64Array(FRAMES);
@@ -50,5 +60,22 @@ export class RecentFrames {
       });
     }
     return found;
+  }
+
+  /** All of them as plain data, which shares memory with them; times are ages in milliseconds. */
+  save(now = performance.now()): SavedFrames {
+    const { bytes, clients, lengths, outgoing, next } = this;
+    return { bytes, clients, lengths, outgoing, next, ages: this.times.map((time) => now - time) };
+  }
+
+  /** Goes on from what another one has kept. */
+  restore(saved: SavedFrames, now = performance.now()): void {
+    if (saved.bytes.length !== this.bytes.length) return;
+    this.bytes.set(saved.bytes);
+    this.clients.set(saved.clients);
+    this.lengths.set(saved.lengths);
+    this.outgoing.set(saved.outgoing);
+    this.times.set(saved.ages.map((age) => now - age));
+    this.next = saved.next;
   }
 }

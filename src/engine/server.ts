@@ -5,6 +5,8 @@ import { MoonwireError, messageOf } from '../errors.js';
 import type { Listener } from '../transports/connection.js';
 import { readServerFiles } from '../transports/tlsfiles.js';
 import type { Engine } from './engine.js';
+import { adoptClients, listenerOf } from './handover/arriving.js';
+import type { Inheritance } from './handover/saved.js';
 import { listenFor, speaksWebSocket } from './listen.js';
 import { Station } from './station.js';
 
@@ -33,8 +35,11 @@ export class Server {
     }
   }
 
-  /** Starts listening. Throws MoonwireError `conflict` when the port is taken. */
-  async open(): Promise<void> {
+  /**
+   * Starts listening. Throws MoonwireError `conflict` when the port is taken. From an `inheritance` it takes what is
+   * its own; then it and its clients rest until they are thawed.
+   */
+  async open(inheritance?: Inheritance): Promise<void> {
     const { config, station } = this;
     const problem = this.problem();
     if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, config.name);
@@ -43,7 +48,11 @@ export class Server {
       const { CoapServer } = await import('./coap/server.js');
       station.native = new CoapServer(station);
     }
-    this.listener = await listenFor(station, config);
+    this.listener = await listenFor(station, config, inheritance && listenerOf(inheritance, config));
+    if (inheritance) {
+      this.listener.freeze?.();
+      adoptClients(inheritance, this);
+    }
     const transport = speaksWebSocket(config) ? 'ws' : config.transport;
     station.log.info(`listening on ${transport} ${this.listener.address}${config.tls ? ' with TLS' : ''}`);
   }

@@ -14,6 +14,7 @@ import type { Connection } from '../transports/connection.js';
 import { Client } from './client.js';
 import { Counters } from './counters.js';
 import type { Engine } from './engine.js';
+import type { SavedClient } from './handover/saved.js';
 import { Histogram } from './histogram.js';
 import { installMix, installModuleMix, type MixTarget, setNodeConstant } from './mix/index.js';
 import type { NativeProtocol } from './native.js';
@@ -65,6 +66,9 @@ export class Station {
   private readonly throttle = new LogThrottle();
   private recent: RecentFrames | undefined;
   private checks: NodeJS.Timeout | undefined;
+  /** Its clients do nothing new, since another process takes them over. */
+  frozen = false;
+  private running = 0;
 
   constructor(
     readonly engine: Engine,
@@ -113,6 +117,33 @@ export class Station {
     return client;
   }
 
+  /** Makes a client, at rest, that another process had; its caller attaches it. */
+  takeOver(connection: Connection, saved: SavedClient): Client {
+    const client = new Client(saved.id, this, connection);
+    this.clients.add(client);
+    this.engine.admit(client);
+    client.restore(saved);
+    return client;
+  }
+
+  /** Lets clients end the step at hand, and no timer fire. */
+  freeze(): void {
+    this.frozen = true;
+    this.timers.freeze();
+  }
+
+  /** Goes on. */
+  thaw(): void {
+    this.frozen = false;
+    this.timers.thaw();
+    for (const client of this.clients) client.thaw();
+  }
+
+  /** Whether a handler is under way. */
+  get busy(): boolean {
+    return this.running > 0;
+  }
+
   /** Forgets a client whose connection is over and whose handlers have run. */
   remove(client: Client): void {
     this.counters.closed++;
@@ -143,6 +174,7 @@ export class Station {
   }
 
   private check(): void {
+    if (this.frozen) return;
     const now = performance.now();
     for (const client of this.clients) client.check(now);
   }
@@ -237,7 +269,9 @@ export class Station {
     };
     try {
       const results = this.program.vm.run(fn, args, client);
-      return results instanceof Promise ? results.catch(failed) : results;
+      if (!(results instanceof Promise)) return results;
+      this.running++;
+      return results.catch(failed).finally(() => this.running--);
     } catch (error) {
       return failed(error);
     }

@@ -12,44 +12,87 @@ export const MAX_SECONDS = 2_147_483;
 export class Timer {
   /** The function is still running or waiting from the last time. */
   private busy = false;
+  private handle: NodeJS.Timeout | undefined;
+  /** When it fires next, on the clock of `performance.now`. */
+  private due: number;
 
   constructor(
     private readonly timers: Timers,
-    readonly handle: NodeJS.Timeout,
     private readonly fn: LuaValue,
+    /** Milliseconds. */
+    private readonly every: number,
     private readonly repeats: boolean,
-  ) {}
+  ) {
+    this.due = performance.now() + every;
+  }
+
+  /** Fires when it is due, from then on in steps of its time where it repeats. */
+  run(): void {
+    const fire = (): void => this.fire();
+    const wait = this.due - performance.now();
+    if (!this.repeats) this.handle = setTimeout(fire, Math.max(1, wait));
+    else if (wait > this.every - 1) this.handle = setInterval(fire, this.every);
+    else {
+      this.handle = setTimeout(() => {
+        this.handle = setInterval(fire, this.every);
+        fire();
+      }, Math.max(1, wait));
+    }
+  }
+
+  /** Fires no more until it is {@link run} again. */
+  halt(): void {
+    clearTimeout(this.handle);
+  }
+
+  cancel(): void {
+    this.timers.remove(this);
+  }
+
+  /** How it goes on in another process. */
+  get phase(): TimerPhase {
+    return { every: this.every, repeats: this.repeats, left: this.due - performance.now() };
+  }
+
+  /** Fires as much later as `phase` says. */
+  set phase({ left }: TimerPhase) {
+    this.due = performance.now() + left;
+  }
 
   /** Runs the function, unless it is still busy: then this turn is skipped. */
-  fire(station: Station): void {
+  private fire(): void {
+    this.due = performance.now() + this.every;
     if (!this.repeats) this.timers.remove(this);
     if (this.busy) return;
-    const done = station.runHandler('timer', undefined, this.fn, []);
+    const done = this.timers.station.runHandler('timer', undefined, this.fn, []);
     if (!(done instanceof Promise)) return;
     this.busy = true;
     done.then(() => {
       this.busy = false;
     });
   }
+}
 
-  cancel(): void {
-    this.timers.remove(this);
-  }
+/** Of which time a timer is, and in how many milliseconds it fires next. */
+export interface TimerPhase {
+  readonly every: number;
+  readonly repeats: boolean;
+  readonly left: number;
 }
 
 export class Timers {
   private readonly running = new Set<Timer>();
   private readonly sleeping = new Set<NodeJS.Timeout>();
+  private frozen = false;
 
-  constructor(private readonly station: Station) {}
+  constructor(readonly station: Station) {}
 
   /** Starts a timer; undefined when the script has too many. */
   start(seconds: number, fn: LuaValue, repeats: boolean): Timer | undefined {
     if (this.running.size >= MAX_TIMERS) return undefined;
-    const fire = (): void => timer.fire(this.station);
-    const ms = Math.max(1, seconds * 1000);
-    const timer: Timer = new Timer(this, repeats ? setInterval(fire, ms) : setTimeout(fire, ms), fn, repeats);
+    const timer = new Timer(this, fn, Math.max(1, seconds * 1000), repeats);
     this.running.add(timer);
+    if (!this.frozen) timer.run();
     return timer;
   }
 
@@ -64,8 +107,34 @@ export class Timers {
     });
   }
 
+  /** Lets no timer fire until `thaw`; handlers that sleep go on. */
+  freeze(): void {
+    this.frozen = true;
+    for (const timer of this.running) timer.halt();
+  }
+
+  thaw(): void {
+    this.frozen = false;
+    for (const timer of this.running) timer.run();
+  }
+
+  /** How all timers go on, in the order they were started. */
+  save(): TimerPhase[] {
+    return [...this.running].map(({ phase }) => phase);
+  }
+
+  /** Gives timers the phase of those that ran for the same time before, in their order. */
+  restore(phases: readonly TimerPhase[]): void {
+    const left = [...phases];
+    for (const timer of this.running) {
+      const { every, repeats } = timer.phase;
+      const at = left.findIndex((phase) => phase.every === every && phase.repeats === repeats);
+      if (at >= 0) timer.phase = left.splice(at, 1)[0]!;
+    }
+  }
+
   remove(timer: Timer): void {
-    clearTimeout(timer.handle);
+    timer.halt();
     this.running.delete(timer);
   }
 

@@ -2,7 +2,7 @@
 
 import { defaultCodecs } from '../codecs/registry.js';
 import type { Config } from '../config/schema.js';
-import { Engine, type EngineOptions, type Report } from '../engine/engine.js';
+import { Engine, type EngineOptions, type EngineParts, type Report } from '../engine/engine.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { LIBRARY_ROOT } from '../package.js';
@@ -25,24 +25,24 @@ export function engineOptions(config: Config): EngineOptions {
   };
 }
 
-/** Builds an engine on an open store, without starting it. */
-export function buildEngine(
-  options: EngineOptions,
+/** What an engine needs of an open store. */
+export function engineParts(
+  roots: readonly string[],
   store: Store,
   log: Logger,
   own: GatewayOptions,
   report: (report: Report) => void | Promise<void>,
-): Engine {
+): EngineParts {
   const { identity, ids } = store;
-  return new Engine(options, {
+  return {
     log,
     node: () => identity.node,
     isOwn: (id) => nodeOf(id) === identity.node || nodeOf(id) === 0,
     nextClientId: () => clientId(identity.node, ids.nextSequence()),
     report,
     values: store.kv,
-    codecs: own.codecs ?? defaultCodecs(options.script.roots),
-  });
+    codecs: own.codecs ?? defaultCodecs(roots),
+  };
 }
 
 /** An engine that keeps nothing and reports nowhere: for checks and simulated devices. */

@@ -1,10 +1,12 @@
 /** A process of Moonwire: what runs in it, what may be put in place of the usual, and how it begins and ends. */
 
+import type { RestartHost } from '../api/host.js';
 import type { Api } from '../api/server.js';
 import type { Center } from '../center/center.js';
 import type { CodecRegistry } from '../codecs/registry.js';
 import type { Config } from '../config/schema.js';
 import type { Engine, Report } from '../engine/engine.js';
+import type { Inheritance } from '../engine/handover/saved.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { openStore, type Store } from '../store/store.js';
@@ -23,6 +25,8 @@ export interface Gateway extends Process {
   readonly engine: Engine;
   /** The link to the centre; undefined for an engine alone. */
   readonly uplink: Uplink | undefined;
+  /** Stops everything but the engine, which another process takes over, or this one once more. Never fails. */
+  suspend(): Promise<void>;
 }
 
 /** A running centre. */
@@ -40,12 +44,23 @@ export interface GatewayOptions {
   access?(): Config['access'];
 }
 
+/** What goes on, where a process does not begin anew. */
+export interface Continuation {
+  /** The engine of this process, after `suspend`. It still rests. */
+  readonly engine?: Engine | undefined;
+  /** What another process handed over. The engine rests until it is told to go on. */
+  readonly inheritance?: Inheritance | undefined;
+  /** Restarts the process when the API is asked to. */
+  readonly restart?: RestartHost | undefined;
+}
+
 /** What the parts of one process are built from. */
 export interface Setting {
   readonly config: Config;
   readonly log: Logger;
   readonly options: GatewayOptions;
   readonly store: Store;
+  readonly continuation: Continuation;
   /** Ends what was begun. */
   readonly closing: Closing;
 }
@@ -76,13 +91,14 @@ export async function opening<T>(
   config: Config,
   log: Logger,
   options: GatewayOptions,
+  continuation: Continuation,
   start: (setting: Setting) => Promise<T>,
 ): Promise<T> {
   const closing = new Closing(log);
   try {
     const store = await openStore({ path: config.store.path, maxBytes: config.store.maxBytes, log });
     closing.add(() => store.close());
-    return await start({ config, log, options, store, closing });
+    return await start({ config, log, options, store, continuation, closing });
   } catch (error) {
     await closing.run();
     throw error;

@@ -6,9 +6,10 @@ import { Monitor } from '../api/monitor.js';
 import type { Api } from '../api/server.js';
 import type { Config } from '../config/schema.js';
 import { Commands } from '../engine/commands.js';
+import { Engine } from '../engine/engine.js';
 import { version } from '../package.js';
 import { apiCounters, serveApi } from './api.js';
-import { buildEngine, engineOptions, withPorts } from './engine.js';
+import { engineOptions, engineParts, withPorts } from './engine.js';
 import type { Gateway, Setting } from './process.js';
 import { intakeCounters, logReport, openReports, openSinks, outboxOf } from './reports.js';
 
@@ -20,7 +21,7 @@ export async function runEngine(
   setting: Setting,
   addresses: Config['engine']['centerRegistry'],
 ): Promise<Omit<Gateway, 'stop'>> {
-  const { config, log, options, store, closing } = setting;
+  const { config, log, options, store, continuation, closing } = setting;
   let monitor: Monitor | undefined;
   const alone = addresses.length === 0;
   // Where neither a centre nor a sink takes reports, they would only fill the disk.
@@ -43,11 +44,14 @@ export async function runEngine(
   }
   const sinks = taking && (await openSinks(setting, taking.feed));
   const shown = !options.report && config.sinks.length === 0 && config.engine.centerRegistry.length === 0;
-  const engine = buildEngine(engineOptions(await withPorts(config, log)), store, log, options, (report) => {
+  const engineOf = engineOptions(await withPorts(config, log));
+  const parts = engineParts(engineOf.script.roots, store, log, options, (report) => {
     monitor?.reported(report.deviceId);
     if (shown) logReport(log, report);
     return options.report ? options.report(report) : outbox?.report(report);
   });
+  const engine = continuation.engine ?? new Engine(engineOf, parts);
+  engine.parts = parts;
   let api: Api | undefined;
   const commands = addresses.length > 0 ? new Commands(engine, await store.map('started')) : undefined;
   const joined =
@@ -100,17 +104,23 @@ export async function runEngine(
     api: () => api?.address,
     outbox: () => outbox?.status(),
     sinks: sinks?.status,
+    restart: continuation.restart,
     ...(uplink && { uplink: () => uplink.state }),
   });
   api = await serveApi(setting, host, config.engine.apiServer, monitor);
   // The engine ends first: its handlers may still need the others.
-  closing.add(() => engine.stop());
+  let suspended = false;
+  closing.add(() => (suspended ? undefined : engine.stop()));
   if (joined) {
     joined.serve(engineRequests(host), host.trace.bind(host));
     await joined.start();
     // Clients get the leased number from the first one on, if the centre is there.
     if (store.identity.node === 0) await joined.firstLease(FIRST_LEASE_MS);
   }
-  await engine.start();
-  return { engine, store, api, uplink };
+  if (!continuation.engine) await engine.start(continuation.inheritance);
+  const suspend = (): Promise<void> => {
+    suspended = true;
+    return closing.run();
+  };
+  return { engine, store, api, uplink, suspend };
 }

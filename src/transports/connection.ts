@@ -3,6 +3,9 @@
  * ways. What runs above never learns whether it speaks over TCP, UDP or a serial line.
  */
 
+import type { Handle } from './handles.js';
+import type { Movable, Passage } from './movable.js';
+
 /** What a WebSocket calls its messages; text is UTF-8. */
 export type MessageType = 'text' | 'binary';
 
@@ -62,7 +65,7 @@ export interface TlsFacts {
 }
 
 /** One peer. */
-export interface Connection {
+export interface Connection extends Partial<Movable> {
   /** `tcp`, `udp`, `serial`, `memory`, …: for logs and metrics. */
   readonly transport: string;
   /** The peer: "host:port" ("[v6]:port"), or the path of a serial port. */
@@ -97,6 +100,8 @@ export interface Connection {
   destroy(error?: Error): void;
   /** How the connection was opened, where it began with a handshake; told once, then forgotten. */
   takeHandshake?(): Handshake | undefined;
+  /** Another process has it: closes it here. Neither its owner nor its peer is told. */
+  letGo?(): void;
   /** How it is encrypted; undefined where it is not, and once it is closed. */
   tls?(): TlsFacts | undefined;
 }
@@ -150,7 +155,7 @@ export function listenerCounters(): ListenerCounters {
 }
 
 /** A listening server socket. */
-export interface Listener {
+export interface Listener extends Partial<Movable> {
   /** "host:port" as bound (the real port when 0 was asked for). */
   readonly address: string;
   /** The bound port. */
@@ -158,4 +163,14 @@ export interface Listener {
   readonly counters: Readonly<ListenerCounters>;
   /** Stops listening; open connections stay. Resolves when the port is free (for UDP: when its peers are closed). */
   close(): Promise<void>;
+  /** What came since it is frozen, as data, where it goes on receiving; it does so no more. */
+  late?(): unknown;
+  /** Takes what `late` returned in another process, before it is thawed. */
+  catchUp?(late: unknown): void;
+  /** Another process listens: closes it here. Returns the connections it accepted since its passage. */
+  letGo?(): Handle[];
+  /** Takes a connection that another process accepted. */
+  receive?(accepted: Handle): void;
+  /** Makes a connection, frozen, of what a connection of such a listener handed over; its caller attaches to it. */
+  adopt?(passage: Passage): Connection;
 }

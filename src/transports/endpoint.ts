@@ -56,6 +56,14 @@ export abstract class Endpoint implements Connection {
     this.abort();
   }
 
+  /** Another process has the resource: releases it here, and tells nobody. */
+  letGo(): void {
+    if (this.over) return;
+    this.phase = 'over';
+    clearTimeout(this.bound);
+    this.abort();
+  }
+
   /** The owner is there: let data flow. */
   protected abstract start(): void;
   /** Send what is queued, drop what still arrives, then release the resource. */

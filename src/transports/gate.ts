@@ -88,6 +88,11 @@ export class Gate {
     return refusal;
   }
 
+  /** One is here who was let in elsewhere. */
+  arrived(host: string): void {
+    if (this.visitors) this.visitorAt(this.visitors, addressGroup(host)).open++;
+  }
+
   /** One who was let in from `host` is gone. */
   left(host: string): void {
     const group = addressGroup(host);
@@ -105,9 +110,7 @@ export class Gate {
     if (!visitor) {
       this.sweep(visitors, now);
       if (visitors.size >= this.most) return { counter: 'refusedAddress', why: 'too many addresses came' };
-      const { ratePerAddress } = this;
-      visitor = { open: 0, arrivals: ratePerAddress > 0 ? new TokenBucket(ratePerAddress) : undefined };
-      visitors.set(group, visitor);
+      visitor = this.visitorAt(visitors, group);
     }
     if (visitor.open >= this.perAddress)
       return {
@@ -120,6 +123,15 @@ export class Gate {
         why: `more than ${this.ratePerAddress} new ones a second from ${group}`,
       };
     return undefined;
+  }
+
+  private visitorAt(visitors: Map<string, Visitor>, group: string): Visitor {
+    const known = visitors.get(group);
+    if (known) return known;
+    const { ratePerAddress } = this;
+    const visitor = { open: 0, arrivals: ratePerAddress > 0 ? new TokenBucket(ratePerAddress) : undefined };
+    visitors.set(group, visitor);
+    return visitor;
   }
 
   private refusalHere(now: number): Refusal | undefined {

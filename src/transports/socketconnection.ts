@@ -3,6 +3,8 @@ import { formatAddress } from './address.js';
 import type { TlsFacts } from './connection.js';
 import { Endpoint } from './endpoint.js';
 import { socketError } from './failure.js';
+import { handleOf, startReading, stopReading } from './handles.js';
+import type { Passage } from './movable.js';
 import { tlsFacts } from './tlsfacts.js';
 
 const OWNER = Symbol('connection');
@@ -75,6 +77,22 @@ export class SocketConnection extends Endpoint {
   resume(): void {
     this.paused = false;
     if (this.handler) this.socket.resume();
+  }
+
+  freeze(): void {
+    stopReading(this.socket);
+  }
+
+  thaw(): void {
+    startReading(this.socket);
+    // One that was just opened from a handle does not flow by itself.
+    if (!this.paused) this.socket.resume();
+  }
+
+  passage(): Passage | undefined {
+    const handle = handleOf(this.socket);
+    if (!handle || this.closed || this.pendingBytes > 0 || this.transport !== 'tcp') return undefined;
+    return { handle };
   }
 
   protected start(): void {

@@ -5,6 +5,8 @@ import { formatAddress } from './address.js';
 import { type Listener, listenerCounters } from './connection.js';
 import { socketError } from './failure.js';
 import { Gate, type GateLimits } from './gate.js';
+import { acceptOn, boundTo, type Handle, HeldAccepts, handleOf, listenOn } from './handles.js';
+import type { Passage } from './movable.js';
 import { type HandshakeLimits, Handshakes } from './tlshandshakes.js';
 
 /** Where a server of stream sockets listens, and how many may come; the limits of handshakes concern TLS. */
@@ -17,7 +19,11 @@ export interface StreamListenOptions extends GateLimits, HandshakeLimits {
   backlog?: number | undefined;
   /** Where connections come from when it is not to listen itself. */
   source?: SocketSource | undefined;
+  /** What another process listened on: taken over, frozen, in place of listening anew. */
+  inherited?: Passage | undefined;
 }
+
+const BACKLOG = 1024;
 
 /** Connections that somebody else accepts. */
 export interface SocketSource {
@@ -43,9 +49,10 @@ export async function listen(server: Server, options: StreamListenOptions): Prom
     server.emit('listening');
     return;
   }
+  if (options.inherited) return;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).once('listening', resolve);
-    server.listen({ host: options.host, port: options.port, backlog: options.backlog ?? 1024 });
+    server.listen({ host: options.host, port: options.port, backlog: options.backlog ?? BACKLOG });
   }).catch((error: unknown) => {
     throw socketError(error, formatAddress(options.host ?? '*', options.port));
   });
@@ -57,6 +64,12 @@ export class StreamListener implements Listener {
   readonly port: number;
   readonly counters = listenerCounters();
   private readonly source: SocketSource | undefined;
+  /** What it is to listen on, until it is thawed for the first time. */
+  private inherited: Passage | undefined;
+  private held: HeldAccepts | undefined;
+  /** How many of those held another process has. */
+  private passed = 0;
+  private readonly gate: Gate;
   private readonly throttle = new LogThrottle();
   private readonly tlsHandshakes: Handshakes | undefined;
 
@@ -66,19 +79,21 @@ export class StreamListener implements Listener {
    */
   constructor(
     protected readonly server: Server,
-    options: StreamListenOptions,
+    private readonly where: StreamListenOptions,
     private readonly log: Logger,
     onSocket: (socket: Socket) => void,
     private readonly credentials?: { close(): void },
   ) {
+    const options = where;
     this.source = options.source;
-    const { address, port } = options.source ?? boundTo(server);
+    this.inherited = options.inherited;
+    const { address, port } = options.source ?? boundTo(options.inherited?.handle ?? handleOf(server)!);
     this.address = address;
     this.port = port;
 
     if (credentials) this.tlsHandshakes = this.shakeHands(server as TlsServer, options, onSocket);
     const limit = options.connections ?? 10_000;
-    const gate = new Gate(options, this.counters);
+    this.gate = new Gate(options, this.counters);
     // Node closes what is above its `maxConnections` before it makes a socket of it: the cheapest refusal.
     server.maxConnections = limit;
     server.on('drop', () => {
@@ -88,14 +103,14 @@ export class StreamListener implements Listener {
     server.on('connection', (socket) => {
       // One that has gone already has no address any more.
       const host = socket.remoteAddress ?? '';
-      const refusal = gate.admit(host);
+      const refusal = this.gate.admit(host);
       if (refusal) {
         this.warn(refusal.counter, `connection refused: ${refusal.why}`);
         // The peer may be gone already, which the reset would report.
         socket.on('error', () => {}).resetAndDestroy();
         return;
       }
-      if (gate.counts) socket.once('close', () => gate.left(host));
+      this.leaves(socket, host);
       if (this.tlsHandshakes) this.tlsHandshakes.take(socket);
       else onSocket(socket);
     });
@@ -112,6 +127,47 @@ export class StreamListener implements Listener {
     this.tlsHandshakes?.close();
     this.credentials?.close();
     return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  freeze(): void {
+    const handle = handleOf(this.server);
+    if (handle && !this.held) this.held = new HeldAccepts(handle);
+  }
+
+  thaw(): void {
+    const { inherited, held } = this;
+    this.inherited = undefined;
+    this.held = undefined;
+    if (inherited?.handle)
+      listenOn(this.server, inherited.handle, this.where.backlog ?? BACKLOG, inherited.accepted ?? []);
+    held?.end();
+  }
+
+  passage(): Passage | undefined {
+    const handle = handleOf(this.server);
+    const accepted = [...(this.held?.handles ?? [])];
+    this.passed = accepted.length;
+    return handle && { handle, accepted };
+  }
+
+  letGo(): Handle[] {
+    void this.close();
+    return this.held?.handles.slice(this.passed) ?? [];
+  }
+
+  receive(accepted: Handle): void {
+    acceptOn(this.server, accepted);
+  }
+
+  /** Counts one among the open ones that another process let in. */
+  protected expect(socket: Socket): void {
+    const host = socket.remoteAddress ?? '';
+    this.gate.arrived(host);
+    this.leaves(socket, host);
+  }
+
+  private leaves(socket: Socket, host: string): void {
+    if (this.gate.counts) socket.once('close', () => this.gate.left(host));
   }
 
   private shakeHands(
@@ -140,9 +196,4 @@ export class StreamListener implements Listener {
     const suppressed = this.throttle.pass(key);
     if (suppressed >= 0) this.log.warn(message, { server: this.address, suppressed });
   }
-}
-
-function boundTo(server: Server): { address: string; port: number } {
-  const { address, port } = server.address() as { address: string; port: number };
-  return { address: formatAddress(address, port), port };
 }

@@ -1,9 +1,11 @@
-import { createServer, Socket } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
 import { MoonwireError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { formatAddress } from './address.js';
 import type { Connection, Listener, OnConnection } from './connection.js';
 import { socketError } from './failure.js';
+import { socketOn } from './handles.js';
+import type { Passage } from './movable.js';
 import { SOCKET_OPTIONS, SocketConnection } from './socketconnection.js';
 import { KEEP_ALIVE_MS, listen, StreamListener, type StreamListenOptions } from './streamlistener.js';
 
@@ -15,11 +17,27 @@ export async function listenTcp(
 ): Promise<Listener> {
   const server = createServer({ ...SOCKET_OPTIONS, keepAliveInitialDelay: KEEP_ALIVE_MS });
   await listen(server, options);
-  const listener: StreamListener = new StreamListener(server, options, log, (socket) => {
-    listener.counters.accepted++;
-    onConnection(new SocketConnection('tcp', socket));
-  });
-  return listener;
+  return new TcpListener(server, options, onConnection, log);
+}
+
+class TcpListener extends StreamListener {
+  constructor(server: Server, options: StreamListenOptions, onConnection: OnConnection, log: Logger) {
+    super(server, options, log, (socket) => {
+      this.counters.accepted++;
+      onConnection(new SocketConnection('tcp', socket));
+    });
+  }
+
+  adopt({ handle }: Passage): Connection {
+    const socket = socketOn(handle!, SOCKET_OPTIONS, this.server);
+    this.expect(socket);
+    return new SocketConnection('tcp', socket);
+  }
+}
+
+/** A TCP link's connection from what another process handed over, frozen. */
+export function adoptTcp({ handle }: Passage): Connection {
+  return new SocketConnection('tcp', socketOn(handle!, SOCKET_OPTIONS, undefined));
 }
 
 /** What a TCP link needs. */

@@ -1,4 +1,4 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { isIP, SocketAddress } from 'node:net';
@@ -8,7 +8,9 @@ import { formatAddress } from './address.js';
 import { type Connection, type Listener, listenerCounters, type OnConnection } from './connection.js';
 import { socketError, systemCode } from './failure.js';
 import { Gate, type GateLimits } from './gate.js';
-import { type DatagramSocket, UdpPeer } from './udppeer.js';
+import { boundTo, datagramHandleOf, type HeldDatagram, receiveAgain, receiveOn, stopReceiving } from './handles.js';
+import type { Passage } from './movable.js';
+import { type DatagramSocket, type MovedPeer, UdpPeer } from './udppeer.js';
 
 /** The largest payload a UDP datagram can carry over IPv4, in bytes. */
 export const MAX_DATAGRAM_BYTES = 65_507;
@@ -26,7 +28,13 @@ export interface UdpListenOptions extends GateLimits {
   peerIdleSeconds?: number | undefined;
   /** Largest datagram taken, in bytes; larger ones are dropped. Default 65,507. */
   datagramBytes?: number | undefined;
+  /** What another process received on: taken over, frozen, in place of binding anew. */
+  inherited?: Passage | undefined;
 }
+
+/** Datagrams, and bytes of them, that are held while a listener is frozen; more are dropped and counted. */
+const HELD_DATAGRAMS = 100_000;
+const HELD_BYTES = 32 * 2 ** 20;
 
 /** What a UDP link needs. */
 export interface UdpConnectOptions {
@@ -47,7 +55,10 @@ export async function listenUdp(
   onConnection: OnConnection,
   log: Logger,
 ): Promise<Listener> {
-  const socket = await bind(options.host, options.port);
+  const { inherited } = options;
+  const socket = inherited?.handle
+    ? unbound(boundTo(inherited.handle).address.startsWith('['))
+    : await bind(options.host, options.port);
   return new UdpListener(socket, options, onConnection, log);
 }
 
@@ -91,6 +102,11 @@ class UdpListener implements Listener, DatagramSocket {
   private readonly whenClosed: Promise<void>;
   private accepting = true;
   private closing = false;
+  /** What it is to receive on, until it is thawed for the first time. */
+  private inherited: Passage | undefined;
+  /** What comes while it is frozen: the system would hold a few hundred datagrams only. */
+  private held: HeldDatagram[] | undefined;
+  private heldBytes = 0;
 
   constructor(
     private readonly socket: Socket,
@@ -98,9 +114,10 @@ class UdpListener implements Listener, DatagramSocket {
     private readonly onConnection: OnConnection,
     private readonly log: Logger,
   ) {
-    const bound = socket.address();
-    this.address = formatAddress(bound.address, bound.port);
-    this.port = bound.port;
+    this.inherited = options.inherited;
+    const { address, port } = boundTo(options.inherited?.handle ?? datagramHandleOf(socket)!);
+    this.address = address;
+    this.port = port;
     this.limit = options.connections ?? 10_000;
     this.largest = options.datagramBytes ?? MAX_DATAGRAM_BYTES;
     this.gate = new Gate(options, this.counters);
@@ -109,7 +126,7 @@ class UdpListener implements Listener, DatagramSocket {
       this.sweeper = setInterval(() => this.sweep(), Math.max(50, this.idleMs / 4)).unref();
     }
     this.whenClosed = new Promise((resolve) => socket.once('close', resolve));
-    socket.on('message', (bytes, from) => this.receive(bytes, from));
+    socket.on('message', (bytes, from) => this.arrived(bytes, from));
     socket.on('error', (error) => this.warn('socket', socketError(error, this.address).message));
   }
 
@@ -146,7 +163,63 @@ class UdpListener implements Listener, DatagramSocket {
     this.closeIfDone();
   }
 
-  private receive(bytes: Uint8Array, from: RemoteInfo): void {
+  freeze(): void {
+    this.held ??= [];
+  }
+
+  thaw(): void {
+    const { inherited } = this;
+    this.inherited = undefined;
+    // First of all, since an answer sent by an unbound socket would bind it. What came before is told first all the same.
+    if (inherited?.handle) receiveOn(this.socket, inherited.handle);
+    else receiveAgain(this.socket);
+    this.deliverHeld();
+  }
+
+  passage(): Passage | undefined {
+    const handle = datagramHandleOf(this.socket);
+    return handle && { handle };
+  }
+
+  late(): readonly HeldDatagram[] {
+    stopReceiving(this.socket);
+    return this.held ?? [];
+  }
+
+  letGo(): [] {
+    clearInterval(this.sweeper);
+    this.socket.close();
+    return [];
+  }
+
+  catchUp(late: unknown): void {
+    this.held = [...(late as readonly HeldDatagram[])];
+  }
+
+  adopt({ state }: Passage): UdpPeer {
+    const moved = state as MovedPeer;
+    this.gate.arrived(moved.host);
+    const peer = this.admit(moved.host, moved.port);
+    peer.restore(moved);
+    return peer;
+  }
+
+  private deliverHeld(): void {
+    const held = this.held ?? [];
+    this.held = undefined;
+    this.heldBytes = 0;
+    for (const { bytes, from } of held) this.arrived(bytes, from);
+  }
+
+  private hold(held: HeldDatagram[], bytes: Uint8Array, { address, port }: HeldDatagram['from']): void {
+    this.heldBytes += bytes.length;
+    if (held.length < HELD_DATAGRAMS && this.heldBytes <= HELD_BYTES)
+      held.push({ bytes, from: { address, port } });
+    else this.drop('frozen', 'datagrams dropped: more came than are held while the process is replaced');
+  }
+
+  private arrived(bytes: Uint8Array, from: HeldDatagram['from']): void {
+    if (this.held) return this.hold(this.held, bytes, from);
     if (bytes.length > this.largest) {
       this.drop('oversize', `datagram of ${bytes.length} bytes dropped: ${this.largest} are allowed`);
       return;
@@ -177,6 +250,7 @@ class UdpListener implements Listener, DatagramSocket {
   }
 
   private sweep(): void {
+    if (this.held || this.inherited) return;
     const oldest = performance.now() - this.idleMs;
     for (const peer of this.peers.values()) {
       if (peer.lastReceived >= oldest) continue;
@@ -214,7 +288,7 @@ async function bind(host: string | undefined, port: number): Promise<Socket> {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new MoonwireError('invalid_argument', `${where} is not a port: 0 to 65535 is allowed`, where);
   }
-  const socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', lookup: asIs });
+  const socket = unbound(address.includes(':'));
   try {
     const listening = once(socket, 'listening');
     socket.bind({ address, port });
@@ -225,6 +299,10 @@ async function bind(host: string | undefined, port: number): Promise<Socket> {
     if (host === undefined && systemCode(error) === 'EAFNOSUPPORT') return bind('0.0.0.0', port);
     throw socketError(error, where);
   }
+}
+
+function unbound(isV6: boolean): Socket {
+  return createSocket({ type: isV6 ? 'udp6' : 'udp4', lookup: asIs });
 }
 
 /** Peers and bind addresses are IP addresses; looking each one up again for every datagram would cost a detour. */

@@ -1,4 +1,5 @@
 import { Endpoint } from './endpoint.js';
+import type { Passage } from './movable.js';
 
 /** Datagrams a peer holds while it is paused or not attached; more are dropped and counted. */
 export const HELD_DATAGRAMS = 32;
@@ -13,6 +14,15 @@ export interface DatagramSocket {
   overflowed(peer: UdpPeer): void;
   /** The peer is over. */
   forget(peer: UdpPeer): void;
+}
+
+/** A peer on its way to another process. */
+export interface MovedPeer {
+  readonly host: string;
+  readonly port: number;
+  /** Milliseconds since its last datagram. */
+  readonly silent: number;
+  readonly held: readonly Uint8Array[];
 }
 
 /** One remote address of a datagram socket as a connection. It has no timer: its socket expires it. */
@@ -70,6 +80,28 @@ export class UdpPeer extends Endpoint {
     if (!this.paused) return;
     this.paused = false;
     this.start();
+  }
+
+  /** Its listener is frozen in its place. */
+  freeze(): void {}
+
+  thaw(): void {}
+
+  passage(): Passage | undefined {
+    if (this.closed || this.unsent > 0) return undefined;
+    const state: MovedPeer = {
+      host: this.host,
+      port: this.port,
+      silent: performance.now() - this.lastReceived,
+      held: this.held ?? [],
+    };
+    return { state };
+  }
+
+  /** Goes on where another process left off. */
+  restore({ silent, held }: MovedPeer): void {
+    this.lastReceived = performance.now() - silent;
+    if (held.length > 0) this.held = [...held];
   }
 
   protected start(): void {

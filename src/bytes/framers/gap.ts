@@ -1,7 +1,7 @@
 /** Frames told apart by silence, as serial converters and many simple devices send them. */
 import { ChunkQueue } from '../chunks.js';
 import { type CommonOptions, commonOptions, type FramerDefaults } from '../frame_shape.js';
-import type { DiscardReason, Framer, FramerSpec, OnDiscard } from '../framer.js';
+import type { DiscardReason, Framer, FramerSpec, FramerState, OnDiscard } from '../framer.js';
 import type { Options } from '../options.js';
 
 /**
@@ -95,5 +95,17 @@ class GapFramer implements Framer {
     this.complete = 0;
     this.skipping = false;
     return held;
+  }
+
+  save(): FramerState {
+    const { queue, ended, skipping } = this;
+    return { bytes: queue.peek(0, queue.length), ended: [...ended], skipping };
+  }
+
+  restore({ bytes, ended = [], skipping = false }: FramerState): void {
+    this.push(bytes);
+    this.ended = [...ended];
+    this.complete = ended.reduce((sum, length) => sum + length, 0);
+    this.skipping = skipping;
   }
 }

@@ -171,6 +171,11 @@ export class Bus {
     this.kick();
   }
 
+  /** Whether nothing is under way and nothing waits. */
+  get quiet(): boolean {
+    return this.current === undefined && this.queue.length === 0;
+  }
+
   /** Whether a transaction should have ended long ago: the arbiter does not work any more. */
   get stuck(): boolean {
     return this.current !== undefined && performance.now() > this.current.latest + STUCK_MS;

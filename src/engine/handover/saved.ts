@@ -1,0 +1,78 @@
+/** An engine on its way to the process that takes its place: plain data, and handles beside it. */
+
+import type { FramerState } from '../../bytes/framer.js';
+import type { Handle } from '../../transports/handles.js';
+import type { SavedFrames } from '../recent-frames.js';
+import type { TimerPhase } from '../timers.js';
+
+/** A chunk, datagram or message that no handler has seen yet. */
+export interface SavedInput {
+  readonly bytes: Uint8Array;
+  readonly text: boolean;
+}
+
+/** A client that goes on. Durations in milliseconds. */
+export interface SavedClient {
+  readonly id: number;
+  /** What its connection is made of again, beside its handle. */
+  readonly connection: unknown;
+  readonly openedAgo: number;
+  readonly seenAgo: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly messages: number;
+  readonly session: unknown;
+  readonly context: readonly (readonly [string, unknown])[];
+  readonly devices: readonly string[] | undefined;
+  /** Those of its devices that no newer client has attached. */
+  readonly attached: readonly string[];
+  readonly channels: readonly string[];
+  readonly framer: FramerState | undefined;
+  readonly waiting: readonly SavedInput[];
+  /** What a native protocol keeps for it. */
+  readonly peer: unknown;
+}
+
+/** A server or link. */
+export interface SavedPart {
+  readonly name: string;
+  /** Of a server: where it was configured to listen; one that is configured otherwise listens anew. */
+  readonly where: string | undefined;
+  /** Connections its listener had accepted, and nobody taken. */
+  readonly accepted: number;
+  readonly listening: object | undefined;
+  readonly clients: readonly SavedClient[];
+  readonly timers: readonly TimerPhase[];
+  readonly counters: object;
+  readonly times: SavedTimes;
+  readonly frames: SavedFrames;
+}
+
+/** A histogram. */
+export interface SavedTimes {
+  readonly counts: Float64Array;
+  readonly sum: number;
+}
+
+/** All of it. */
+export interface SavedEngine {
+  readonly parts: readonly SavedPart[];
+  /** What native protocols keep for all their servers, by protocol. */
+  readonly shared: Readonly<Record<string, unknown>>;
+  /** How many clients stay behind, by their transport. */
+  readonly staying: Readonly<Record<string, number>>;
+}
+
+/** What the new process was given. */
+export interface Inheritance {
+  readonly saved: SavedEngine;
+  /** The handle of that name, which is the caller's from then on. */
+  take(name: string): Handle | undefined;
+}
+
+/** Names of handles. */
+export const handleName = {
+  listener: (part: string): string => `listener ${part}`,
+  accepted: (part: string, index: number): string => `accepted ${part} ${index}`,
+  client: (id: number): string => `client ${id}`,
+};
