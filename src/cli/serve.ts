@@ -25,9 +25,8 @@ export async function serve(command: 'engine' | 'center' | 'single', file: strin
     command === 'center' ? undefined : new Restartable(command === 'engine' ? startEngine : startSingle, log);
   // A process whose event loop hangs does not come to ask.
   const service = serviceNotifier(() => engine?.alive ?? true, log);
-  const running = engine
-    ? await engine.start(config, options, service)
-    : await startCenter(config, log, options);
+  const running = engine ?? (await startCenter(config, log, options));
+  await engine?.start(config, options, service);
   log.info(engine ? `engine ${config.engine.name} runs` : 'the centre runs', {
     ...(engine && { servers: config.engine.servers.length, links: config.engine.links.length }),
   });

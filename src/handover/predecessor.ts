@@ -81,6 +81,7 @@ export class Predecessor {
       await step('going');
       await this.expect('running', TAKE_MS);
       await step('running');
+      if (this.gone) throw failed('it ended');
       return await this.finish(leaving, new Set(refused));
     } catch (error) {
       await this.end();
