@@ -46,7 +46,19 @@ const MAY_IMPORT: Record<string, string[]> = {
     'main.ts',
     'package.ts',
   ],
-  cli: ['boards', 'codecs', 'config', 'engine', 'script', 'store', 'transports', 'main.ts', 'package.ts'],
+  handover: ['engine'],
+  cli: [
+    'boards',
+    'codecs',
+    'config',
+    'engine',
+    'handover',
+    'script',
+    'store',
+    'transports',
+    'main.ts',
+    'package.ts',
+  ],
   'package.ts': [],
 };
 /** Leaves, open to all. */
@@ -58,6 +70,8 @@ const TYPES_OF: Record<string, string[]> = {
   uplink: ['engine', 'script'],
   center: ['engine', 'script'],
   api: ['script'],
+  handover: ['api', 'transports'],
+  cli: ['api'],
 };
 
 const src = resolve('src');

@@ -11,6 +11,7 @@ import { LEASE_ROUTES } from './lease-routes.js';
 import { METRICS_CONTENT_TYPE } from './metrics-text.js';
 import { OUTBOX_ROUTES } from './outbox-routes.js';
 import { pageLimit as limit, pageAnswer, pageSchema } from './paging.js';
+import { RESTART_ROUTES } from './restart-routes.js';
 import { type ApiContext, jsonOr, type Route, route } from './route.js';
 import type { EngineInfo } from './shapes.js';
 import {
@@ -207,6 +208,7 @@ export const ROUTES: readonly Route[] = [
     },
   }),
   ...LEASE_ROUTES,
+  ...RESTART_ROUTES,
   ...OUTBOX_ROUTES,
   ...SINK_ROUTES,
   route({

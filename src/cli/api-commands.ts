@@ -24,7 +24,7 @@ MOONWIRE_API_CA names a PEM file of the authorities an https address is trusted 
 The centre's API listens on port 6787. --json prints one JSON value a line.
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 cannot connect, 4 timed out: it may have been done or not.`;
 
-/** Adds `ps`, `forget`, `clients`, `devices`, `command`, `bus`, `send`, `publish`, `trace` and `top`. */
+/** Adds `ps`, `forget`, `restart`, `clients`, `devices`, `command`, `bus`, `send`, `publish`, `trace` and `top`. */
 export function addApiCommands(program: Command): void {
   add(program, 'ps', 'list engines: the one asked, or all that the centre knows').action(
     async (options: ApiOptions) => {
@@ -38,6 +38,13 @@ export function addApiCommands(program: Command): void {
     .action(async (name: string, options: ApiOptions) => {
       const { forget } = await import('./forget.js');
       await run(options, (client) => forget(client, name, options));
+    });
+
+  add(program, 'restart', 'replace the process of an engine by a new one, its connections kept')
+    .option('--wait <seconds>', 'time to wait for the new process', wholeNumber(1, 3600), 120)
+    .action(async (options) => {
+      const { restart } = await import('./restart.js');
+      await run(options, (client) => restart(client, options));
     });
 
   add(program, 'clients', 'list connected clients')

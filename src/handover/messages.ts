@@ -1,5 +1,7 @@
 /** What the two processes of a restart say to each other; README.md has the order. */
 
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import type { SavedEngine } from '../engine/handover/saved.js';
 
 /** From the process that goes. */
@@ -26,7 +28,6 @@ export type ToPredecessor =
 export const SUCCESSOR = 'MOONWIRE_SUCCESSOR';
 /** For tests: the step at which a restart waits, so that one of the processes can be killed there. */
 const PAUSE = 'MOONWIRE_HANDOVER_PAUSE';
-const PAUSE_MS = 60_000;
 
 /** The steps of a restart, in their order; those of the new process begin with `new`. */
 export type Step =
@@ -42,9 +43,12 @@ export type Step =
   | 'new-running'
   | 'running';
 
-/** Waits where a test says so, and tells that on standard error. */
-export async function step(name: Step): Promise<void> {
+/** Waits where a test says so, until the other process is gone; tells that on standard error. */
+export async function step(name: Step, other: ChildProcess | NodeJS.Process): Promise<void> {
   if (process.env[PAUSE] !== name) return;
   process.stderr.write(`restart waits at ${name}, process ${process.pid}\n`);
-  await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  // A promise alone would let a process end that has nothing else to do.
+  const stay = setInterval(() => {}, 1000);
+  await once(other, 'disconnect');
+  clearInterval(stay);
 }

@@ -38,9 +38,9 @@ export interface Carried {
   readonly closed: Readonly<Record<string, number>>;
 }
 
-/** Hands over once; a second restart takes another one. */
+/** Starts the new process at once, and hands over once. */
 export class Predecessor {
-  private child!: ChildProcess;
+  private readonly child: ChildProcess;
   private readonly inbox: ToPredecessor[] = [];
   private wake = (): void => {};
   private gone = false;
@@ -49,7 +49,9 @@ export class Predecessor {
   constructor(
     private readonly around: Surroundings,
     private readonly log: Logger,
-  ) {}
+  ) {
+    this.child = this.start();
+  }
 
   /**
    * Resolves to what was carried once the new process runs and this one has nothing left to do. Rejects with
@@ -59,28 +61,28 @@ export class Predecessor {
     const { around } = this;
     let undo: (() => Promise<void>) | undefined;
     try {
-      this.start();
       await this.expect('ready', READY_MS);
-      await step('ready');
+      await step('ready', this.child);
       await this.sendHandles(handlesOf(around.engine));
       undo = async () => goOn(around.engine);
       await bringToRest(around.engine, REST_MS);
-      await step('rested');
+      await step('rested', this.child);
       undo = () => this.takeBack();
       await around.suspend();
-      await step('suspended');
+      await step('suspended', this.child);
       const leaving = leave(around.engine);
       await this.sendHandles(leaving.handles);
       await this.send({ t: 'take', saved: leaving.saved });
       const { refused } = await this.expect('adopted', TAKE_MS);
-      await step('adopted');
+      await step('adopted', this.child);
+      if (this.gone) throw failed('it ended');
       // From here on the other one may read what is meant for these.
       undo = () => this.takeBack(leaving.moved);
       const late = lateOf(around.engine);
       await this.send({ t: 'go', late });
-      await step('going');
+      await step('going', this.child);
       await this.expect('running', TAKE_MS);
-      await step('running');
+      await step('running', this.child);
       if (this.gone) throw failed('it ended');
       return await this.finish(leaving, new Set(refused));
     } catch (error) {
@@ -95,15 +97,15 @@ export class Predecessor {
     this.child.kill(signal);
   }
 
-  private start(): void {
-    this.child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+  private start(): ChildProcess {
+    const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
       env: { ...process.env, [SUCCESSOR]: '1' },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
       detached: true,
     });
-    this.log.info('restart: a new process begins', { pid: this.child.pid });
-    this.child.on('message', (message) => {
+    this.log.info('restart: a new process begins', { pid: child.pid });
+    child.on('message', (message) => {
       this.inbox.push(message as ToPredecessor);
       this.wake();
     });
@@ -111,7 +113,7 @@ export class Predecessor {
       this.gone = true;
       this.wake();
     };
-    this.child.on('exit', over).on('error', over);
+    return child.on('exit', over).on('disconnect', over).on('error', over);
   }
 
   private async expect<T extends ToPredecessor['t']>(
@@ -162,9 +164,10 @@ export class Predecessor {
 
   /** Ends the new process, so that nobody but this one reads. */
   private async end(): Promise<void> {
-    if (!this.child || this.gone) return;
-    const exited = once(this.child, 'exit');
-    this.child.kill('SIGKILL');
+    const { child } = this;
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
     await exited;
   }
 

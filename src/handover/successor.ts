@@ -47,10 +47,10 @@ export class Successor {
 
   /** Tells that nothing keeps this process from running. Resolves to what it is to go on from. */
   async inherit(): Promise<Inheritance | undefined> {
-    await step('new-checked');
+    await step('new-checked', process);
     this.tell({ t: 'ready' });
     const saved = await this.taken;
-    await step('new-taken');
+    await step('new-taken', process);
     if (!saved) {
       this.log.warn('restart: the old process ended before it had handed over');
       this.closeRest();
@@ -72,10 +72,10 @@ export class Successor {
    */
   async takeOver(engine: Engine, { saved }: Inheritance, announce: () => Promise<void>): Promise<Arrived> {
     this.closeRest();
-    await step('new-adopted');
+    await step('new-adopted', process);
     this.tell({ t: 'adopted', refused: refusedOf(engine, saved) });
     const late = await this.gone;
-    await step('new-going');
+    await step('new-going', process);
     catchUp(engine, late);
     goOn(engine);
     this.onAccepted = (server, handle) => {
@@ -85,7 +85,7 @@ export class Successor {
     };
     for (const [server, handle] of this.accepted) this.onAccepted(server, handle);
     await announce();
-    await step('new-running');
+    await step('new-running', process);
     this.tell({ t: 'running' });
     const listeners = saved.parts.filter(({ listening }) => listening !== undefined).length;
     const arrived = { clients: saved.parts.flatMap((part) => part.clients).length, listeners, closed: saved.staying };

@@ -70,7 +70,7 @@ export const openSerialDevice: OpenSerialDevice = async (path, settings, note) =
     const node = await realpath(found);
     const opened = await stat(node);
     const { xonxoff = false, rts, dtr, ...line } = settings;
-    const options = { ...line, path: node, lock: true, xon: xonxoff, xoff: xonxoff };
+    const options = { ...line, path: node, lock: true, hupcl: false, xon: xonxoff, xoff: xonxoff };
     const port = await whenUnlocked(async () => SerialPort.binding.open(options));
     if (rts !== undefined || dtr !== undefined) {
       // What is left out is lowered by the binding. Pseudo terminals and some adapters have no such lines.

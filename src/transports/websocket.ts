@@ -7,10 +7,13 @@ import type { Logger } from '../log.js';
 import type { Listener, OnConnection } from './connection.js';
 import { END_MS } from './endpoint.js';
 import { systemCode } from './failure.js';
+import { socketOn } from './handles.js';
+import type { Passage } from './movable.js';
 import { SOCKET_OPTIONS } from './socketconnection.js';
 import { KEEP_ALIVE_MS, listen, StreamListener, type StreamListenOptions } from './streamlistener.js';
 import type { TlsCredentials } from './tlscredentials.js';
-import { WebSocketConnection, type WebSocketSettings } from './websocketconnection.js';
+import { type MovedWebSocket, WebSocketConnection, type WebSocketSettings } from './websocketconnection.js';
+import { openWebSocket } from './websocketreceiver.js';
 import { FrameMaker } from './websocketframe.js';
 
 /** What a WebSocket server needs, beside where it listens. */
@@ -161,6 +164,17 @@ class WebSocketListener extends StreamListener {
     // Those that are still at their handshake; open WebSockets are no longer HTTP's.
     this.http.closeAllConnections();
     return freed;
+  }
+
+  adopt({ handle, state }: Passage): WebSocketConnection {
+    const { subprotocol, head, held } = state as MovedWebSocket;
+    const socket = socketOn(handle!, SOCKET_OPTIONS, this.http);
+    this.expect(socket);
+    const ws = openWebSocket(socket, head, subprotocol, this.handshakes.options);
+    const connection = new WebSocketConnection(ws, socket, this.settings, undefined);
+    this.connections.add(connection);
+    connection.restore({ subprotocol, head, held });
+    return connection;
   }
 
   private upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {

@@ -4,7 +4,10 @@ import { MoonwireError } from '../errors.js';
 import { formatAddress } from './address.js';
 import type { Handshake, MessageType, TlsFacts } from './connection.js';
 import { Endpoint } from './endpoint.js';
+import { handleOf, startReading, stopReading } from './handles.js';
+import type { Passage } from './movable.js';
 import { tlsFacts } from './tlsfacts.js';
+import { atBoundary, unreadOf } from './websocketreceiver.js';
 import { type FrameMaker, isText } from './websocketframe.js';
 
 const OWNER = Symbol('connection');
@@ -51,6 +54,14 @@ export interface WebSocketSettings {
   forget(connection: WebSocketConnection): void;
 }
 
+/** A connection on its way to another process. */
+export interface MovedWebSocket {
+  readonly subprotocol: string;
+  /** Bytes that were read and belong to no message yet. */
+  readonly head: Uint8Array;
+  readonly held: readonly Received[];
+}
+
 interface Received {
   readonly bytes: Uint8Array;
   readonly type: MessageType;
@@ -72,6 +83,7 @@ export class WebSocketConnection extends Endpoint {
   private heard = true;
   private corked = false;
   private paused = false;
+  private frozen = false;
   /** What the library read while the owner is paused. */
   private held: Received[] | undefined;
   private heldBytes = 0;
@@ -166,7 +178,7 @@ export class WebSocketConnection extends Endpoint {
    * it again.
    */
   probe(seconds: number): void {
-    if (this.closed || this.paused) return;
+    if (this.closed || this.paused || this.frozen) return;
     if (this.heard) {
       this.heard = false;
       this.ws.ping();
@@ -175,8 +187,42 @@ export class WebSocketConnection extends Endpoint {
     }
   }
 
+  freeze(): void {
+    if (this.frozen) return;
+    stopReading(this.socket);
+    this.frozen = atBoundary(this.ws);
+    // In the middle of a message the rest of it is read first: nobody could go on there.
+    if (!this.frozen) startReading(this.socket);
+  }
+
+  thaw(): void {
+    this.frozen = false;
+    startReading(this.socket);
+    if (this.handler) this.start();
+  }
+
+  passage(): Passage | undefined {
+    const handle = handleOf(this.socket);
+    if (!this.frozen || !atBoundary(this.ws) || !handle) return undefined;
+    if (this.closed || this.pendingBytes > 0 || this.ws.extensions !== '' || this.tls()) return undefined;
+    const state: MovedWebSocket = {
+      subprotocol: this.ws.protocol,
+      head: unreadOf(this.ws),
+      held: this.held ?? [],
+    };
+    return { handle, state };
+  }
+
+  /** Goes on, once it is thawed, where another process left off. */
+  restore({ held }: MovedWebSocket): void {
+    this.frozen = true;
+    if (held.length === 0) return;
+    this.held = [...held];
+    this.heldBytes = held.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
   protected start(): void {
-    if (this.paused) return;
+    if (this.paused || this.frozen) return;
     if (this.held) setImmediate(WebSocketConnection.deliverHeld, this);
     else this.ws.resume();
   }
