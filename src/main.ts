@@ -3,7 +3,13 @@
 import type { Center } from './center/center.js';
 import type { Config } from './config/schema.js';
 import type { Logger } from './log.js';
-import { type CenterProcess, type Continuation, type Gateway, type GatewayOptions, opening } from './main/process.js';
+import {
+  type CenterProcess,
+  type Continuation,
+  type Gateway,
+  type GatewayOptions,
+  opening,
+} from './main/process.js';
 import { runCenter } from './main/run-center.js';
 import { runEngine } from './main/run-engine.js';
 

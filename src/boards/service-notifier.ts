@@ -97,7 +97,8 @@ class SystemdNotifier implements ServiceNotifier {
   private send(...message: string[]): Promise<void> {
     return new Promise((resolve) => {
       execFile('systemd-notify', message, { env: this.env, timeout: SEND_MS }, (error) => {
-        if (error && !this.failed) this.log.error(`systemd is not told ${message.join(' ')}: ${explain(error)}`);
+        if (error && !this.failed)
+          this.log.error(`systemd is not told ${message.join(' ')}: ${explain(error)}`);
         this.failed = error !== null;
         resolve();
       });

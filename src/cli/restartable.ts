@@ -57,8 +57,7 @@ export class Restartable implements RestartHost {
 
   /** Starts it; in a process that is to take over, with what that takes over. Rejects as its start does. */
   async start(config: Config, options: GatewayOptions, service: ServiceNotifier): Promise<void> {
-    this.open = (continuation) =>
-      this.begins(config, this.log, options, { ...continuation, restart: this });
+    this.open = (continuation) => this.begins(config, this.log, options, { ...continuation, restart: this });
     const successor = Successor.here(this.log);
     this.gateway = successor ? await this.succeed(successor, config, service) : await this.open({});
     process.on('SIGUSR2', () => this.begin());

@@ -33,10 +33,13 @@ export class Timer {
     if (!this.repeats) this.handle = setTimeout(fire, Math.max(1, wait));
     else if (wait > this.every - 1) this.handle = setInterval(fire, this.every);
     else {
-      this.handle = setTimeout(() => {
-        this.handle = setInterval(fire, this.every);
-        fire();
-      }, Math.max(1, wait));
+      this.handle = setTimeout(
+        () => {
+          this.handle = setInterval(fire, this.every);
+          fire();
+        },
+        Math.max(1, wait),
+      );
     }
   }
 

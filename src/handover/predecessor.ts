@@ -4,7 +4,16 @@ import { type ChildProcess, type SendHandle, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Client } from '../engine/client.js';
 import type { Engine } from '../engine/engine.js';
-import { bringToRest, byTransport, goOn, handlesOf, type Leaving, lateOf, leave, letGo } from '../engine/handover/leaving.js';
+import {
+  bringToRest,
+  byTransport,
+  goOn,
+  handlesOf,
+  type Leaving,
+  lateOf,
+  leave,
+  letGo,
+} from '../engine/handover/leaving.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Handle } from '../transports/handles.js';
@@ -181,7 +190,9 @@ export class Predecessor {
         await around.resume();
         break;
       } catch (error) {
-        log.error('restart: what this process needs to go on does not open yet', { reason: messageOf(error) });
+        log.error('restart: what this process needs to go on does not open yet', {
+          reason: messageOf(error),
+        });
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
     }
@@ -213,7 +224,9 @@ export class Predecessor {
     const deadline = performance.now() + DRAIN_MS;
     while (clients.some(({ over }) => !over) && performance.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 20));
-    this.log.info('restart: connections that could not be handed over are closed', { clients: clients.length });
+    this.log.info('restart: connections that could not be handed over are closed', {
+      clients: clients.length,
+    });
   }
 }
 

@@ -88,7 +88,11 @@ export class Successor {
     await step('new-running', process);
     this.tell({ t: 'running' });
     const listeners = saved.parts.filter(({ listening }) => listening !== undefined).length;
-    const arrived = { clients: saved.parts.flatMap((part) => part.clients).length, listeners, closed: saved.staying };
+    const arrived = {
+      clients: saved.parts.flatMap((part) => part.clients).length,
+      listeners,
+      closed: saved.staying,
+    };
     this.log.info('restart: this process has taken over', { ...arrived });
     return arrived;
   }

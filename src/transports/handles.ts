@@ -4,7 +4,7 @@
  * is used of Node beyond its documentation is in this file.
  */
 
-import type { RemoteInfo, Socket as DatagramSocket } from 'node:dgram';
+import type { Socket as DatagramSocket, RemoteInfo } from 'node:dgram';
 import { type Server, Socket, type SocketConstructorOpts } from 'node:net';
 import { formatAddress } from './address.js';
 
@@ -112,7 +112,9 @@ function accept(listening: ListeningHandle, held: readonly Handle[]): void {
 
 /** The handle of a bound datagram socket. */
 export function datagramHandleOf(socket: DatagramSocket): Handle | undefined {
-  const state = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol');
+  const state = Object.getOwnPropertySymbols(socket).find(
+    ({ description }) => description === 'state symbol',
+  );
   const inner = state && (socket as unknown as Record<symbol, { handle: Handle | null }>)[state];
   return inner?.handle ?? undefined;
 }

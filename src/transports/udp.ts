@@ -8,7 +8,14 @@ import { formatAddress } from './address.js';
 import { type Connection, type Listener, listenerCounters, type OnConnection } from './connection.js';
 import { socketError, systemCode } from './failure.js';
 import { Gate, type GateLimits } from './gate.js';
-import { boundTo, datagramHandleOf, type HeldDatagram, receiveAgain, receiveOn, stopReceiving } from './handles.js';
+import {
+  boundTo,
+  datagramHandleOf,
+  type HeldDatagram,
+  receiveAgain,
+  receiveOn,
+  stopReceiving,
+} from './handles.js';
 import type { Passage } from './movable.js';
 import { type DatagramSocket, type MovedPeer, UdpPeer } from './udppeer.js';
 
@@ -219,7 +226,10 @@ class UdpListener implements Listener, DatagramSocket {
   }
 
   private arrived(bytes: Uint8Array, from: HeldDatagram['from']): void {
-    if (this.held) return this.hold(this.held, bytes, from);
+    if (this.held) {
+      this.hold(this.held, bytes, from);
+      return;
+    }
     if (bytes.length > this.largest) {
       this.drop('oversize', `datagram of ${bytes.length} bytes dropped: ${this.largest} are allowed`);
       return;

@@ -13,8 +13,8 @@ import { SOCKET_OPTIONS } from './socketconnection.js';
 import { KEEP_ALIVE_MS, listen, StreamListener, type StreamListenOptions } from './streamlistener.js';
 import type { TlsCredentials } from './tlscredentials.js';
 import { type MovedWebSocket, WebSocketConnection, type WebSocketSettings } from './websocketconnection.js';
-import { openWebSocket } from './websocketreceiver.js';
 import { FrameMaker } from './websocketframe.js';
+import { openWebSocket } from './websocketreceiver.js';
 
 /** What a WebSocket server needs, beside where it listens. */
 export interface WebSocketListenOptions extends StreamListenOptions {

@@ -7,8 +7,8 @@ import { Endpoint } from './endpoint.js';
 import { handleOf, startReading, stopReading } from './handles.js';
 import type { Passage } from './movable.js';
 import { tlsFacts } from './tlsfacts.js';
-import { atBoundary, unreadOf } from './websocketreceiver.js';
 import { type FrameMaker, isText } from './websocketframe.js';
+import { atBoundary, unreadOf } from './websocketreceiver.js';
 
 const OWNER = Symbol('connection');
 interface Owned {

@@ -37,7 +37,11 @@ export function openWebSocket(
   subprotocol: string,
   options: ServerOptions,
 ): WebSocket {
-  const Served = WebSocket as unknown as new (address: null, protocols: undefined, options: object) => WebSocket;
+  const Served = WebSocket as unknown as new (
+    address: null,
+    protocols: undefined,
+    options: object,
+  ) => WebSocket;
   const ws = new Served(null, undefined, options);
   const inner = ws as unknown as {
     _protocol: string;

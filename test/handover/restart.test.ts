@@ -68,7 +68,11 @@ t.test('two restarts under load: TCP and UDP are byte-exact, and nobody is close
 });
 
 const BAD: [name: string, change: (folder: string, file: string) => void, reason: RegExp][] = [
-  ['a script that does not compile', (folder) => writeFileSync(join(folder, 'lines.lua'), 'function ('), /lines\.lua/],
+  [
+    'a script that does not compile',
+    (folder) => writeFileSync(join(folder, 'lines.lua'), 'function ('),
+    /lines\.lua/,
+  ],
   [
     'a script that loops in init',
     (folder) => writeFileSync(join(folder, 'lines.lua'), `${LINES}\nfunction init() while true do end end`),

@@ -31,12 +31,11 @@ function on_message(message, conn)
 end
 `;
 
+const BEGUN = /"pid":(\d+)[^\n]*a new process begins/g;
+
 /** A gateway under its first process, and those that took its place. */
 export class Restarting {
-  private constructor(
-    readonly cli: Cli,
-    private readonly pids: Set<number>,
-  ) {}
+  private constructor(readonly cli: Cli) {}
 
   static async start(
     t: Test,
@@ -45,30 +44,31 @@ export class Restarting {
     command: 'engine' | 'single' = 'engine',
   ): Promise<Restarting> {
     const cli = startMoonwire(t, [command, '-f', file], { env });
-    const pids = new Set<number>();
+    const gateway = new Restarting(cli);
     // Runs before the command is waited for: the others write to its output.
     t.teardown(() => {
-      for (const pid of pids) end(pid);
+      for (const pid of gateway.pids) end(pid);
     });
-    const gateway = new Restarting(cli, pids);
     await cli.until(/engine \S+ runs/);
     return gateway;
   }
 
+  /** Ids of the processes that were to take over. */
+  private get pids(): number[] {
+    return [...this.cli.stderr.matchAll(BEGUN)].map(([, pid]) => Number(pid));
+  }
+
   /** Asks the first process for a restart; resolves to the id of the new one. */
   async begin(pid = this.cli.pid): Promise<number> {
-    const before = this.pids.size;
+    const before = this.pids.length;
     process.kill(pid, 'SIGUSR2');
-    const begun = await this.until(/"pid":(\d+)[^\n]*a new process begins/g, before + 1);
-    const next = Number(begun[1]);
-    this.pids.add(next);
-    return next;
+    return Number((await this.until(BEGUN, before + 1))[1]);
   }
 
   /** Restarts, and waits until the new process has taken over; resolves to its id. */
   async restart(pid = this.cli.pid): Promise<number> {
     const next = await this.begin(pid);
-    await this.until(/has taken over/g, this.pids.size);
+    await this.until(/has taken over/g, this.pids.length);
     return next;
   }
 
@@ -103,10 +103,12 @@ export class LineDevice {
 
   private constructor(readonly socket: Socket) {
     socket.setEncoding('latin1').on('data', (text: string) => this.take(text));
-    socket.on('error', () => {}).on('close', () => {
-      this.closed = true;
-      this.wake();
-    });
+    socket
+      .on('error', () => {})
+      .on('close', () => {
+        this.closed = true;
+        this.wake();
+      });
   }
 
   static async connect(t: Test, port: number): Promise<LineDevice> {

@@ -22,8 +22,7 @@ export interface Leaving {
 export function handlesOf(engine: Engine): Map<string, Handle> {
   const handles = new Map<string, Handle>();
   for (const { config, listener } of engine.servers) add(handles, handleName.listener(config.name), listener);
-  for (const client of engine.clients.values())
-    add(handles, handleName.client(client.id), client.connection);
+  for (const client of engine.clients.values()) add(handles, handleName.client(client.id), client.connection);
   return handles;
 }
 
@@ -50,7 +49,8 @@ export async function bringToRest(engine: Engine, ms: number): Promise<void> {
     for (const client of engine.clients.values()) if (!client.rest()) all = false;
     return all && !stations.some(({ busy }) => busy);
   };
-  while (!rests() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  while (!rests() && performance.now() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   await Promise.all(engine.links.map((link) => link.rest()));
 }
 
