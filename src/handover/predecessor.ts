@@ -220,7 +220,11 @@ export class Predecessor {
   }
 
   private async drain(clients: readonly Client[]): Promise<void> {
-    for (const client of clients) client.end(1012, 'service restart');
+    for (const client of clients) {
+      client.end(1012, 'service restart');
+      // Its peer's end is to be seen; what else it sends is dropped.
+      client.connection.thaw?.();
+    }
     const deadline = performance.now() + DRAIN_MS;
     while (clients.some(({ over }) => !over) && performance.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 20));
