@@ -53,6 +53,8 @@ export class Predecessor {
   private readonly inbox: ToPredecessor[] = [];
   private wake = (): void => {};
   private gone = false;
+  /** When devices began to wait, on the clock of `performance.now`. */
+  private rested = 0;
   private readonly sent = new Map<string, Handle>();
 
   constructor(
@@ -74,6 +76,7 @@ export class Predecessor {
       await step('ready', this.child);
       await this.sendHandles(handlesOf(around.engine));
       undo = async () => goOn(around.engine);
+      this.rested = performance.now();
       await bringToRest(around.engine, REST_MS);
       await step('rested', this.child);
       undo = () => this.takeBack();
@@ -212,7 +215,8 @@ export class Predecessor {
       handle.close();
     }
     const carried = { pid: this.child.pid!, clients: gone.size, listeners, closed };
-    this.log.info('restart: the new process runs', { ...carried });
+    const pauseMs = Math.round(performance.now() - this.rested);
+    this.log.info('restart: the new process runs', { ...carried, pauseMs });
     this.child.unref();
     if (rest.length > 0) await this.drain(rest);
     this.child.disconnect();
