@@ -6,6 +6,7 @@
 import type { CodecRegistry } from '../codecs/registry.js';
 import type { EngineConfig, LinkConfig, ServerConfig } from '../config/schema.js';
 import type { Logger } from '../log.js';
+import type { SocketSource } from '../transports/streamlistener.js';
 import { Buses } from './bus/buses.js';
 import { Leases } from './bus/leases.js';
 import type { Port } from './bus/port.js';
@@ -60,6 +61,8 @@ export interface EngineParts {
   report(report: Report): void | Promise<void>;
   /** Codecs by name, for `mix.codec` and `mix.store`. */
   codecs: CodecRegistry;
+  /** Where a server's connections come from when it is not to listen itself. */
+  sockets?: ((server: string) => SocketSource | undefined) | undefined;
   /** Small durable values of scripts. */
   values: {
     get(key: string): Uint8Array | undefined;

@@ -24,7 +24,8 @@ export async function listenFor(station: Station, config: ServerConfig): Promise
     );
   }
   const { connections, handshakes, pendingHandshakes, handshakeSeconds } = limits;
-  const stream = { ...where, connections, handshakes, pendingHandshakes, handshakeSeconds };
+  const source = station.engine.parts.sockets?.(config.name);
+  const stream = { ...where, source, connections, handshakes, pendingHandshakes, handshakeSeconds };
   if (speaksWebSocket(config)) return listenForWebSockets(station, config, stream);
   if (!tls) return listenTcp(stream, station.accept, station.log);
   const { listenTls } = await import('../transports/tls.js');
