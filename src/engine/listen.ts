@@ -13,12 +13,20 @@ import type { Station } from './station.js';
 export async function listenFor(station: Station, config: ServerSettings): Promise<Listener> {
   const { limits, tls, own } = config;
   if (own) return listenOwn(station, config, own);
-  const where = { host: config.bind, port: config.port, acceptsPerSecond: limits.acceptsPerSecond };
+  const { connections, acceptsPerSecond, connectionsPerAddress, acceptsPerSecondPerAddress } = limits;
+  const where = {
+    host: config.bind,
+    port: config.port,
+    connections,
+    acceptsPerSecond,
+    connectionsPerAddress,
+    acceptsPerSecondPerAddress,
+    totals: station.engine.limits,
+  };
   if (config.transport === 'udp') {
     return listenUdp(
       {
         ...where,
-        connections: limits.connections,
         peerIdleSeconds: limits.idleSeconds || undefined,
         datagramBytes: Math.min(limits.frameBytes, MAX_DATAGRAM_BYTES),
       },
@@ -26,9 +34,9 @@ export async function listenFor(station: Station, config: ServerSettings): Promi
       station.log,
     );
   }
-  const { connections, handshakes, pendingHandshakes, handshakeSeconds } = limits;
+  const { handshakes, pendingHandshakes, handshakeSeconds } = limits;
   const source = station.engine.parts.sockets?.(config.name);
-  const stream = { ...where, source, connections, handshakes, pendingHandshakes, handshakeSeconds };
+  const stream = { ...where, source, handshakes, pendingHandshakes, handshakeSeconds };
   if (speaksWebSocket(config)) return listenForWebSockets(station, config, stream);
   if (!tls) return listenTcp(stream, station.accept, station.log);
   const { listenTls } = await import('../transports/tls.js');
