@@ -151,6 +151,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.port.receive(bytes);
       return;
     }
+    if (type === 'text' && this.native?.refuseText) {
+      this.native.refuseText(this);
+      return;
+    }
     if (this.station.framed(this.connection)) {
       this.framer ??= this.station.createFramer(this);
       this.framer.push(bytes);

@@ -16,6 +16,8 @@ export interface NativeProtocol {
   createFramer?(client: Client): Framer;
   /** Seconds an incomplete frame may wait. */
   readonly partialSeconds?: number;
+  /** A WebSocket message of text came, for a protocol whose bytes come in binary ones; without it text is bytes, too. */
+  refuseText?(client: Client): void;
   /** A frame of a client, after those before it are done. It calls the script's handlers. */
   handle(client: Client, frame: Uint8Array): Promise<void> | undefined;
   /** The connection is over. Returns whether the script is to know (`on_close`): not of one that it never met. */

@@ -46,6 +46,13 @@ export class MqttServer implements NativeProtocol {
     });
   }
 
+  /** Control packets come in binary messages (6.0). */
+  refuseText(client: Client): void {
+    this.station.counters.decodeErrors++;
+    this.station.limitReached(client, 'protocol', 'MQTT: a WebSocket message of text');
+    client.end(1003, 'MQTT comes in binary messages');
+  }
+
   check(client: Client, now: number): { limit: string; message: string } | undefined {
     const { limits } = this.config;
     const peer = peerOf(client);
