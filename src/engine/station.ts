@@ -92,7 +92,8 @@ export class Station {
     installMix(vm, this);
     const install =
       script.compile === 'auto' ? (target: MixTarget) => installModuleMix(target, this) : undefined;
-    this.program = new Program(vm, entry, protocol !== undefined && protocol !== 'socket', install);
+    const framed = protocol === undefined || protocol === 'socket' || protocol === 'auto';
+    this.program = new Program(vm, entry, !framed, install);
   }
 
   /** Loads the script, where there is one, and runs its `init`. Throws ScriptError. */

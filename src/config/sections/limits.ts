@@ -54,7 +54,16 @@ export const serverLimits = section({
     'Messages beyond that are read later (datagrams are dropped when too many wait), or dropped, or close the client.',
   ),
   idleSeconds: setting(duration(0, 30 * DAY), '60s', 'A silent client is closed after it; 0 never.'),
-  handshakeSeconds: setting(duration(1, 600), '10s', 'Time for TLS, WebSocket and MQTT handshakes.'),
+  handshakeSeconds: setting(
+    duration(1, 600),
+    '10s',
+    'Time for TLS, WebSocket and MQTT handshakes, and for an HTTP request.',
+  ),
+  sniffSeconds: setting(
+    duration(0.1, 60),
+    '2s',
+    'With protocol auto or tls.plain: how long the first bytes are waited for; a silent client speaks the protocol of the script.',
+  ),
   handshakes: setting(
     wholeNumber(1, 10_000),
     256,
