@@ -73,20 +73,27 @@ export class Closing {
   };
 }
 
+/** Runs `start`; closes what was opened when that fails. */
+export async function guarded<T>(log: Logger, start: (closing: Closing) => Promise<T>): Promise<T> {
+  const closing = new Closing(log);
+  try {
+    return await start(closing);
+  } catch (error) {
+    await closing.run();
+    throw error;
+  }
+}
+
 /** Opens the store and runs `start`; closes what was opened when that fails. */
-export async function opening<T>(
+export function opening<T>(
   config: Config,
   log: Logger,
   options: GatewayOptions,
   start: (setting: Setting) => Promise<T>,
 ): Promise<T> {
-  const closing = new Closing(log);
-  try {
+  return guarded(log, async (closing) => {
     const store = await openStore({ path: config.store.path, maxBytes: config.store.maxBytes, log });
     closing.add(() => store.close());
-    return await start({ config, log, options, store, closing });
-  } catch (error) {
-    await closing.run();
-    throw error;
-  }
+    return start({ config, log, options, store, closing });
+  });
 }
