@@ -162,6 +162,9 @@ function checkRedis(read: unknown, report: Report): void {
   }
 }
 
+/** Kinds of links at which no simulated device can play. */
+const NOT_PLAYED: ReadonlySet<unknown> = new Set(['udp', 'websocket', 'mqtt']);
+
 /** Simulated devices play at servers and links of this file, and must be able to. */
 function checkSimulated(read: unknown, report: Report): void {
   const played = new Set<unknown>();
@@ -183,7 +186,7 @@ function checkSimulated(read: unknown, report: Report): void {
           `must be the name of one of engine.${list}, got ${JSON.stringify(name)}`,
           hint,
         );
-      } else if (at(target, 'tls') !== undefined || at(target, 'kind') === 'udp') {
+      } else if (at(target, 'tls') !== undefined || NOT_PLAYED.has(at(target, 'kind'))) {
         report([...steps, key], 'must be a server without TLS, or a serial or tcp link');
       } else if (speaksWebSocket(target)) {
         report([...steps, key], 'must not be a WebSocket server');

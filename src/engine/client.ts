@@ -447,8 +447,12 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** `on_connect`, then `on_handshake` where the connection began with one. */
   private greet(): Promise<void> | undefined {
-    // Such a protocol introduces its clients itself.
-    if (this.native) return undefined;
+    const { native } = this;
+    if (native) {
+      // Such a protocol introduces its clients itself.
+      native.opened?.(this);
+      return undefined;
+    }
     const handshake = this.connection.takeHandshake?.();
     const { handlers } = this.station;
     if (handlers) return handlers.connected(this, handshake);

@@ -69,11 +69,8 @@ export class Server {
 
   private async speakMqtt(): Promise<void> {
     const { engine } = this.station;
-    const { mqtt } = engine.options;
-    if (!mqtt) throw new MoonwireError('invalid_argument', 'an MQTT server needs the settings engine.mqtt');
-    const { Broker } = await import('./mqtt/broker.js');
+    const { brokerOf } = await import('./mqtt/broker.js');
     const { MqttServer } = await import('./mqtt/server.js');
-    engine.mqtt ??= new Broker(engine, mqtt);
-    this.station.native = new MqttServer(this.config, this.station, engine.mqtt);
+    this.station.native = new MqttServer(this.config, this.station, brokerOf(engine));
   }
 }
