@@ -108,6 +108,13 @@ export function writeEngineMetrics(text: MetricsText, engine: Engine): void {
     listening.map(({ labels, counters }) => [labels, counters.refusedHandshakes]),
   );
   text.counter(
+    'moonwire_sniffed_total',
+    'Connections whose first bytes were looked at, by what they are; silent and slow ones had their time.',
+    listening.flatMap(({ labels, counters }) =>
+      Object.entries(counters.sniffed ?? {}).map(([found, count]) => [{ ...labels, found }, count]),
+    ),
+  );
+  text.counter(
     'moonwire_handshakes_delayed_total',
     'TLS handshakes that waited for others.',
     listening.map(({ labels, counters }) => [labels, counters.delayedHandshakes]),

@@ -23,6 +23,7 @@ const OF_SERVER: Record<string, string[]> = {
   messageOverflow: [ofServer('messages_dropped_total'), dropped('rate')],
   idleSeconds: [dropped('idle')],
   handshakeSeconds: [ofServer('handshakes_failed_total')],
+  sniffSeconds: ['silent', 'slow'].map((found) => `moonwire_sniffed_total{server="s",found="${found}"}`),
   handshakes: [ofServer('handshakes_delayed_total')],
   pendingHandshakes: [refused('pending')],
 };
@@ -50,7 +51,7 @@ t.test('every limit of the configuration has a counter', async (t) => {
 
   const e = await startTestEngine(
     { 'main.lua': '' },
-    'servers: [{ name: s, port: 0, bind: 127.0.0.1, entry: main.lua }]',
+    'servers: [{ name: s, port: 0, bind: 127.0.0.1, protocol: auto, entry: main.lua }]',
   );
   const text = new MetricsText();
   writeEngineMetrics(text, e.engine);
