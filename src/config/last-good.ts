@@ -1,0 +1,60 @@
+/**
+ * The configuration that ran last, kept with the durable state: a gateway far away starts with it when its file was
+ * changed into one that cannot be used.
+ */
+
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import * as v from 'valibot';
+import { type LoadedConfig, type LoadOptions, parseConfig } from './load.js';
+import { store } from './sections/store.js';
+import { readYaml } from './yaml.js';
+
+const NAME = 'last-good.json';
+
+const kept = v.object({ file: v.string(), text: v.string() });
+
+/** Keeps the text of a file whose configuration runs. Throws what the file system throws. */
+export function keepLastGood(folder: string, file: string, text: string): void {
+  if (read(folder, file) === text) return;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, NAME);
+  // A file that was cut by a power failure would be none.
+  writeFileSync(`${path}.new`, JSON.stringify({ file: resolve(file), text }), { mode: 0o600, flush: true });
+  renameSync(`${path}.new`, path);
+}
+
+/**
+ * The configuration with which `file` ran last; undefined when there is none, when it is what `text` says too, or when
+ * it cannot be used any more. `text` is that of the file now: it tells where the state is, whatever else is wrong in it.
+ */
+export function lastGood(
+  file: string,
+  text: string | undefined,
+  options: LoadOptions,
+): (LoadedConfig & { readonly text: string }) | undefined {
+  const good = read(folderOf(text, options), file);
+  if (good === undefined || good === text) return undefined;
+  try {
+    return { ...parseConfig(good, file, options), text: good };
+  } catch {
+    return undefined;
+  }
+}
+
+function read(folder: string, file: string): string | undefined {
+  try {
+    const found = v.parse(kept, JSON.parse(readFileSync(join(folder, NAME), 'utf8')));
+    return found.file === resolve(file) ? found.text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where a configuration says its state is, even one that is wrong elsewhere. */
+function folderOf(text: string | undefined, { env = process.env, cwd = process.cwd() }: LoadOptions): string {
+  const tree = Object(text === undefined ? undefined : readYaml(text, env).value);
+  const section = v.safeParse(store, tree.store ?? {});
+  const { path } = section.success ? section.output : v.parse(store, {});
+  return resolve(cwd, path);
+}
