@@ -9,6 +9,7 @@ import type { Logger } from '../log.js';
 import { Buses } from './bus/buses.js';
 import { Leases } from './bus/leases.js';
 import type { Port } from './bus/port.js';
+import { Changes } from './changes.js';
 import { Channels } from './channels.js';
 import type { Client } from './client.js';
 import { Delivery } from './delivery.js';
@@ -71,6 +72,8 @@ export interface EngineParts {
 export interface EngineObserver {
   clientOpened(client: Client): void;
   clientClosed(client: Client): void;
+  /** Servers and links have opened, or one came or went while the engine runs. */
+  partsChanged(): void;
   /** A channel got its first subscriber here, or lost its last. */
   channelOpened(name: string): void;
   channelClosed(name: string): void;
@@ -83,8 +86,11 @@ const STOP_SECONDS = 5;
 
 export class Engine {
   readonly log: Logger;
+  /** What is there now; {@link Changes} alone changes both lists. */
   readonly servers: Server[] = [];
   readonly links: Link[] = [];
+  /** Adds and removes servers and links while the engine runs. */
+  readonly changes = new Changes(this);
   readonly buses = new Buses();
   /** Lines that somebody outside needs for a while. */
   readonly leases: Leases;
@@ -141,12 +147,14 @@ export class Engine {
       await this.stop();
       throw error;
     }
+    this.partsChanged();
   }
 
   /** Stops listening, lets clients drain and their `on_close` run; ends within a few seconds whatever happens. */
   async stop(): Promise<void> {
+    const changes = this.changes.close();
     const parts = [...this.servers, ...this.links].map((part) => part.close(STOP_SECONDS));
-    await Promise.all([this.leases.close(), ...parts]);
+    await Promise.all([changes, this.leases.close(), ...parts]);
     this.mqtt?.close();
     this.services.close();
   }
@@ -203,6 +211,11 @@ export class Engine {
   /** This node's number has changed: scripts see it in `mix.node.id`. */
   nodeChanged(): void {
     for (const { station } of [...this.servers, ...this.links]) station.nodeChanged();
+  }
+
+  /** Servers or links are not those they were. */
+  partsChanged(): void {
+    this.tell((observer) => observer.partsChanged());
   }
 
   private tell(what: (observer: EngineObserver) => void): void {

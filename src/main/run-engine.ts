@@ -112,6 +112,5 @@ export async function runEngine(
     if (store.identity.node === 0) await joined.firstLease(FIRST_LEASE_MS);
   }
   await engine.start();
-  joined?.serversChanged();
   return { engine, store, api, uplink };
 }
