@@ -17,8 +17,9 @@ import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import { handshakeTables } from './handshake.js';
-import { DisconnectRequest } from './lua-framer.js';
-import type { Decoded, ProtocolPeer } from './protocol.js';
+import { DisconnectRequest } from './input-framer.js';
+import type { NativeProtocol } from './native.js';
+import type { Decoded, Protocol, ProtocolPeer } from './protocol.js';
 import { type Received, Spontaneous, TextMessage } from './received.js';
 import type { Station } from './station.js';
 import { hexOf, type TraceEvent, type TraceListener } from './trace.js';
@@ -92,6 +93,16 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     this.pump();
   }
 
+  /** What its frames and messages mean. */
+  get protocol(): Protocol {
+    return this.station.protocolOf(this.connection);
+  }
+
+  /** What speaks with it, where that is not the script. */
+  get native(): NativeProtocol | undefined {
+    return this.station.nativeOf(this.connection);
+  }
+
   /** True once the connection is over or being closed. */
   get closed(): boolean {
     return this.connection.closed;
@@ -128,7 +139,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     if (this.station.framed(this.connection)) {
       this.framer ??= this.station.createFramer(this);
       this.framer.push(bytes);
-      if (this.station.program.protocol.endsWithSilence) {
+      if (this.protocol.endsWithSilence) {
         clearTimeout(this.partialTimer);
         this.partialTimer = undefined;
       }
@@ -267,7 +278,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** Encodes a message by the protocol, called from within a script of this client's VM. */
   encodeInside(message: LuaValue): Uint8Array | Failure {
-    return this.station.program.protocol.encode(message, this, true);
+    return this.protocol.encode(message, this, true);
   }
 
   /** Drops received bytes that no handler has seen yet; returns how many. */
@@ -281,7 +292,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** Closes a client that is silent, or that takes nothing of what waits for it. Called about once a second. */
   check(now: number): void {
-    const { limits, native } = this.station;
+    const { native } = this;
+    const { limits } = this.station;
     const reached = this.paused ? undefined : native?.check(this, now);
     if (reached) {
       this.station.counters.closedIdle++;
@@ -421,7 +433,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** `on_connect`, then `on_handshake` where the connection began with one. */
   private greet(): Promise<void> | undefined {
     // Such a protocol introduces its clients itself.
-    if (this.station.native) return undefined;
+    if (this.native) return undefined;
     const handshake = this.connection.takeHandshake?.();
     const waits = callHandler(this, 'on_connect');
     if (!handshake || this.station.program.handler('on_handshake') === undefined) return waits;
@@ -436,7 +448,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   private finish(): Promise<void> | undefined {
     const reason = this.cause ? messageOf(this.cause) : undefined;
-    const isKnown = this.station.native?.closed(this) ?? true;
+    const isKnown = this.native?.closed(this) ?? true;
     const waits = isKnown ? callHandler(this, 'on_close', textValue(reason)) : undefined;
     if (!waits) {
       this.station.remove(this);
@@ -447,7 +459,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   private process(received: Received): Promise<void> | undefined {
     if (received instanceof Spontaneous) return handleDecoded(this, received.decoded);
-    const { native } = this.station;
+    const { native } = this;
     if (native) return native.handle(this, received instanceof TextMessage ? received.bytes : received);
     if (received instanceof TextMessage) return handleFrame(this, received.bytes, 'text');
     return handleFrame(this, received, 'binary');

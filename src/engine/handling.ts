@@ -24,8 +24,7 @@ export function callHandler(
 
 /** Decodes a frame, datagram or WebSocket message and handles what it says. */
 export function handleFrame(client: Client, frame: Uint8Array, type: MessageType): Promise<void> | undefined {
-  const { station } = client;
-  const { protocol } = station.program;
+  const { protocol, station } = client;
   station.counters.frames++;
   station.frames.add(client.id, false, frame, client.lastSeen);
   let result: ReturnType<typeof protocol.decode>;
@@ -45,8 +44,7 @@ export function handleFrame(client: Client, frame: Uint8Array, type: MessageType
 
 /** Hands the messages of a frame to the script, and acknowledges it unless that failed or a durable report did. */
 export function handleDecoded(client: Client, { messages, decoded }: Decoded): Promise<void> | undefined {
-  const { station } = client;
-  const { protocol } = station.program;
+  const { protocol } = client;
   if (protocol.replyFirst) acknowledge(client, decoded);
   const ok = handOver(client, messages);
   if (ok instanceof Promise) {
@@ -101,7 +99,7 @@ function deliver(client: Client, messages: readonly Pushable[], from: number): b
 function scriptMessage(client: Client, message: Pushable): Pushable | Error {
   const { station } = client;
   try {
-    return station.program.protocol.toScript(message);
+    return client.protocol.toScript(message);
   } catch (error) {
     station.scriptFailed('decode', client, error as Error);
     return error as Error;
@@ -109,18 +107,17 @@ function scriptMessage(client: Client, message: Pushable): Pushable | Error {
 }
 
 function acknowledge(client: Client, decoded: Pushable): void {
-  const { station } = client;
   try {
-    const reply = station.program.protocol.reply(decoded, client);
+    const reply = client.protocol.reply(decoded, client);
     if (reply) client.send(reply);
   } catch (error) {
-    station.scriptFailed('reply', client, error as Error);
+    client.station.scriptFailed('reply', client, error as Error);
   }
 }
 
 function traceMessage(client: Client, message: Pushable): void {
   try {
-    client.trace({ event: 'message', message: client.station.program.protocol.toJs(message) });
+    client.trace({ event: 'message', message: client.protocol.toJs(message) });
   } catch (error) {
     // A message may hold what cannot leave the VM, such as a function.
     client.trace({ event: 'message', reason: messageOf(error) });

@@ -43,6 +43,7 @@ export class Program {
   private readonly handlers = new Map<HandlerName, LuaValue>();
   private twin: CompiledProtocol | undefined;
   private interpreted: Protocol;
+  private typed: Protocol | undefined;
   /** Why its protocol module is not compiled; undefined when it is, when there is no module, and when nothing is compiled. */
   notCompiled: string | undefined;
 
@@ -85,6 +86,12 @@ export class Program {
   /** Its protocol. */
   get protocol(): Protocol {
     return this.twin?.protocol ?? this.interpreted;
+  }
+
+  /** What its protocol is for the messages of a WebSocket. Asked for once it is {@link initialized}. */
+  get messages(): Protocol {
+    this.typed ??= this.protocol.forWebSocket();
+    return this.typed;
   }
 
   /** `init` has run: what it has set in modules counts for compiled ones too, what is set later does not. */

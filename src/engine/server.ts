@@ -3,12 +3,9 @@
 import type { ServerConfig } from '../config/schema.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Listener } from '../transports/connection.js';
-import type { StreamListenOptions } from '../transports/streamlistener.js';
-import { listenTcp } from '../transports/tcp.js';
-import type { TlsListenOptions } from '../transports/tls.js';
 import { readServerFiles } from '../transports/tlsfiles.js';
-import { listenUdp, MAX_DATAGRAM_BYTES } from '../transports/udp.js';
 import type { Engine } from './engine.js';
+import { listenFor, speaksWebSocket } from './listen.js';
 import { Station } from './station.js';
 
 export class Server {
@@ -46,8 +43,8 @@ export class Server {
       const { CoapServer } = await import('./coap/server.js');
       station.native = new CoapServer(station);
     }
-    this.listener = await this.listen();
-    const transport = this.isWebSocket ? 'ws' : config.transport;
+    this.listener = await listenFor(station, config);
+    const transport = speaksWebSocket(config) ? 'ws' : config.transport;
     station.log.info(`listening on ${transport} ${this.listener.address}${config.tls ? ' with TLS' : ''}`);
   }
 
@@ -65,61 +62,5 @@ export class Server {
     const { MqttServer } = await import('./mqtt/server.js');
     engine.mqtt ??= new Broker(engine, mqtt);
     this.station.native = new MqttServer(this.config, this.station, engine.mqtt);
-  }
-
-  private get isWebSocket(): boolean {
-    return this.config.transport === 'ws' || this.config.protocol === 'websocket';
-  }
-
-  private listen(): Promise<Listener> {
-    const { config, station } = this;
-    const { limits } = config;
-    const where = { host: config.bind, port: config.port, acceptsPerSecond: limits.acceptsPerSecond };
-    if (config.transport === 'udp') {
-      return listenUdp(
-        {
-          ...where,
-          peers: limits.connections,
-          peerIdleSeconds: limits.idleSeconds || undefined,
-          datagramBytes: Math.min(limits.frameBytes, MAX_DATAGRAM_BYTES),
-        },
-        station.accept,
-        station.log,
-      );
-    }
-    const { connections, handshakes, pendingHandshakes, handshakeSeconds } = limits;
-    const stream = { ...where, connections, handshakes, pendingHandshakes, handshakeSeconds };
-    if (this.isWebSocket) return this.listenWebSocket(stream);
-    return config.tls
-      ? this.listenTls({ ...stream, tls: config.tls })
-      : listenTcp(stream, station.accept, station.log);
-  }
-
-  private async listenTls(options: TlsListenOptions): Promise<Listener> {
-    const { listenTls } = await import('../transports/tls.js');
-    return listenTls(options, this.station.accept, this.station.log);
-  }
-
-  private async listenWebSocket(where: StreamListenOptions): Promise<Listener> {
-    const { config, station } = this;
-    const { limits, websocket, tls } = config;
-    const { listenWebSocket } = await import('../transports/websocket.js');
-    // CONNMIX names the path among the script's options.
-    const path = websocket.path ?? config.options.path?.toString();
-    return listenWebSocket(
-      {
-        ...where,
-        ...websocket,
-        // The one that MQTT has registered (6.0).
-        ...(config.protocol === 'mqtt' && { subprotocols: websocket.subprotocols ?? ['mqtt'] }),
-        tls,
-        path,
-        pingSeconds: websocket.pingSeconds ?? (limits.idleSeconds > 0 ? limits.idleSeconds / 3 : 30),
-        messageBytes: limits.frameBytes,
-        stream: config.protocol !== 'websocket' && !station.program.protocol.readsDatagrams,
-      },
-      station.accept,
-      station.log,
-    );
   }
 }

@@ -18,7 +18,7 @@ import { Histogram } from './histogram.js';
 import { installMix, installModuleMix, type MixTarget, setNodeConstant } from './mix/index.js';
 import type { NativeProtocol } from './native.js';
 import { createVm, Program } from './program.js';
-import type { ProtocolPeer } from './protocol.js';
+import type { Protocol, ProtocolPeer } from './protocol.js';
 import { RecentFrames } from './recent-frames.js';
 import { Timers } from './timers.js';
 import { hexOf } from './trace.js';
@@ -58,8 +58,10 @@ export class Station {
   readonly log: Logger;
   readonly limits: StationLimits;
   program!: Program;
-  /** What speaks the protocol of the clients, where that is not the script. */
+  /** What speaks the protocol of its clients, where that is not the script. */
   native: NativeProtocol | undefined;
+  /** What speaks with those that speak HTTP, where they may. */
+  http: NativeProtocol | undefined;
   private readonly throttle = new LogThrottle();
   private recent: RecentFrames | undefined;
   private checks: NodeJS.Timeout | undefined;
@@ -143,6 +145,18 @@ export class Station {
   private check(): void {
     const now = performance.now();
     for (const client of this.clients) client.check(now);
+  }
+
+  // -- What is spoken ------------------------------------------------------------------------------------------
+
+  /** What the frames and messages of a connection mean. */
+  protocolOf({ speaks }: Connection): Protocol {
+    return speaks === 'websocket' ? this.program.messages : this.program.protocol;
+  }
+
+  /** What speaks with a connection, where that is not the script. */
+  nativeOf({ speaks }: Connection): NativeProtocol | undefined {
+    return speaks === 'http' ? this.http : this.native;
   }
 
   // -- Framing --------------------------------------------------------------------------------------------------

@@ -71,6 +71,8 @@ export interface Connection {
   readonly local: string;
   /** True when each `data` and each `write` is one datagram. */
   readonly datagram: boolean;
+  /** What is spoken over it, where that is not what its server or link speaks: messages of a WebSocket, HTTP. */
+  readonly speaks?: 'websocket' | 'http' | undefined;
   /** Bytes written but not yet taken by the operating system. */
   readonly pendingBytes: number;
   /** True from the first `end`, `destroy` or loss of the peer. */

@@ -9,7 +9,7 @@ import type { LuaValue } from '../../script/executor.js';
 import { bytesOf } from '../../script/fengari.js';
 import type { Pushable } from '../../script/values.js';
 import type { Client } from '../client.js';
-import type { Decoded, ProtocolPeer } from '../protocol.js';
+import type { Decoded, Protocol, ProtocolPeer } from '../protocol.js';
 import type { Station } from '../station.js';
 import type { Bus } from './bus.js';
 import { Echo } from './echo.js';
@@ -69,6 +69,11 @@ export class Port {
     else this.bus.remove(this);
   }
 
+  /** What the frames of the open connection mean. */
+  private get protocol(): Protocol {
+    return this.client?.protocol ?? this.station.program.protocol;
+  }
+
   /** Whether a request can be sent now. */
   get ready(): boolean {
     return this.client !== undefined && !this.client.closed;
@@ -81,7 +86,7 @@ export class Port {
 
   /** Seconds of silence that end an incomplete frame. */
   get silence(): number {
-    const { protocol } = this.station.program;
+    const { protocol } = this;
     if (protocol.endsWithSilence && protocol.partial !== undefined) return protocol.partial;
     return Math.max(this.bus.settings.silence, Math.min(protocol.partial ?? 0, MAX_SILENCE));
   }
@@ -100,7 +105,7 @@ export class Port {
     if (typeof data === 'string') return bytesOf(data);
     const client = this.client!;
     try {
-      const bytes = this.station.program.protocol.encode(data, client);
+      const bytes = this.protocol.encode(data, client);
       return bytes instanceof Failure ? new Failure(`invalid_argument: ${bytes.message}`) : bytes;
     } catch (error) {
       this.station.scriptFailed('encode', client, error as Error);
@@ -111,7 +116,7 @@ export class Port {
   /** A message as scripts get it. */
   scriptMessage(message: Pushable): Pushable | Failure {
     try {
-      return this.station.program.protocol.toScript(message);
+      return this.protocol.toScript(message);
     } catch (error) {
       this.station.scriptFailed('decode', this.client, error as Error);
       return new Failure(`internal: ${(error as Error).message}`);
@@ -211,7 +216,7 @@ export class Port {
 
   private decode(frame: Uint8Array, peer: ProtocolPeer, client: Client): Decoded | Failure | undefined {
     try {
-      return this.station.program.protocol.decode(frame, peer);
+      return this.protocol.decode(frame, peer);
     } catch (error) {
       this.station.scriptFailed('decode', client, error as Error);
       return undefined;
@@ -267,13 +272,13 @@ export class Port {
   }
 
   private repeats(request: BusRequest, message: Pushable): boolean {
-    return this.station.program.protocol.canMatch && this.matches(request, message) === true;
+    return this.protocol.canMatch && this.matches(request, message) === true;
   }
 
   /** Whether a message answers a request; else why not, when the protocol says so. */
   private matches({ data }: BusRequest, message: Pushable): boolean | string {
     try {
-      return this.station.program.protocol.matches(data, message);
+      return this.protocol.matches(data, message);
     } catch (error) {
       this.station.scriptFailed('matches', this.client, error as Error);
       return false;

@@ -6,22 +6,15 @@ import type { LuaValue } from '../../script/executor.js';
 import { bytesOf } from '../../script/fengari.js';
 import type { Subscriber } from '../channels.js';
 import type { Client } from '../client.js';
+import { checkAttach } from '../devices.js';
 
-/** Most devices behind one client. */
-const MAX_DEVICES = 10_000;
-const MAX_DEVICE_ID = 256;
 /** What a close frame has room for (RFC 6455, 5.5). */
 const MAX_CLOSE_REASON = 123;
 
-const deviceId = value('device_id', 'text', `1 to ${MAX_DEVICE_ID} bytes`);
-
-function checkDeviceId(id: string): Failure | undefined {
-  if (id.length > 0 && Buffer.byteLength(id) <= MAX_DEVICE_ID) return undefined;
-  return new Failure(`invalid_argument: a device id has 1 to ${MAX_DEVICE_ID} bytes`);
-}
+const deviceId = value('device_id', 'text', '1 to 256 bytes');
 
 function subscriberOf(client: Client): Subscriber {
-  return client.station.native?.subscriberOf(client) ?? client;
+  return client.native?.subscriberOf(client) ?? client;
 }
 
 export const connMethods: ApiFunction<Client>[] = [
@@ -58,7 +51,7 @@ export const connMethods: ApiFunction<Client>[] = [
     run: (client, data: LuaValue, type?: string) => {
       if (type !== undefined && type !== 'text' && type !== 'binary')
         return new Failure(`invalid_argument: the type is "text" or "binary", not "${type}"`);
-      const { native } = client.station;
+      const { native } = client;
       if (native) return native.sendFromScript(client, data);
       if (typeof data === 'string') return client.send(bytesOf(data), type);
       const { port } = client;
@@ -170,11 +163,8 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [value('ok', 'boolean')],
     example: 'conn:attach(msg.device_id)',
     run: (client, id: string) => {
-      const refused = checkDeviceId(id);
+      const refused = checkAttach(client, id);
       if (refused) return refused;
-      if ((client.devices?.length ?? 0) >= MAX_DEVICES) {
-        return new Failure(`too_large: more than ${MAX_DEVICES} devices behind one client`);
-      }
       client.station.engine.attach(client, id);
       return true;
     },
