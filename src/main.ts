@@ -3,12 +3,20 @@
 import type { Center } from './center/center.js';
 import type { Config } from './config/schema.js';
 import type { Logger } from './log.js';
-import { type CenterProcess, type Gateway, type GatewayOptions, opening } from './main/process.js';
+import {
+  type CenterProcess,
+  type Controls,
+  type Gateway,
+  type GatewayOptions,
+  opening,
+  type Setting,
+} from './main/process.js';
 import { runCenter } from './main/run-center.js';
 import { runEngine } from './main/run-engine.js';
 
 export { buildTransientEngine, checkEngine, engineOptions, type Findings } from './main/engine.js';
 export type { CenterProcess, Gateway, GatewayOptions, Process } from './main/process.js';
+export type { ConfigSource } from './main/reconfigure.js';
 
 /** Opens the store and starts an engine. Throws with nothing left open when a part cannot start. */
 export function startEngine(config: Config, log: Logger, options: GatewayOptions = {}): Promise<Gateway> {
@@ -16,7 +24,7 @@ export function startEngine(config: Config, log: Logger, options: GatewayOptions
     const addresses = config.engine.centerRegistry;
     if (addresses.length > 0 && config.sinks.length > 0)
       log.warn('sinks are not used here: reports go to the centre, which delivers them');
-    return { ...(await runEngine(setting, addresses)), stop: setting.closing.run };
+    return Object.assign(controls(setting), await runEngine(setting, addresses));
   });
 }
 
@@ -27,7 +35,7 @@ export function startCenter(
   options: GatewayOptions = {},
 ): Promise<CenterProcess> {
   return opening(config, log, options, async (setting) => {
-    return { ...(await runCenter(setting)), stop: setting.closing.run };
+    return Object.assign(controls(setting), await runCenter(setting));
   });
 }
 
@@ -44,6 +52,17 @@ export function startSingle(
     const scheme = tls ? 'tls' : 'tcp';
     const own = { scheme, host, port: center.listener!.port, path: '/' } as const;
     const engine = await runEngine(setting, [own]);
-    return { ...engine, center, stop: setting.closing.run };
+    return Object.assign(controls(setting), engine, { center });
   });
+}
+
+function controls({ closing, reconfiguration }: Setting): Controls {
+  return {
+    get config() {
+      return reconfiguration.config;
+    },
+    reconfigure: (config) => reconfiguration.apply(config),
+    reload: () => reconfiguration.reload(),
+    stop: closing.run,
+  };
 }

@@ -8,7 +8,7 @@ import type { Queues } from '../engine/queues.js';
 import type { TraceListener } from '../engine/trace.js';
 import { Failure } from '../errors.js';
 import type { OutboxStatus } from '../store/outbox-status.js';
-import type { ApiHost, ClientFilter, DeviceFilter, Page, PageRequest } from './host.js';
+import type { ApiHost, ClientFilter, ConfigHost, DeviceFilter, Page, PageRequest } from './host.js';
 import type { SinkSource } from './monitor-sources.js';
 import { describedPage } from './paging.js';
 import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
@@ -24,6 +24,7 @@ export interface EngineHostFacts {
   api(): string | undefined;
   /** The outbox, where there is one. */
   outbox?(): OutboxStatus | undefined;
+  readonly config?: ConfigHost;
   /** Sinks of an engine alone. */
   readonly sinks?: SinkSource | undefined;
   /** The link to the centre: whether it is up, and since when in Unix seconds. Undefined for an engine alone. */
@@ -37,6 +38,7 @@ export class EngineHost implements ApiHost {
   readonly queues: Queues;
   readonly leases: Leases;
   readonly sinks: SinkSource;
+  readonly config: ConfigHost | undefined;
 
   constructor(
     private readonly engine: Engine,
@@ -47,6 +49,7 @@ export class EngineHost implements ApiHost {
     this.queues = engine.queues;
     this.leases = engine.leases;
     this.sinks = facts.sinks ?? (() => []);
+    this.config = facts.config;
   }
 
   get node(): number {

@@ -9,6 +9,7 @@ import { DeviceWatch } from './alerts-devices.js';
 import { Webhook } from './alerts-webhook.js';
 import { Health, type HealthCheck } from './health.js';
 import { centerCheck, engineChecks, lagCheck, storeCheck, uplinkCheck } from './health-checks.js';
+import { configCheck } from './health-config.js';
 import { outboxCheck } from './health-outbox.js';
 import { feedCheck, feedMissingCheck, sinkCheck } from './health-sinks.js';
 import { writeBusMetrics } from './metrics-buses.js';
@@ -27,6 +28,7 @@ import {
 import { ProcessWatch } from './metrics-process.js';
 import { writeFeedMetrics, writeSinkMetrics } from './metrics-sinks.js';
 import { MetricsText } from './metrics-text.js';
+import type { ConfigHost } from './host.js';
 import type {
   CenterSource,
   FeedSource,
@@ -57,6 +59,7 @@ export interface MonitorOptions {
   /** There should be a feed, and it could not be opened. */
   readonly feedMissing?: boolean;
   readonly sinks?: SinkSource | undefined;
+  readonly config?: Pick<ConfigHost, 'source'>;
   /** Counters of parts that have no metrics of their own. */
   readonly counters?: () => PartCounters;
   /** Milliseconds between two looks for what is wrong. */
@@ -134,7 +137,7 @@ export class Monitor {
   }
 
   private healthChecks(): HealthCheck[] {
-    const { engine, uplink, store, outbox, center, feed, feedMissing, sinks } = this.options;
+    const { engine, uplink, store, outbox, center, feed, feedMissing, sinks, config } = this.options;
     return [
       ...(engine ? engineChecks(engine) : []),
       ...(center ? [centerCheck(center)] : []),
@@ -144,6 +147,7 @@ export class Monitor {
       ...(feed ? [feedCheck(feed)] : []),
       ...(feedMissing ? [feedMissingCheck] : []),
       ...(sinks ? [sinkCheck(sinks)] : []),
+      ...(config ? [configCheck(config)] : []),
       lagCheck(this.process),
     ];
   }

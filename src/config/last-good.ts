@@ -6,7 +6,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as v from 'valibot';
-import { type LoadedConfig, type LoadOptions, parseConfig } from './load.js';
+import { type LoadedConfig, type LoadOptions, parseConfig, readConfig } from './load.js';
 import { store } from './sections/store.js';
 import { readYaml } from './yaml.js';
 
@@ -25,18 +25,26 @@ export function keepLastGood(folder: string, file: string, text: string): void {
 }
 
 /**
- * The configuration with which `file` ran last; undefined when there is none, when it is what `text` says too, or when
- * it cannot be used any more. `text` is that of the file now: it tells where the state is, whatever else is wrong in it.
+ * The configuration with which `file` ran last; undefined when there is none, when the file says the same now, or when
+ * it cannot be used any more. Whatever is wrong in the file, where it says that the state is, it is looked for.
  */
 export function lastGood(
   file: string,
-  text: string | undefined,
-  options: LoadOptions,
+  options: LoadOptions = {},
 ): (LoadedConfig & { readonly text: string }) | undefined {
-  const good = read(folderOf(text, options), file);
-  if (good === undefined || good === text) return undefined;
+  const now = textOf(file);
+  const text = read(folderOf(now, options), file);
+  if (text === undefined || text === now) return undefined;
   try {
-    return { ...parseConfig(good, file, options), text: good };
+    return { ...parseConfig(text, file, options), text };
+  } catch {
+    return undefined;
+  }
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readConfig(file);
   } catch {
     return undefined;
   }

@@ -14,7 +14,7 @@ export class Server {
 
   constructor(
     engine: Engine,
-    readonly config: ServerConfig,
+    public config: ServerConfig,
   ) {
     this.station = new Station(engine, config);
   }
@@ -46,6 +46,13 @@ export class Server {
     this.listener = await listenFor(station, config);
     const transport = speaksWebSocket(config) ? 'ws' : config.transport;
     station.log.info(`listening on ${transport} ${this.listener.address}${config.tls ? ' with TLS' : ''}`);
+  }
+
+  /** Puts settings in effect that its clients outlive. Rejects with nothing changed. */
+  async reconfigure(config: ServerConfig): Promise<void> {
+    if (config.tls) readServerFiles(config.tls);
+    await this.station.reconfigure(config);
+    this.config = config;
   }
 
   async close(seconds: number): Promise<void> {

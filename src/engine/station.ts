@@ -56,7 +56,7 @@ export class Station {
   readonly clients = new Set<Client>();
   readonly timers = new Timers(this);
   readonly log: Logger;
-  readonly limits: StationLimits;
+  limits: StationLimits;
   program!: Program;
   /** What speaks the protocol of its clients, where that is not the script. */
   native: NativeProtocol | undefined;
@@ -68,7 +68,7 @@ export class Station {
 
   constructor(
     readonly engine: Engine,
-    readonly settings: StationSettings,
+    public settings: StationSettings,
   ) {
     this.log = engine.log.child({ at: settings.name });
     this.limits = settings.limits;
@@ -95,6 +95,12 @@ export class Station {
     const { notCompiled } = this.program;
     if (notCompiled !== undefined) this.log.debug('the protocol is not compiled', { reason: notCompiled });
     this.checks = setInterval(() => this.check(), CHECK_MS).unref();
+  }
+
+  /** Puts other limits in effect. */
+  async reconfigure(settings: StationSettings): Promise<void> {
+    this.settings = settings;
+    this.limits = settings.limits;
   }
 
   /** Takes a new connection in as a client. */

@@ -18,13 +18,13 @@ export function numbersOf(counters: object): Record<string, number> {
 
 /** Opens it with the settings it has on an engine or a centre. */
 export async function serveApi(
-  { config, log, options, closing }: Setting,
+  { reconfiguration, log, closing }: Setting,
   host: ApiHost,
   settings: Config['engine']['apiServer'],
   monitor: Monitor,
 ): Promise<Api> {
   const { startApi } = await import('../api/server.js');
-  const access = options.access ?? (() => config.access);
+  const access = () => reconfiguration.config.access;
   const own = log.child({ at: 'api' });
   const tls =
     settings.tls && new (await import('../transports/tlscredentials.js')).TlsCredentials(settings.tls, own);

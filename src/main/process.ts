@@ -3,19 +3,34 @@
 import type { Api } from '../api/server.js';
 import type { Center } from '../center/center.js';
 import type { CodecRegistry } from '../codecs/registry.js';
+import type { Change } from '../config/changes.js';
 import type { Config } from '../config/schema.js';
 import type { Engine, Report } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { openStore, type Store } from '../store/store.js';
 import type { Uplink } from '../uplink/uplink.js';
+import { type ConfigSource, Reconfiguration } from './reconfigure.js';
 
-/** What every process of Moonwire runs. */
-export interface Process {
-  readonly store: Store;
-  readonly api: Api;
+/** What a process is changed and ended by. */
+export interface Controls {
+  /** What is in effect now. */
+  readonly config: Config;
+  /**
+   * Applies another configuration while everything runs: what did not change is not touched, and what takes a restart
+   * is left as it was; both are told. Rejects with MoonwireError, everything being as before, when it cannot be.
+   */
+  reconfigure(config: Config): Promise<Change[]>;
+  /** Reads the file again, if the configuration comes from one, and applies it as {@link reconfigure} does. */
+  reload(): Promise<Change[]>;
   /** Drains, closes and flushes everything; never fails, and ends within seconds. */
   stop(): Promise<void>;
+}
+
+/** What every process of Moonwire runs. */
+export interface Process extends Controls {
+  readonly store: Store;
+  readonly api: Api;
 }
 
 /** A running engine. */
@@ -36,8 +51,8 @@ export interface GatewayOptions {
   codecs?: CodecRegistry;
   /** Takes what scripts report, in place of the outbox. Of a durable report the promise is waited for. */
   report?(report: Report): void | Promise<void>;
-  /** `access` as it is now, a new object when it changed; default: that of the configuration. */
-  access?(): Config['access'];
+  /** The file that the configuration is read from again; without it only {@link Process.reconfigure} changes it. */
+  source?: ConfigSource;
 }
 
 /** What the parts of one process are built from. */
@@ -46,6 +61,8 @@ export interface Setting {
   readonly log: Logger;
   readonly options: GatewayOptions;
   readonly store: Store;
+  /** Changes what is begun. */
+  readonly reconfiguration: Reconfiguration;
   /** Ends what was begun. */
   readonly closing: Closing;
 }
@@ -82,7 +99,8 @@ export async function opening<T>(
   try {
     const store = await openStore({ path: config.store.path, maxBytes: config.store.maxBytes, log });
     closing.add(() => store.close());
-    return await start({ config, log, options, store, closing });
+    const reconfiguration = new Reconfiguration(config, log.child({ at: 'config' }), options.source);
+    return await start({ config, log, options, store, reconfiguration, closing });
   } catch (error) {
     await closing.run();
     throw error;

@@ -5,8 +5,22 @@ import type { Config, LinkConfig, ServerConfig } from '../config/schema.js';
 import type { Engine } from '../engine/engine.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import { type Logger, silentLogger } from '../log.js';
+import { ScriptError } from '../script/script-error.js';
 import type { Sinks } from '../sinks/sinks.js';
 import { checkEngine, withPorts } from './engine.js';
+
+/** The file that a configuration comes from. */
+export interface ConfigSource {
+  readonly file: string;
+  /** Whether the process began with what the file says, or with what ran before because it cannot be used. */
+  readonly source: 'file' | 'last_good';
+  /** Reads it now. Throws ConfigError. */
+  read(): Config;
+  /** What was read last runs. */
+  keep(): void;
+  /** This is in effect from now on. */
+  inEffect(config: Config): void;
+}
 
 /** Takes back a step that was done. */
 type Undo = () => Promise<unknown>;
@@ -15,18 +29,22 @@ export class Reconfiguration {
   /** What runs here, as soon as it does. */
   engine: Engine | undefined;
   sinks: Sinks | undefined;
+  /** Where the configuration comes from; undefined when that is no file. */
+  readonly source?: () => Pick<ConfigSource, 'file' | 'source'> & { readonly applied: number };
+  private origin: ConfigSource['source'] = 'file';
+  private appliedAt = Date.now() / 1000;
   private turn: Promise<unknown> = Promise.resolve();
 
-  /**
-   * `running`: what the process was started with. `read`: reads the configuration anew, where it is in a file.
-   * `changed` is told of each configuration that is in effect.
-   */
+  /** `running`: what the process was started with. */
   constructor(
     private running: Config,
     private readonly log: Logger,
-    private readonly read?: () => Config,
-    private readonly changed?: (config: Config) => void,
-  ) {}
+    private readonly from?: ConfigSource,
+  ) {
+    if (!from) return;
+    this.origin = from.source;
+    this.source = () => ({ file: from.file, source: this.origin, applied: this.appliedAt });
+  }
 
   /** What runs: the last one applied, but for what takes a restart. */
   get config(): Config {
@@ -43,7 +61,13 @@ export class Reconfiguration {
 
   /** Reads the file again and applies it; resolves to what was done, and what takes a restart. Rejects as {@link apply}. */
   reload(): Promise<Change[]> {
-    return this.inTurn(() => this.applyNow(this.fromFile()));
+    return this.inTurn(async () => {
+      const next = this.fromFile();
+      const done = await this.applyNow(next);
+      this.origin = 'file';
+      this.from?.keep();
+      return done;
+    });
   }
 
   /**
@@ -55,8 +79,8 @@ export class Reconfiguration {
   }
 
   private fromFile(): Config {
-    if (!this.read) throw new MoonwireError('not_found', 'the configuration comes from no file here');
-    return this.read();
+    if (!this.from) throw new MoonwireError('not_found', 'the configuration comes from no file here');
+    return this.from.read();
   }
 
   private inTurn<T>(run: () => Promise<T>): Promise<T> {
@@ -99,10 +123,6 @@ export class Reconfiguration {
   private async applyNow(next: Config): Promise<Change[]> {
     const changes = this.compare(next);
     const list = listChanges(changes);
-    if (list.length === 0) {
-      this.log.info('the configuration says nothing new');
-      return list;
-    }
     this.check(next);
     const undo: Undo[] = [];
     try {
@@ -113,10 +133,12 @@ export class Reconfiguration {
         reason: messageOf(error),
       });
       await this.takeBack(undo);
-      throw error;
+      throw error instanceof ScriptError ? new MoonwireError('invalid_argument', error.message) : error;
     }
     this.running = merged(this.running, next, this.sinks !== undefined);
-    this.changed?.(this.running);
+    this.appliedAt = Date.now() / 1000;
+    this.from?.inEffect(this.running);
+    if (list.length === 0) this.log.info('the configuration says nothing new');
     for (const { path, effect, settings } of list) {
       const level = effect === 'restart' ? 'warn' : 'info';
       this.log[level](

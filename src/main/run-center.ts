@@ -4,14 +4,14 @@ import { Monitor } from '../api/monitor.js';
 import type { Api } from '../api/server.js';
 import { version } from '../package.js';
 import { apiCounters, numbersOf, serveApi } from './api.js';
-import type { CenterProcess, Setting } from './process.js';
+import type { CenterProcess, Controls, Setting } from './process.js';
 import { intakeCounters, openReports, openSinks } from './reports.js';
 
 /** Runs a centre; engines with `trustedKeys` need no token. */
 export async function runCenter(
   setting: Setting,
   trustedKeys: readonly Uint8Array[] = [],
-): Promise<Omit<CenterProcess, 'stop'>> {
+): Promise<Omit<CenterProcess, keyof Controls>> {
   const { config, log, store, closing } = setting;
   const { Center } = await import('../center/center.js');
   const { CenterHost } = await import('../api/center-host.js');
@@ -53,13 +53,16 @@ export async function runCenter(
     commands,
     devices,
     sinks?.status,
+    setting.reconfiguration,
   );
+  setting.reconfiguration.sinks = sinks;
   let api: Api | undefined;
   const monitor = new Monitor({
     role: 'center',
     name: 'center',
     version: version(),
     alerts: config.alerts,
+    config: setting.reconfiguration,
     log,
     store: store.health,
     center: host.figures,

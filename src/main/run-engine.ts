@@ -9,7 +9,7 @@ import { Commands } from '../engine/commands.js';
 import { version } from '../package.js';
 import { apiCounters, serveApi } from './api.js';
 import { buildEngine, engineOptions, withPorts } from './engine.js';
-import type { Gateway, Setting } from './process.js';
+import type { Controls, Gateway, Setting } from './process.js';
 import { intakeCounters, logReport, openReports, openSinks, outboxOf } from './reports.js';
 
 /** How long an engine that never had a node number waits for its first before devices may connect. */
@@ -19,7 +19,7 @@ const FIRST_LEASE_MS = 2000;
 export async function runEngine(
   setting: Setting,
   addresses: Config['engine']['centerRegistry'],
-): Promise<Omit<Gateway, 'stop'>> {
+): Promise<Omit<Gateway, keyof Controls>> {
   const { config, log, options, store, closing } = setting;
   let monitor: Monitor | undefined;
   const alone = addresses.length === 0;
@@ -71,6 +71,7 @@ export async function runEngine(
     name: config.engine.name,
     version: version(),
     alerts: config.alerts,
+    config: setting.reconfiguration,
     log,
     engine,
     store: store.health,
@@ -95,8 +96,11 @@ export async function runEngine(
     }),
   });
   closing.add(() => monitor?.stop());
+  setting.reconfiguration.engine = engine;
+  setting.reconfiguration.sinks ??= sinks;
   const host = new EngineHost(engine, {
     version: version(),
+    config: setting.reconfiguration,
     api: () => api?.address,
     outbox: () => outbox?.status(),
     sinks: sinks?.status,
