@@ -16,7 +16,9 @@ const configChange = v.object({
   ),
   effect: v.pipe(
     v.picklist(['add', 'remove', 'replace', 'change', 'restart']),
-    v.description('`replace` ends its connections, `change` does not, `restart`: in effect after the next one.'),
+    v.description(
+      '`replace` ends its connections, `change` does not, `restart`: in effect after the next one.',
+    ),
   ),
   settings: v.pipe(v.optional(v.array(v.string())), v.description('Which of its settings differ.')),
 });

@@ -12,6 +12,7 @@ import { centerCheck, engineChecks, lagCheck, storeCheck, uplinkCheck } from './
 import { configCheck } from './health-config.js';
 import { outboxCheck } from './health-outbox.js';
 import { feedCheck, feedMissingCheck, sinkCheck } from './health-sinks.js';
+import type { ConfigHost } from './host.js';
 import { writeBusMetrics } from './metrics-buses.js';
 import { writeEngineMetrics } from './metrics-engine.js';
 import { writeMqttMetrics } from './metrics-mqtt.js';
@@ -28,7 +29,6 @@ import {
 import { ProcessWatch } from './metrics-process.js';
 import { writeFeedMetrics, writeSinkMetrics } from './metrics-sinks.js';
 import { MetricsText } from './metrics-text.js';
-import type { ConfigHost } from './host.js';
 import type {
   CenterSource,
   FeedSource,

@@ -33,7 +33,10 @@ export interface LoadedConfig {
 }
 
 /** Loads and checks a file; throws {@link ConfigError} with all of its problems. */
-export function loadConfig(file: string, options: LoadOptions = {}): LoadedConfig & { readonly text: string } {
+export function loadConfig(
+  file: string,
+  options: LoadOptions = {},
+): LoadedConfig & { readonly text: string } {
   const text = readConfig(file);
   return { ...parseConfig(text, file, options), text };
 }

@@ -130,11 +130,7 @@ export class Changes {
     await Promise.allSettled(this.underWay);
   }
 
-  private replace<P extends Part>(
-    list: P[],
-    { name }: P['config'],
-    run: (old: P) => Promise<P>,
-  ): Promise<P> {
+  private replace<P extends Part>(list: P[], { name }: P['config'], run: (old: P) => Promise<P>): Promise<P> {
     const old = list.find(({ config }) => config.name === name);
     return old ? this.change(name, () => run(old)) : Promise.reject(notFound(name));
   }
