@@ -3,6 +3,7 @@
 import type { Center } from './center/center.js';
 import type { Config } from './config/schema.js';
 import type { Logger } from './log.js';
+import { serveApi } from './main/api.js';
 import {
   type CenterProcess,
   type Controls,
@@ -24,7 +25,7 @@ export function startEngine(config: Config, log: Logger, options: GatewayOptions
     const addresses = config.engine.centerRegistry;
     if (addresses.length > 0 && config.sinks.length > 0)
       log.warn('sinks are not used here: reports go to the centre, which delivers them');
-    return Object.assign(controls(setting), await runEngine(setting, addresses));
+    return Object.assign(controls(setting), await runEngine(setting, addresses, serveApi));
   });
 }
 
@@ -51,7 +52,7 @@ export function startSingle(
     const host = bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind;
     const scheme = tls ? 'tls' : 'tcp';
     const own = { scheme, host, port: center.listener!.port, path: '/' } as const;
-    const engine = await runEngine(setting, [own]);
+    const engine = await runEngine(setting, [own], serveApi);
     return Object.assign(controls(setting), engine, { center });
   });
 }

@@ -62,6 +62,8 @@ export interface MonitorOptions {
   readonly config?: Pick<ConfigHost, 'source'>;
   /** Counters of parts that have no metrics of their own. */
   readonly counters?: () => PartCounters;
+  /** Looks at what is not this process's own. */
+  readonly checks?: readonly HealthCheck[];
   /** Milliseconds between two looks for what is wrong. */
   readonly lookMs?: number;
 }
@@ -148,6 +150,7 @@ export class Monitor {
       ...(feedMissing ? [feedMissingCheck] : []),
       ...(sinks ? [sinkCheck(sinks)] : []),
       ...(config ? [configCheck(config)] : []),
+      ...(this.options.checks ?? []),
       lagCheck(this.process),
     ];
   }

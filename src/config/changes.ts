@@ -44,19 +44,8 @@ export interface ConfigChanges {
 /** Settings outside servers, links and sinks that take effect at once; a name stands for all beneath it. */
 const LIVE = ['access', 'logging.level', 'script', 'engine.limits'];
 /** Those of a server or link that its clients outlive. */
-const SCRIPT = ['entry', 'options', 'byteCodeExpires'];
-const LIVE_SERVER = [
-  ...SCRIPT,
-  'limits',
-  'tls.cert',
-  'tls.key',
-  'tls.ocsp',
-  'tls.crl',
-  'tls.ciphers',
-  'tls.minVersion',
-  'tls.maxVersion',
-];
-const LIVE_LINK = [...SCRIPT, 'limits', 'reconnect'];
+const LIVE_SERVER = ['limits.sendBufferBytes', 'limits.sendStallSeconds'];
+const LIVE_LINK = ['limits', 'reconnect'];
 
 /** Compares two configurations. Servers, links and sinks are the same where their names are. */
 export function compareConfigs(before: Config, after: Config): ConfigChanges {
@@ -122,7 +111,7 @@ function others({ sinks: _, ...config }: Config): object {
   return { ...config, engine };
 }
 
-/** Paths of settings that differ, of maps those within; `limits` counts as one. */
+/** Paths of settings that differ, of maps those within. */
 function differences(before: object, after: object, prefix = ''): string[] {
   const values: readonly Record<string, unknown>[] = [before as never, after as never];
   const keys = new Set(values.flatMap((value) => Object.keys(value)));
@@ -137,7 +126,7 @@ function differences(before: object, after: object, prefix = ''): string[] {
 }
 
 /** Maps whose parts are not told apart. */
-const LEAVES = ['limits', 'options', 'access', 'engine.labels', 'alerts.headers', 'headers'];
+const LEAVES = ['options', 'access', 'engine.labels', 'alerts.headers', 'headers'];
 
 function isSection(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -15,6 +15,7 @@ import type { Connection, ConnectionHandler, MessageType } from '../transports/c
 import type { Port } from './bus/port.js';
 import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
+import type { ClientView } from './embedded/client.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import { handshakeTables } from './handshake.js';
 import { DisconnectRequest } from './input-framer.js';
@@ -56,6 +57,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   port: Port | undefined;
   /** What a native protocol keeps for it. */
   peer: object | undefined;
+  /** It as the program sees it that the engine is part of, once that has looked. */
+  view: ClientView | undefined;
   /** What went in and out. */
   bytesIn = 0;
   bytesOut = 0;
@@ -139,7 +142,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     if (this.station.framed(this.connection)) {
       this.framer ??= this.station.createFramer(this);
       this.framer.push(bytes);
-      if (this.protocol.endsWithSilence) {
+      if (this.station.framing.endsWithSilence) {
         clearTimeout(this.partialTimer);
         this.partialTimer = undefined;
       }
@@ -435,6 +438,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     // Such a protocol introduces its clients itself.
     if (this.native) return undefined;
     const handshake = this.connection.takeHandshake?.();
+    const { handlers } = this.station;
+    if (handlers) return handlers.connected(this, handshake);
     const waits = callHandler(this, 'on_connect');
     if (!handshake || this.station.program.handler('on_handshake') === undefined) return waits;
     const shake = () => {
@@ -447,14 +452,21 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   }
 
   private finish(): Promise<void> | undefined {
-    const reason = this.cause ? messageOf(this.cause) : undefined;
     const isKnown = this.native?.closed(this) ?? true;
-    const waits = isKnown ? callHandler(this, 'on_close', textValue(reason)) : undefined;
+    const waits = isKnown ? this.tellClosed() : undefined;
     if (!waits) {
       this.station.remove(this);
       return undefined;
     }
     return waits.then(() => this.station.remove(this));
+  }
+
+  /** `on_close`. */
+  private tellClosed(): Promise<void> | undefined {
+    const { cause } = this;
+    const { handlers } = this.station;
+    if (handlers) return handlers.closed(this, cause);
+    return callHandler(this, 'on_close', textValue(cause && messageOf(cause)));
   }
 
   private process(received: Received): Promise<void> | undefined {

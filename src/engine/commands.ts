@@ -133,9 +133,9 @@ export class Commands {
     const { id, device } = command;
     const client = this.clientOf(device);
     if (!client) return returned(id, 'not_connected: the device is not attached here');
-    const { entry } = client.station.program;
-    if (client.station.program.handler('on_command') === undefined) {
-      return failed(id, `not_found: ${entry} has no on_command`);
+    const { handlers, program, settings } = client.station;
+    if (handlers || program.handler('on_command') === undefined) {
+      return failed(id, `not_found: ${handlers ? settings.name : program.entry} has no on_command`);
     }
     try {
       await this.journal.set(id, this.encode({ state: 'started' }));

@@ -4,8 +4,9 @@
  */
 
 import type { CodecRegistry } from '../codecs/registry.js';
-import type { EngineConfig, LinkConfig, ServerConfig } from '../config/schema.js';
+import type { EngineConfig } from '../config/schema.js';
 import type { Logger } from '../log.js';
+import type { SocketSource } from '../transports/streamlistener.js';
 import { Buses } from './bus/buses.js';
 import { Leases } from './bus/leases.js';
 import type { Port } from './bus/port.js';
@@ -13,6 +14,7 @@ import { Changes } from './changes.js';
 import { Channels } from './channels.js';
 import type { Client } from './client.js';
 import { Delivery } from './delivery.js';
+import type { LinkSettings, ServerSettings } from './embedded/settings.js';
 import { Histogram } from './histogram.js';
 import { Link } from './link.js';
 import { Mesh, type SendScenario } from './mesh.js';
@@ -27,8 +29,8 @@ export interface EngineOptions {
   name: string;
   labels: Readonly<Record<string, string>>;
   script: ScriptSettings;
-  servers: readonly ServerConfig[];
-  links: readonly LinkConfig[];
+  servers: readonly ServerSettings[];
+  links: readonly LinkSettings[];
   /** What all scripts share: queues and Redis. */
   luavm: EngineConfig['luavm'];
   /** What MQTT servers keep for their devices; needed where there are any. */
@@ -60,6 +62,8 @@ export interface EngineParts {
   report(report: Report): void | Promise<void>;
   /** Codecs by name, for `mix.codec` and `mix.store`. */
   codecs: CodecRegistry;
+  /** Where a server's connections come from when it is not to listen itself. */
+  sockets?: ((server: string) => SocketSource | undefined) | undefined;
   /** Small durable values of scripts. */
   values: {
     get(key: string): Uint8Array | undefined;

@@ -9,13 +9,17 @@ import type { Client } from './client.js';
 import type { HandlerName } from './program.js';
 import type { Decoded } from './protocol.js';
 
-/** Runs a handler, where the script has it, with the client's id, `args` and the client itself. */
+/**
+ * Runs a handler, where the script has it, with the client's id, `args` and the client itself. A program has its own for
+ * a new client; others are not called for it.
+ */
 export function callHandler(
   client: Client,
   name: HandlerName,
   ...args: LuaValue[]
 ): Promise<void> | undefined {
   const { station } = client;
+  if (station.handlers) return name === 'on_connect' ? station.handlers.connected(client) : undefined;
   const handler = station.program.handler(name);
   if (handler === undefined) return undefined;
   const done = station.runHandler(name, client, handler, [String(client.id), ...args, client.conn()]);
@@ -24,7 +28,9 @@ export function callHandler(
 
 /** Decodes a frame, datagram or WebSocket message and handles what it says. */
 export function handleFrame(client: Client, frame: Uint8Array, type: MessageType): Promise<void> | undefined {
-  const { protocol, station } = client;
+  const { station } = client;
+  if (station.handlers) return station.handlers.handle(client, frame, type);
+  const { protocol } = client;
   station.counters.frames++;
   station.frames.add(client.id, false, frame, client.lastSeen);
   let result: ReturnType<typeof protocol.decode>;

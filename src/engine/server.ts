@@ -1,9 +1,9 @@
 /** A server: listens for devices and serves each as a client of its station. */
 
-import type { ServerConfig } from '../config/schema.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Listener } from '../transports/connection.js';
 import { readServerFiles } from '../transports/tlsfiles.js';
+import type { ServerSettings } from './embedded/settings.js';
 import type { Engine } from './engine.js';
 import { listenFor, speaksWebSocket } from './listen.js';
 import { Station } from './station.js';
@@ -14,14 +14,22 @@ export class Server {
 
   constructor(
     engine: Engine,
-    public config: ServerConfig,
+    public config: ServerSettings,
   ) {
     this.station = new Station(engine, config);
   }
 
+  /** How devices come: the transport of the configuration, or the program's own. */
+  get transport(): string {
+    return this.config.own?.name ?? this.config.transport;
+  }
+
   /** What of its configuration cannot be used, or not yet; undefined when all can. */
   problem(): string | undefined {
-    const { name, protocol, tls, transport } = this.config;
+    const { name, protocol, tls, transport, handlers, own } = this.config;
+    if (handlers && protocol === 'mqtt') return `server ${name}: mqtt needs a script, not handlers`;
+    if (own && (tls || (protocol !== 'socket' && protocol !== 'mqtt')))
+      return `server ${name}: transport ${own.name} carries protocols socket and mqtt, without TLS`;
     if (protocol === 'auto') return `server ${name}: protocol auto is not available yet`;
     if (protocol === 'coap' && transport !== 'udp') return `server ${name}: coap needs transport udp`;
     if (protocol === 'mqtt' && transport === 'udp') return `server ${name}: mqtt needs transport tcp or ws`;
@@ -44,12 +52,12 @@ export class Server {
       station.native = new CoapServer(station);
     }
     this.listener = await listenFor(station, config);
-    const transport = speaksWebSocket(config) ? 'ws' : config.transport;
+    const transport = speaksWebSocket(config) ? 'ws' : this.transport;
     station.log.info(`listening on ${transport} ${this.listener.address}${config.tls ? ' with TLS' : ''}`);
   }
 
   /** Puts settings in effect that its clients outlive. Rejects with nothing changed. */
-  async reconfigure(config: ServerConfig): Promise<void> {
+  async reconfigure(config: ServerSettings): Promise<void> {
     if (config.tls) readServerFiles(config.tls);
     await this.station.reconfigure(config);
     this.config = config;

@@ -13,6 +13,8 @@ import type { Pushable } from '../script/values.js';
 import type { Connection } from '../transports/connection.js';
 import { Client } from './client.js';
 import { Counters } from './counters.js';
+import { HandlerHost } from './embedded/host.js';
+import type { Embedded } from './embedded/settings.js';
 import type { Engine } from './engine.js';
 import { Histogram } from './histogram.js';
 import { installMix, installModuleMix, type MixTarget, setNodeConstant } from './mix/index.js';
@@ -33,7 +35,7 @@ export interface StationLimits {
 }
 
 /** What a station is made of, beside what it listens on or connects to. */
-export interface StationSettings {
+export interface StationSettings extends Pick<Embedded, 'handlers'> {
   name: string;
   entry: string;
   options: Readonly<Record<string, string | number | boolean>>;
@@ -58,6 +60,8 @@ export class Station {
   readonly log: Logger;
   limits: StationLimits;
   program!: Program;
+  /** Handlers of a program in place of the script: then there is none, and no VM. */
+  readonly handlers: HandlerHost | undefined;
   /** What speaks the protocol of its clients, where that is not the script. */
   native: NativeProtocol | undefined;
   /** What speaks with those that speak HTTP, where they may. */
@@ -72,6 +76,7 @@ export class Station {
   ) {
     this.log = engine.log.child({ at: settings.name });
     this.limits = settings.limits;
+    this.handlers = settings.handlers && new HandlerHost(this, settings.handlers);
   }
 
   /** Loads the script without running any handler. Throws ScriptError. */
@@ -85,8 +90,13 @@ export class Station {
     this.program = new Program(vm, entry, protocol !== undefined && protocol !== 'socket', install);
   }
 
-  /** Loads the script and runs its `init`. Throws ScriptError. */
+  /** Loads the script, where there is one, and runs its `init`. Throws ScriptError. */
   async load(): Promise<void> {
+    if (!this.handlers) await this.loadScript();
+    this.checks = setInterval(() => this.check(), CHECK_MS).unref();
+  }
+
+  private async loadScript(): Promise<void> {
     this.compile();
     const { vm } = this.program;
     const init = this.program.handler('init');
@@ -94,7 +104,6 @@ export class Station {
     this.program.initialized();
     const { notCompiled } = this.program;
     if (notCompiled !== undefined) this.log.debug('the protocol is not compiled', { reason: notCompiled });
-    this.checks = setInterval(() => this.check(), CHECK_MS).unref();
   }
 
   /** Puts other limits in effect. */
@@ -129,6 +138,7 @@ export class Station {
   /** Closes all clients and stops timers. Resolves when all `on_close` have run, or after `seconds`. */
   async close(seconds: number): Promise<void> {
     clearInterval(this.checks);
+    this.handlers?.close();
     this.timers.clear();
     const deadline = performance.now() + seconds * 1000;
     for (const client of this.clients) client.end(1001, 'the engine stops');
@@ -167,14 +177,20 @@ export class Station {
 
   // -- Framing --------------------------------------------------------------------------------------------------
 
+  /** What cuts a stream into frames: the script's protocol, or handlers of a program. */
+  get framing(): HandlerHost | Protocol {
+    return this.handlers ?? this.program.protocol;
+  }
+
   /** Whether this connection's bytes are cut into frames; a datagram is one frame as it is. */
   framed(connection: Connection): boolean {
-    return !connection.datagram && (this.native !== undefined || this.program.protocol.framed);
+    if (connection.datagram || connection.speaks === 'websocket') return false;
+    return this.native !== undefined || this.framing.framed;
   }
 
   createFramer(client: Client): Framer {
     if (this.native?.createFramer) return this.native.createFramer(client);
-    return this.program.protocol.createFramer(client, this.limits.frameBytes, (bytes, reason) => {
+    return this.framing.createFramer(client, this.limits.frameBytes, (bytes, reason) => {
       this.counters.discard(reason, bytes.length);
       client.port?.discarded(bytes.length, reason);
       if (client.tracers) client.trace({ event: 'discard', hex: hexOf(bytes), reason });
@@ -193,7 +209,7 @@ export class Station {
   partialSeconds(connection: Connection): number {
     return (
       this.native?.partialSeconds ??
-      this.program.protocol.partial ??
+      this.framing.partial ??
       (connection.transport === 'serial' ? PARTIAL_SECONDS_SERIAL : PARTIAL_SECONDS)
     );
   }
@@ -203,11 +219,13 @@ export class Station {
    * when there is none and they are neither text nor bytes.
    */
   encode(data: unknown, peer: ProtocolPeer): Uint8Array | Failure {
-    const { protocol } = this.program;
-    if (!protocol.encodes) {
+    if (this.handlers || !this.program.protocol.encodes) {
       if (typeof data === 'string') return Buffer.from(data, 'utf8');
       if (data instanceof Uint8Array) return data;
     }
+    if (this.handlers)
+      return new Failure('invalid_argument: only text and bytes can be sent to these clients');
+    const { protocol } = this.program;
     try {
       return protocol.encodeJs(data, peer);
     } catch (error) {

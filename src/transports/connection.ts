@@ -104,6 +104,19 @@ export interface Connection {
 /** Told of each new connection, which it must attach to, or end. */
 export type OnConnection = (connection: Connection) => void;
 
+/** What became of connections whose first bytes were looked at. */
+export interface SniffCounters {
+  /** Told by their first bytes. */
+  tls: number;
+  http: number;
+  own: number;
+  /** Taken as those that speak their server's own protocol: they said nothing in time, or too little to tell. */
+  silent: number;
+  slow: number;
+  /** Gone before it was known. */
+  left: number;
+}
+
 /** Counters of a listener, all rising for ever; names are metric labels. */
 export interface ListenerCounters {
   /** Connections handed to the owner. */
@@ -112,12 +125,46 @@ export interface ListenerCounters {
   refusedLimit: number;
   /** Refused because more than `acceptsPerSecond` came. */
   refusedRate: number;
-  /** Datagrams dropped: no room for another peer, or too large. */
+  /** Refused because `connectionsPerAddress` were open from one address. */
+  refusedAddress: number;
+  /** Refused because more than `acceptsPerSecondPerAddress` came from one address. */
+  refusedAddressRate: number;
+  /** Refused because of what this server shares with others: as many are open as may be, or more came a second. */
+  refusedTotal: number;
+  refusedTotalRate: number;
+  /** Refused because the process does not keep up. */
+  refusedOverload: number;
+  /** Datagrams dropped: no room for another peer, too large, or more than the peer's owner takes. */
   droppedDatagrams: number;
-  /** Handshakes that were refused or not completed, where there are handshakes. */
-  refusedHandshakes?: number;
-  /** Refused because `pendingHandshakes` were not over. */
-  refusedPending?: number;
+  /** Handshakes that were refused or not completed. */
+  refusedHandshakes: number;
+  /** Handshakes that waited, because `handshakes` were under way. */
+  delayedHandshakes: number;
+  /** Refused because `pendingHandshakes` were not over, of this server or of all. */
+  refusedPending: number;
+  /** HTTP requests that cannot be read, are too large or too slow. */
+  refusedRequests: number;
+  /** What is spoken, where first bytes tell it. */
+  sniffed?: SniffCounters;
+}
+
+/** Counters of a listener that begins. */
+export function listenerCounters(): ListenerCounters {
+  return {
+    accepted: 0,
+    refusedLimit: 0,
+    refusedRate: 0,
+    refusedAddress: 0,
+    refusedAddressRate: 0,
+    refusedTotal: 0,
+    refusedTotalRate: 0,
+    refusedOverload: 0,
+    droppedDatagrams: 0,
+    refusedHandshakes: 0,
+    delayedHandshakes: 0,
+    refusedPending: 0,
+    refusedRequests: 0,
+  };
 }
 
 /** A listening server socket. */

@@ -32,8 +32,8 @@ t.test('servers, links and sinks are known by their names, not by their place', 
 });
 
 t.test('what connections outlive, and what they do not', async (t) => {
-  t.same(changes(server('a'), server('a', ', limits: { frameBytes: 1024 }, options: { unit: 7 }')), [
-    { path: 'engine.servers.a', effect: 'change', settings: ['options', 'limits'] },
+  t.same(changes(server('a'), server('a', ', limits: { sendStallSeconds: 7 }')), [
+    { path: 'engine.servers.a', effect: 'change', settings: ['limits.sendStallSeconds'] },
   ]);
   t.same(changes(server('a'), server('a', ', protocol: websocket')), [
     { path: 'engine.servers.a', effect: 'replace', settings: ['protocol'] },

@@ -59,23 +59,25 @@ t.test('servers come, go and change; those that did not change keep their client
   await echoes(t, goes, 'two');
 
   const changes = await e.apply(
-    `servers: [${server('a', a, ', limits: { frameBytes: 1024 }')}, ${server('c', c)}]`,
+    `servers: [${server('a', a, ', limits: { sendBufferBytes: 1024 }')}, ${server('c', c)}]`,
   );
   t.same(changes, [
     { path: 'engine.servers.c', effect: 'add' },
     { path: 'engine.servers.b', effect: 'remove' },
-    { path: 'engine.servers.a', effect: 'change', settings: ['limits'] },
+    { path: 'engine.servers.a', effect: 'change', settings: ['limits.sendBufferBytes'] },
   ]);
   t.same(e.names().sort(), ['a', 'c']);
   await until(() => goes.closed);
   await echoes(t, stays, 'three');
   await echoes(t, await Device.connect(c), 'four');
-  const long = await Device.connect(a);
-  long.send('x'.repeat(2000));
-  await until(() => long.closed);
+  const { sendsRefused } = e.gateway.engine.servers[0]!.station.counters;
+  t.equal(sendsRefused, 0);
+  stays.send(`${'x'.repeat(2000)}\n`);
+  await until(() => e.gateway.engine.servers[0]!.station.counters.sendsRefused === 1);
+  t.pass('the new limit holds');
 
   t.same(
-    await e.apply(`servers: [${server('c', c)}, ${server('a', a, ', limits: { frameBytes: 1KiB }')}]`),
+    await e.apply(`servers: [${server('c', c)}, ${server('a', a, ', limits: { sendBufferBytes: 1KiB }')}]`),
     [],
   );
   await echoes(t, stays, 'five');
@@ -149,7 +151,7 @@ t.test('links follow; what takes a restart is told and left', async (t) => {
   await until(() => sockets.length === 1);
 
   t.same(await e.apply(`${link('plc', ', limits: { idleSeconds: 600 }')}\nname: other`), [
-    { path: 'engine.links.plc', effect: 'change', settings: ['limits'] },
+    { path: 'engine.links.plc', effect: 'change', settings: ['limits.idleSeconds'] },
     { path: 'engine.name', effect: 'restart' },
   ]);
   t.same(sockets, ['open'], 'its connection outlives a limit');
