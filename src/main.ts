@@ -4,20 +4,15 @@ import type { Center } from './center/center.js';
 import type { Config } from './config/schema.js';
 import type { Logger } from './log.js';
 import { serveApi } from './main/api.js';
-import {
-  type CenterProcess,
-  type Controls,
-  type Gateway,
-  type GatewayOptions,
-  opening,
-  type Setting,
-} from './main/process.js';
-import { runCenter } from './main/run-center.js';
+import { type CenterProcess, controls, type Gateway, type GatewayOptions, opening } from './main/process.js';
+import { ownAddress, runCenter } from './main/run-center.js';
 import { runEngine } from './main/run-engine.js';
+import type { Primary, PrimaryOptions } from './main/run-workers.js';
 
 export { buildTransientEngine, checkEngine, engineOptions, type Findings } from './main/engine.js';
-export type { CenterProcess, Gateway, GatewayOptions, Process } from './main/process.js';
+export type { CenterProcess, Controls, Gateway, GatewayOptions, Process } from './main/process.js';
 export type { ConfigSource } from './main/reconfigure.js';
+export { workerCount } from './main/worker-count.js';
 
 /** Opens the store and starts an engine. Throws with nothing left open when a part cannot start. */
 export function startEngine(config: Config, log: Logger, options: GatewayOptions = {}): Promise<Gateway> {
@@ -48,22 +43,23 @@ export function startSingle(
 ): Promise<Gateway & { readonly center: Center }> {
   return opening(config, log, options, async (setting) => {
     const { center } = await runCenter(setting, [setting.store.identity.publicKey]);
-    const { bind, tls } = config.center.registry;
-    const host = bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind;
-    const scheme = tls ? 'tls' : 'tcp';
-    const own = { scheme, host, port: center.listener!.port, path: '/' } as const;
+    const own = ownAddress(config.center.registry, center);
     const engine = await runEngine(setting, [own], serveApi);
     return Object.assign(controls(setting), engine, { center });
   });
 }
 
-function controls({ closing, reconfiguration }: Setting): Controls {
-  return {
-    get config() {
-      return reconfiguration.config;
-    },
-    reconfigure: (config) => reconfiguration.apply(config),
-    reload: () => reconfiguration.reload(),
-    stop: closing.run,
-  };
+/** An engine or `single` as several processes (`engine.workers`). Throws with nothing left running when one fails. */
+export async function startWorkers(
+  command: 'engine' | 'single',
+  config: Config,
+  log: Logger,
+  options: PrimaryOptions,
+): Promise<Primary> {
+  return (await import('./main/run-workers.js')).startWorkers(command, config, log, options);
+}
+
+/** One of these processes. Throws when it was not started by another one. */
+export async function startWorker(): Promise<void> {
+  (await import('./main/run-worker.js')).startWorker();
 }

@@ -8,7 +8,7 @@ import { describeProblems } from '../config/problems.js';
 import type { Config } from '../config/schema.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import type { ConfigSource, Process } from '../main.js';
+import type { ConfigSource, Controls } from '../main.js';
 import type { LeveledLogger } from './logging.js';
 
 /** How often the file is looked at. Polled, since watching misses files that are replaced. */
@@ -61,7 +61,7 @@ export class ConfigFile implements ConfigSource {
   }
 
   /** From now on the users and the log's level that the file has are in effect as soon as they are saved. */
-  watch(running: Process, log: Logger): void {
+  watch(running: Controls, log: Logger): void {
     let seen = this.stamp();
     this.timer = setInterval(() => {
       const stamp = this.stamp();
@@ -75,7 +75,7 @@ export class ConfigFile implements ConfigSource {
     clearInterval(this.timer);
   }
 
-  private async look(running: Process, log: Logger): Promise<void> {
+  private async look(running: Controls, log: Logger): Promise<void> {
     try {
       const { access, logging } = loadConfig(this.file, { boards: boardNames() }).config;
       const { config } = running;

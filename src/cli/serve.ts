@@ -4,7 +4,7 @@ import { serviceNotifier } from '../boards/service-notifier.js';
 import type { Config } from '../config/schema.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import { type Gateway, type Process, startCenter, startEngine, startSingle } from '../main.js';
+import { startCenter, startEngine, startSingle, startWorkers, workerCount } from '../main.js';
 import { ConfigFile } from './config-file.js';
 import { jsonLogger, type LeveledLogger, textLogger } from './logging.js';
 import { untilSignal } from './signals.js';
@@ -12,7 +12,10 @@ import { untilSignal } from './signals.js';
 /** How each command starts. */
 const STARTS = { engine: startEngine, center: startCenter, single: startSingle };
 
-export async function serve(command: keyof typeof STARTS, path: string): Promise<void> {
+type Command = keyof typeof STARTS;
+type Running = Awaited<ReturnType<(typeof STARTS)[Command] | typeof startWorkers>>;
+
+export async function serve(command: Command, path: string): Promise<void> {
   const file = new ConfigFile(path);
   let unusable: unknown;
   let config = readOr(file, (error) => {
@@ -24,15 +27,15 @@ export async function serve(command: keyof typeof STARTS, path: string): Promise
   for (const notice of file.notices) log.warn(notice);
   // From here on, so that a signal while it starts does not end it half way.
   const stopping = untilSignal();
-  let running: Process | Gateway;
+  let running: Running;
   try {
-    running = await STARTS[command](config, log, { source: file });
+    running = await start(command, config, log, file);
   } catch (error) {
     const before = file.fallBack();
     if (!before) throw error;
     warnOf(log, error);
     config = before;
-    running = await STARTS[command](config, log, { source: file });
+    running = await start(command, config, log, file);
   }
   if (file.source === 'file') file.keep();
   file.watch(running, log);
@@ -45,10 +48,11 @@ export async function serve(command: keyof typeof STARTS, path: string): Promise
     ...(command !== 'center' && {
       servers: config.engine.servers.length,
       links: config.engine.links.length,
+      ...('workers' in running && { workers: workerCount(config.engine) }),
     }),
   });
   // A process whose event loop hangs does not come to ask.
-  const service = serviceNotifier(() => !('engine' in running) || running.engine.alive, log);
+  const service = serviceNotifier(() => isAlive(running), log);
   await service.ready();
   const signal = await stopping;
   log.info(`${signal}: stopping`);
@@ -57,6 +61,12 @@ export async function serve(command: keyof typeof STARTS, path: string): Promise
   await service.stopping();
   await running.stop();
   log.info('stopped');
+}
+
+function start(command: Command, config: Config, log: Logger, source: ConfigFile): Promise<Running> {
+  return command !== 'center' && workerCount(config.engine) > 0
+    ? startWorkers(command, config, log, { source })
+    : STARTS[command](config, log, { source });
 }
 
 /** What the file says; what it said when it ran last when it cannot be used, and then `problem` is told why. */
@@ -78,4 +88,10 @@ function warnOf(log: Logger, error: unknown): void {
 async function loggerOf({ logging }: Config): Promise<LeveledLogger> {
   const toTerminal = logging.filename === undefined && process.stderr.isTTY === true;
   return toTerminal ? textLogger(logging.level) : jsonLogger(logging);
+}
+
+/** Whether all that the process is for still works. */
+function isAlive(running: Running): boolean {
+  if ('workers' in running) return running.alive;
+  return !('engine' in running) || running.engine.alive;
 }

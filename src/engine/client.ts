@@ -15,10 +15,12 @@ import type { Connection, ConnectionHandler, MessageType } from '../transports/c
 import type { Port } from './bus/port.js';
 import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
+import { ClientOutput } from './client-output.js';
 import type { ClientView } from './embedded/client.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import { handshakeTables } from './handshake.js';
 import { DisconnectRequest } from './input-framer.js';
+import { MessageRate } from './message-rate.js';
 import type { NativeProtocol } from './native.js';
 import type { Decoded, Protocol, ProtocolPeer } from './protocol.js';
 import { type Received, Spontaneous, TextMessage } from './received.js';
@@ -38,8 +40,13 @@ const STEPS_A_TURN = 64;
 /** Messages of a bus that may wait: it is not slowed down, so that replies come through; more are dropped. */
 const MAX_SPONTANEOUS = 256;
 
-/** V8 keeps typed arrays up to this size inside its heap. */
-const HEAP_ARRAY = 64;
+/** Why a client may be closed for a limit, as it is counted, and what its scripts are told. */
+const CLOSED_CODES = {
+  closedIdle: 'timeout',
+  closedStalled: 'timeout',
+  closedOverflow: 'queue_full',
+  closedRate: 'rate_limited',
+} as const;
 
 /** A step of a client's life that is done after the one before it. */
 type Step = 'connect' | 'close' | Received;
@@ -64,10 +71,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   bytesOut = 0;
   messages = 0;
   readonly openedAt = performance.now();
-  /** When the peer last showed that it is there, and since when sent bytes wait without any being taken (0: none wait). */
+  /** When the peer last showed that it is there. */
   lastSeen = performance.now();
-  stalledSince = 0;
-  private stalledBytes = 0;
+  private output: ClientOutput | undefined;
+  private rate: MessageRate | undefined;
   private hostObject: HostObject | undefined;
   private framer: Framer | undefined;
   private waiting: Received[] | undefined;
@@ -116,6 +123,11 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     return this;
   }
 
+  /** Bytes that were sent and have not left yet. */
+  get pendingBytes(): number {
+    return this.output?.pendingBytes ?? 0;
+  }
+
   /** This client as its scripts see it. */
   conn(): HostObject<Client> {
     this.hostObject ??= new HostObject<Client>(CLIENT_KIND, this);
@@ -137,6 +149,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     if (this.tracers) this.trace({ event: 'in', hex: hexOf(bytes) });
     if (this.port) {
       this.port.receive(bytes);
+      return;
+    }
+    if (type === 'text' && this.native?.refuseText) {
+      this.native.refuseText(this);
       return;
     }
     if (this.station.framed(this.connection)) {
@@ -179,13 +195,15 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   }
 
   drain(): void {
-    this.stalledSince = 0;
+    this.output?.drained();
   }
 
   close(error?: Error): void {
     this.ended = true;
-    if (!this.abandoned && error instanceof MoonwireError && error.code === 'too_large') this.oversize(error);
+    if (!this.abandoned && error instanceof MoonwireError) this.countLimit(error);
     this.cause ??= error;
+    this.output?.close();
+    this.rate?.close();
     this.port?.closed(this);
     clearTimeout(this.partialTimer);
     this.ownContext?.close();
@@ -196,6 +214,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** Closes the connection: what was sent leaves first. `code` and `reason`: what a WebSocket tells its peer. */
   end(code?: number, reason?: string): void {
     this.abandoned = true;
+    this.output?.flush();
     this.connection.end(code, reason);
   }
 
@@ -244,23 +263,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** Sends at once, as only a bus may on its line; returns as {@link send} does. */
   transmit(bytes: Uint8Array, type?: MessageType): Failure | undefined {
     if (this.closed) return new Failure('closed: the client is closed');
-    const { limits, counters } = this.station;
-    if (this.connection.pendingBytes + bytes.length > limits.sendBufferBytes) {
-      counters.sendsRefused++;
-      this.station.limitReached(this, 'sendBufferBytes', 'does not take what it is sent; sends are refused');
-      return new Failure(`queue_full: ${this.connection.pendingBytes} bytes wait for this client already`);
-    }
-    counters.sends++;
-    counters.bytesOut += bytes.length;
-    this.bytesOut += bytes.length;
-    this.station.frames.add(this.id, true, bytes, performance.now());
-    if (this.tracers) this.trace({ event: 'out', hex: hexOf(bytes) });
-    // A small array lies in the heap, from which a socket would move it out first: a copy in Node's pool costs less.
-    this.connection.write(
-      bytes.length <= HEAP_ARRAY && !Buffer.isBuffer(bytes) ? Buffer.from(bytes) : bytes,
-      type,
-    );
-    return undefined;
+    this.output ??= new ClientOutput(this);
+    return this.output.send(bytes, type);
   }
 
   /** Tells those who watch. */
@@ -287,7 +291,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** Drops received bytes that no handler has seen yet; returns how many. */
   clearBuffer(): number {
     const framed = this.port?.clear() ?? this.framer?.clear() ?? 0;
-    const held = (this.waiting ?? []).reduce((sum, chunk) => sum + chunk.length, framed);
+    const held = (this.waiting ?? []).reduce(
+      (sum, chunk) => sum + chunk.length,
+      framed + (this.rate?.clear() ?? 0),
+    );
     this.waiting = undefined;
     this.station.counters.discard('cleared', held);
     return held;
@@ -314,27 +321,22 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.closeFor('closedIdle', 'idleSeconds', `silent for ${limits.idleSeconds} s`);
       return;
     }
-    const pending = this.connection.pendingBytes;
-    if (pending === 0) {
-      this.stalledSince = 0;
-    } else if (this.stalledSince === 0 || pending < this.stalledBytes) {
-      this.stalledSince = now;
-    } else if (now - this.stalledSince > limits.sendStallSeconds * 1000) {
+    if (this.output?.stalls(now))
       this.closeFor('closedStalled', 'sendStallSeconds', `took nothing for ${limits.sendStallSeconds} s`);
-    }
-    this.stalledBytes = pending;
+    else if (this.pendingBytes === 0) this.output = undefined;
   }
 
   /** Closes the client because it reached a limit: counted, and logged at a bounded rate. */
-  private closeFor(counter: 'closedIdle' | 'closedStalled', limit: string, message: string): void {
+  closeFor(counter: keyof typeof CLOSED_CODES, limit: string, message: string): void {
     this.station.counters[counter]++;
     this.station.limitReached(this, limit, message);
-    this.destroy(new MoonwireError('timeout', message));
+    this.destroy(new MoonwireError(CLOSED_CODES[counter], message));
   }
 
   // -- Handlers, one after the other ----------------------------------------------------------------------------
 
-  private pump(): void {
+  /** Handles what was received, as far as nothing holds it up. */
+  pump(): void {
     for (let steps = 1; !this.running; steps++) {
       const step = this.take();
       if (step === undefined) break;
@@ -360,10 +362,17 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.greeted = true;
       return 'connect';
     }
-    const frame = this.abandoned ? undefined : this.nextFrame();
+    const frame = this.abandoned ? undefined : this.nextMessage();
     if (frame !== undefined || !this.ended) return frame;
     this.finished = true;
     return 'close';
+  }
+
+  private nextMessage(): Received | undefined {
+    const { messagesPerSecond = 0 } = this.station.limits;
+    if (messagesPerSecond === 0) return this.nextFrame();
+    this.rate ??= new MessageRate(this, messagesPerSecond);
+    return this.rate.take(() => this.nextFrame());
   }
 
   private nextFrame(): Received | undefined {
@@ -387,12 +396,15 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** The framer refused what came: closes the client. */
   framingFailed(error: Error): void {
     if (error instanceof ScriptError) this.station.scriptFailed('protocol_input', this, error);
-    else if (error instanceof MoonwireError && error.code === 'too_large') this.oversize(error);
+    else if (error instanceof MoonwireError) this.countLimit(error);
     if (error instanceof DisconnectRequest) this.destroy(new MoonwireError('closed', error.message));
     else this.destroy(error);
   }
 
-  private oversize(error: MoonwireError): void {
+  /** Counts what the connection or the framer ended for, where that is a limit. */
+  private countLimit(error: MoonwireError): void {
+    if (error.code === 'timeout') this.station.counters.closedIdle++;
+    if (error.code !== 'too_large') return;
     this.station.counters.closedOversize++;
     this.station.limitReached(this, 'frameBytes', error.message);
   }
@@ -400,7 +412,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** Slows the peer down while a handler waits and enough has been received; lets it go on afterwards. */
   private regulate(): void {
     const full =
-      this.running &&
+      (this.running || this.rate?.waits === true) &&
       !this.port &&
       ((this.waiting?.length ?? 0) >= MAX_WAITING ||
         (this.framer?.pending ?? 0) >= this.station.limits.frameBytes);
@@ -435,8 +447,12 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** `on_connect`, then `on_handshake` where the connection began with one. */
   private greet(): Promise<void> | undefined {
-    // Such a protocol introduces its clients itself.
-    if (this.native) return undefined;
+    const { native } = this;
+    if (native) {
+      // Such a protocol introduces its clients itself.
+      native.opened?.(this);
+      return undefined;
+    }
     const handshake = this.connection.takeHandshake?.();
     const { handlers } = this.station;
     if (handlers) return handlers.connected(this, handshake);

@@ -18,6 +18,7 @@ const HANDLERS = [
   'on_authorize',
   'on_message',
   'on_request',
+  'on_poll',
   'on_close',
   'on_command',
 ] as const;

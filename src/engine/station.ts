@@ -4,7 +4,7 @@
  */
 
 import type { Framer } from '../bytes/framer.js';
-import type { ServerConfig } from '../config/schema.js';
+import type { LinkConfig, ServerConfig } from '../config/schema.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
 import { type Logger, LogThrottle } from '../log.js';
 import { LuaError, type LuaValue } from '../script/executor.js';
@@ -29,9 +29,14 @@ import { hexOf } from './trace.js';
 export interface StationLimits {
   frameBytes: number;
   sendBufferBytes: number;
+  sendOverflow?: LinkConfig['limits']['sendOverflow'];
   sendStallSeconds: number;
   /** 0: never. */
   idleSeconds: number;
+  /** Of one client; 0 or undefined: any number. */
+  messagesPerSecond?: number;
+  messagesBurst?: number | undefined;
+  messageOverflow?: ServerConfig['limits']['messageOverflow'];
 }
 
 /** What a station is made of, beside what it listens on or connects to. */
@@ -87,7 +92,8 @@ export class Station {
     installMix(vm, this);
     const install =
       script.compile === 'auto' ? (target: MixTarget) => installModuleMix(target, this) : undefined;
-    this.program = new Program(vm, entry, protocol !== undefined && protocol !== 'socket', install);
+    const framed = protocol === undefined || protocol === 'socket' || protocol === 'auto';
+    this.program = new Program(vm, entry, !framed, install);
   }
 
   /** Loads the script, where there is one, and runs its `init`. Throws ScriptError. */
@@ -184,8 +190,11 @@ export class Station {
 
   /** Whether this connection's bytes are cut into frames; a datagram is one frame as it is. */
   framed(connection: Connection): boolean {
-    if (connection.datagram || connection.speaks === 'websocket') return false;
-    return this.native !== undefined || this.framing.framed;
+    return (
+      !connection.datagram &&
+      connection.speaks !== 'websocket' &&
+      (this.native !== undefined || this.framing.framed)
+    );
   }
 
   createFramer(client: Client): Framer {

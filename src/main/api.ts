@@ -21,7 +21,7 @@ export function numbersOf(counters: object): Record<string, number> {
 
 /** Opens it with the settings it has on an engine or a centre. */
 export async function serveApi(
-  { reconfiguration, log, closing }: Setting,
+  { reconfiguration, log, closing }: Omit<Setting, 'store'>,
   host: ApiHost,
   settings: Config['engine']['apiServer'],
   monitor: ApiMonitor,

@@ -90,21 +90,45 @@ export class Closing {
   };
 }
 
+/** Runs `start` without a store; closes what was opened when that fails. */
+export async function guarded<T>(
+  config: Config,
+  log: Logger,
+  options: GatewayOptions,
+  start: (setting: Omit<Setting, 'store'>) => Promise<T>,
+): Promise<T> {
+  const closing = new Closing(log);
+  const reconfiguration = new Reconfiguration(config, log.child({ at: 'config' }), options.source);
+  try {
+    return await start({ config, log, options, reconfiguration, closing });
+  } catch (error) {
+    await closing.run();
+    throw error;
+  }
+}
+
 /** Opens the store and runs `start`; closes what was opened when that fails. */
-export async function opening<T>(
+export function opening<T>(
   config: Config,
   log: Logger,
   options: GatewayOptions,
   start: (setting: Setting) => Promise<T>,
 ): Promise<T> {
-  const closing = new Closing(log);
-  try {
+  return guarded(config, log, options, async (setting) => {
     const store = await openStore({ path: config.store.path, maxBytes: config.store.maxBytes, log });
-    closing.add(() => store.close());
-    const reconfiguration = new Reconfiguration(config, log.child({ at: 'config' }), options.source);
-    return await start({ config, log, options, store, reconfiguration, closing });
-  } catch (error) {
-    await closing.run();
-    throw error;
-  }
+    setting.closing.add(() => store.close());
+    return start({ ...setting, store });
+  });
+}
+
+/** How what runs is changed and ended from outside. */
+export function controls({ closing, reconfiguration }: Omit<Setting, 'store'>): Controls {
+  return {
+    get config() {
+      return reconfiguration.config;
+    },
+    reconfigure: (config) => reconfiguration.apply(config),
+    reload: () => reconfiguration.reload(),
+    stop: closing.run,
+  };
 }

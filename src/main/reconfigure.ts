@@ -1,6 +1,6 @@
 /** Brings what runs from one configuration to another, as far as that goes while it runs. */
 
-import { type Change, compareConfigs, listChanges } from '../config/changes.js';
+import { type Change, type ConfigChanges, compareConfigs, listChanges } from '../config/changes.js';
 import type { Config, LinkConfig, ServerConfig } from '../config/schema.js';
 import type { Engine } from '../engine/engine.js';
 import { MoonwireError, messageOf } from '../errors.js';
@@ -89,13 +89,11 @@ export class Reconfiguration {
     return done;
   }
 
-  private compare(next: Config): ReturnType<typeof compareConfigs> {
-    const changes = compareConfigs(this.running, next);
-    if (this.sinks) return changes;
-    // Nothing keeps reports for sinks here.
-    const none = { added: [], removed: [], replaced: [], changed: [] };
-    const differ = Object.values(changes.sinks).some(({ length }) => length > 0);
-    return { ...changes, sinks: none, restart: [...changes.restart, ...(differ ? ['sinks'] : [])] };
+  private compare(next: Config): ConfigChanges {
+    let changes = compareConfigs(this.running, next);
+    // What runs in other processes, or where nothing keeps reports for sinks, cannot be changed from here.
+    if (!this.engine) changes = withRestartOf(withRestartOf(changes, 'servers'), 'links');
+    return this.sinks ? changes : withRestartOf(changes, 'sinks');
   }
 
   /** Throws `invalid_argument` with all that is wrong with what is new. */
@@ -152,7 +150,7 @@ export class Reconfiguration {
   /** In an order in which a failure can be taken back with as few connections lost as can be. */
   private async applyParts(
     { changes: engine }: Engine,
-    { servers, links }: ReturnType<typeof compareConfigs>,
+    { servers, links }: ConfigChanges,
     next: Config,
     undo: Undo[],
   ): Promise<void> {
@@ -209,6 +207,14 @@ export class Reconfiguration {
       }
     }
   }
+}
+
+/** The changes of these parts as ones that take a restart. */
+function withRestartOf(changes: ConfigChanges, parts: 'servers' | 'links' | 'sinks'): ConfigChanges {
+  const none = { added: [], removed: [], replaced: [], changed: [] };
+  const nothing = { servers: none, links: none, sinks: none, live: [], restart: [] };
+  const paths = listChanges({ ...nothing, [parts]: changes[parts] }).map(({ path }) => path);
+  return { ...changes, [parts]: none, restart: [...changes.restart, ...paths] };
 }
 
 const DONE = { add: 'added', remove: 'removed', replace: 'replaced', change: 'changed' } as const;
