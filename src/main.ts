@@ -9,6 +9,16 @@ import { ownAddress, runCenter } from './main/run-center.js';
 import { runEngine } from './main/run-engine.js';
 import type { Primary, PrimaryOptions } from './main/run-workers.js';
 
+export type { ReportOptions, ServerInfo } from './main/embedding.js';
+export { createEngine, type EngineEvents, type MoonwireEngine } from './main/embedding.js';
+export type {
+  CreateEngineOptions,
+  Handlers,
+  LinkOptions,
+  OwnSink,
+  ServerOptions,
+  SinkOptions,
+} from './main/embedding-options.js';
 export { buildTransientEngine, checkEngine, engineOptions, type Findings } from './main/engine.js';
 export type { CenterProcess, Controls, Gateway, GatewayOptions, Process } from './main/process.js';
 export type { ConfigSource } from './main/reconfigure.js';

@@ -44,6 +44,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'config',
     'engine',
     'script',
+    'sinks',
     'store',
     'transports',
     'main.ts',

@@ -8,6 +8,7 @@ import type { Config } from '../config/schema.js';
 import type { Engine, EngineParts, Report } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
+import type { Sink } from '../sinks/sink.js';
 import { openStore, type Store } from '../store/store.js';
 import type { Uplink } from '../uplink/uplink.js';
 import { type ConfigSource, Reconfiguration } from './reconfigure.js';
@@ -49,8 +50,16 @@ export interface CenterProcess extends Process {
 export interface GatewayOptions {
   /** Codecs for `mix.codec`; default: those Moonwire brings. */
   codecs?: CodecRegistry;
-  /** Takes what scripts report, in place of the outbox. Of a durable report the promise is waited for. */
+  /** Takes what is reported, in place of the outbox. Of a durable report the promise is waited for. */
   report?(report: Report): void | Promise<void>;
+  /** Given the engine before it starts. */
+  built?(engine: Engine): void;
+  /** Told of what is reported, whoever takes it; must return at once. */
+  reported?(report: Report): void;
+  /** Sinks of the program by name, in place of what the configuration says these are. */
+  sinks?: ReadonlyMap<string, Sink>;
+  /** Keeps all state in memory only, not in `store.path`. */
+  memory?: boolean;
   /** The file that the configuration is read from again; without it only {@link Process.reconfigure} changes it. */
   source?: ConfigSource;
 }
@@ -115,7 +124,8 @@ export function opening<T>(
   start: (setting: Setting) => Promise<T>,
 ): Promise<T> {
   return guarded(config, log, options, async (setting) => {
-    const store = await openStore({ path: config.store.path, maxBytes: config.store.maxBytes, log });
+    const { path, maxBytes } = config.store;
+    const store = await openStore({ ...(options.memory !== true && { path }), maxBytes, log });
     setting.closing.add(() => store.close());
     return start({ ...setting, store });
   });

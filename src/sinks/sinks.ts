@@ -16,19 +16,22 @@ export class Sinks {
     private readonly feed: Feed,
     private readonly deadLetters: string,
     private readonly log: Logger,
+    private readonly given: ReadonlyMap<string, Sink>,
   ) {}
 
   /**
    * Begins to deliver what `feed` holds, of which each sink's name must be a reader. Dead letters go to files in the
-   * folder `deadLetters`, one for each sink. None of the sinks has to be there.
+   * folder `deadLetters`, one for each sink. None of the sinks has to be there. `given`: sinks by name that are made
+   * already.
    */
   static async start(
     configs: readonly SinkConfig[],
     feed: Feed,
     deadLetters: string,
     log: Logger,
+    given: ReadonlyMap<string, Sink> = new Map(),
   ): Promise<Sinks> {
-    const sinks = new Sinks(feed, deadLetters, log);
+    const sinks = new Sinks(feed, deadLetters, log, given);
     await sinks.change(configs);
     return sinks;
   }
@@ -44,7 +47,7 @@ export class Sinks {
     try {
       for (const config of configs) {
         if (!isDeepStrictEqual(kept.get(config.name)?.config, config))
-          opened.set(config, await openSink(config));
+          opened.set(config, this.given.get(config.name) ?? (await openSink(config)));
       }
     } catch (error) {
       await Promise.all([...opened.values()].map((sink) => sink.close()));
