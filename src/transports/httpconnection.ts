@@ -1,4 +1,10 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import {
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+  validateHeaderName,
+  validateHeaderValue,
+} from 'node:http';
 import type { Socket } from 'node:net';
 import { MoonwireError } from '../errors.js';
 import { formatAddress } from './address.js';
@@ -100,7 +106,12 @@ export class HttpConnection extends Endpoint {
   answer(status: number, headers: OutgoingHttpHeaders, body: Uint8Array): void {
     const [exchange] = this.line;
     if (!this.asked || !exchange || exchange.response.headersSent) return;
+    // Node's own check comes too late: the status has been set then.
     const last = (this.closed || this.last) && { Connection: 'close' };
+    for (const [name, value] of Object.entries(headers)) {
+      validateHeaderName(name);
+      for (const item of [value].flat()) validateHeaderValue(name, String(item));
+    }
     const length = status !== 204 && { 'Content-Length': body.length };
     exchange.response.writeHead(status, { ...headers, ...length, ...last });
     exchange.response.end(body);
