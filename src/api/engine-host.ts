@@ -1,5 +1,6 @@
 /** An engine as the API sees it: lists tell of its own clients; sends reach those of all nodes. */
 
+import type { AddedLinks } from '../engine/added-links.js';
 import type { Leases } from '../engine/bus/leases.js';
 import type { Client } from '../engine/client.js';
 import type { Engine } from '../engine/engine.js';
@@ -37,6 +38,7 @@ export class EngineHost implements ApiHost {
   readonly version: string;
   readonly queues: Queues;
   readonly leases: Leases;
+  readonly links: AddedLinks;
   readonly sinks: SinkSource;
   readonly config: ConfigHost | undefined;
 
@@ -48,6 +50,7 @@ export class EngineHost implements ApiHost {
     this.version = facts.version;
     this.queues = engine.queues;
     this.leases = engine.leases;
+    this.links = engine.addedLinks;
     this.sinks = facts.sinks ?? (() => []);
     this.config = facts.config;
   }

@@ -2,6 +2,7 @@
 
 import type { Commands } from '../center/commands.js';
 import type { Change } from '../config/changes.js';
+import type { AddedLinks } from '../engine/added-links.js';
 import type { Leases } from '../engine/bus/leases.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
@@ -112,6 +113,8 @@ export interface ApiHost {
   sinks?(): readonly SinkFigures[];
   /** Buses of links; engines only. */
   buses?(): BusInfo[] | Promise<BusInfo[]>;
+  /** Links, those that are added while the engine runs among them; engines only. These throw and reject with MoonwireError. */
+  readonly links?: Pick<AddedLinks, 'list' | 'add' | 'replace' | 'remove'>;
   /** Lends the line of links; engines only. */
   readonly leases?: Pick<Leases, 'take' | 'giveBack'>;
   /** Channels with subscribers, by name. */
