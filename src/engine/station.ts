@@ -63,7 +63,7 @@ export class Station {
   readonly clients = new Set<Client>();
   readonly timers = new Timers(this);
   readonly log: Logger;
-  readonly limits: StationLimits;
+  limits: StationLimits;
   program!: Program;
   /** Handlers of a program in place of the script: then there is none, and no VM. */
   readonly handlers: HandlerHost | undefined;
@@ -77,7 +77,7 @@ export class Station {
 
   constructor(
     readonly engine: Engine,
-    readonly settings: StationSettings,
+    public settings: StationSettings,
   ) {
     this.log = engine.log.child({ at: settings.name });
     this.limits = settings.limits;
@@ -110,6 +110,12 @@ export class Station {
     this.program.initialized();
     const { notCompiled } = this.program;
     if (notCompiled !== undefined) this.log.debug('the protocol is not compiled', { reason: notCompiled });
+  }
+
+  /** Puts other limits in effect. */
+  async reconfigure(settings: StationSettings): Promise<void> {
+    this.settings = settings;
+    this.limits = settings.limits;
   }
 
   /** Takes a new connection in as a client. */
