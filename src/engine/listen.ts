@@ -3,15 +3,22 @@
 import type { ServerConfig } from '../config/schema.js';
 import { MoonwireError } from '../errors.js';
 import type { Listener } from '../transports/connection.js';
-import type { StreamListener, StreamListenOptions } from '../transports/streamlistener.js';
+import { StreamListener, type StreamListenOptions } from '../transports/streamlistener.js';
 import { listenTcp } from '../transports/tcp.js';
 import { listenUdp, MAX_DATAGRAM_BYTES } from '../transports/udp.js';
 import type { WebSocketOptions } from '../transports/websocket.js';
 import { ownOptions, type ServerSettings } from './embedded/settings.js';
 import type { Station } from './station.js';
 
-/** Hands each connection to the station. Throws MoonwireError `conflict` when the port is taken. */
-export async function listenFor(station: Station, config: ServerSettings): Promise<Listener> {
+/**
+ * Hands each connection to the station. `inPlaceOf`: a listener at the same address, which ends. Throws MoonwireError
+ * `conflict` when the port is taken; `inPlaceOf` then goes on.
+ */
+export async function listenFor(
+  station: Station,
+  config: ServerSettings,
+  inPlaceOf?: Listener,
+): Promise<Listener> {
   const { limits, tls, own } = config;
   if (own) return listenOwn(station, config, own);
   const { connections, acceptsPerSecond, connectionsPerAddress, acceptsPerSecondPerAddress } = limits;
@@ -45,6 +52,7 @@ export async function listenFor(station: Station, config: ServerSettings): Promi
     handshakeSeconds,
     sniffSeconds,
     plain: tls?.plain,
+    inPlaceOf: inPlaceOf instanceof StreamListener ? inPlaceOf : undefined,
   };
   if (speaksWebSocket(config)) {
     const { listenWebSocket } = await import('../transports/websocket.js');

@@ -4,6 +4,7 @@
  */
 
 import type { Framer } from '../bytes/framer.js';
+import type { ServerConfig } from '../config/schema.js';
 import type { Failure } from '../errors.js';
 import type { LuaValue } from '../script/executor.js';
 import type { Subscriber } from './channels.js';
@@ -12,6 +13,8 @@ import type { Outgoing } from './mesh.js';
 
 /** What a station asks of such a protocol; one for each server or link. */
 export interface NativeProtocol {
+  /** Settings are in effect that its clients outlive. */
+  reconfigure?(config: ServerConfig): void;
   /** Cuts a client's stream into frames, where there are streams. What cannot be a frame it answers itself. */
   createFramer?(client: Client): Framer;
   /** Seconds an incomplete frame may wait. */

@@ -1,5 +1,6 @@
 /** A server: listens for devices and serves each as a client of its station. */
 
+import { isDeepStrictEqual } from 'node:util';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Listener } from '../transports/connection.js';
 import { readServerFiles } from '../transports/tlsfiles.js';
@@ -63,8 +64,18 @@ export class Server {
 
   /** Puts settings in effect that its clients outlive. Rejects with nothing changed. */
   async reconfigure(config: ServerSettings): Promise<void> {
+    const { station, config: before } = this;
     if (config.tls) readServerFiles(config.tls);
-    await this.station.reconfigure(config);
+    await station.reconfigure(config);
+    if (this.listener && !isDeepStrictEqual(entranceOf(before), entranceOf(config))) {
+      try {
+        this.listener = await listenFor(station, config, this.listener);
+      } catch (error) {
+        await station.reconfigure(before);
+        throw error;
+      }
+    }
+    station.native?.reconfigure?.(config);
     this.config = config;
   }
 
@@ -80,4 +91,9 @@ export class Server {
     const { MqttServer } = await import('./mqtt/server.js');
     this.station.native = new MqttServer(this.config, this.station, brokerOf(engine));
   }
+}
+
+/** What decides how clients are let in. */
+function entranceOf({ limits, tls, websocket, options }: ServerSettings): unknown[] {
+  return [limits, tls, websocket, options.path];
 }

@@ -25,6 +25,8 @@ export interface StreamListenOptions extends GateLimits, HandshakeLimits {
   sniffSeconds?: number | undefined;
   /** Where connections come from when it is not to listen itself. */
   source?: SocketSource | undefined;
+  /** Listens on in the place of this one, at the same address: nobody who connects meanwhile is turned away. */
+  inPlaceOf?: StreamListener | undefined;
 }
 
 /** Connections that somebody else accepts. */
@@ -56,7 +58,9 @@ export async function listen(server: Server, options: StreamListenOptions): Prom
   }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).once('listening', resolve);
-    server.listen({ host: options.host, port: options.port, backlog: options.backlog ?? 1024 });
+    // Node lets a server go on with the handle of another one, which hears nothing any more.
+    if (options.inPlaceOf) server.listen(options.inPlaceOf.server);
+    else server.listen({ host: options.host, port: options.port, backlog: options.backlog ?? 1024 });
   }).catch((error: unknown) => {
     throw socketError(error, formatAddress(options.host ?? '*', options.port));
   });
@@ -66,7 +70,7 @@ export async function listen(server: Server, options: StreamListenOptions): Prom
 export class StreamListener implements Listener {
   readonly address: string;
   readonly port: number;
-  readonly counters = listenerCounters();
+  readonly counters: ReturnType<typeof listenerCounters>;
   private readonly source: SocketSource | undefined;
   private readonly throttle = new LogThrottle();
   private readonly tlsHandshakes: Handshakes | undefined;
@@ -77,13 +81,16 @@ export class StreamListener implements Listener {
    * Whoever takes a connection as a client counts it as accepted. `credentials`: those that a server of node:tls was made with, closed with it.
    */
   constructor(
-    protected readonly server: Server,
+    readonly server: Server,
     private readonly options: StreamListenOptions,
     private readonly log: Logger,
     private readonly onSocket: OnSocket,
     credentials?: { close(): void },
   ) {
     this.source = options.source;
+    this.counters = options.inPlaceOf?.counters ?? listenerCounters();
+    // Handshakes and requests that are under way are none of the new one's.
+    this.parts.push(...(options.inPlaceOf?.parts ?? []));
     const { address, port } = options.source ?? boundTo(server);
     this.address = address;
     this.port = port;

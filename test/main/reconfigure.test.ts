@@ -3,9 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import t, { type Test } from 'tap';
 import { parseConfig } from '../../src/config/load.js';
 import { startEngine } from '../../src/main.js';
+import { type Issued, makeCertificates } from '../support/certificates.js';
 import { Device, recordingLogger, until } from '../support/engine.js';
 import { freePorts } from '../support/ports.js';
 
@@ -81,6 +83,72 @@ t.test('servers come, go and change; those that did not change keep their client
     [],
   );
   await echoes(t, stays, 'five');
+});
+
+t.test('who is let in is decided anew; who is in stays, and nobody is turned away meanwhile', async (t) => {
+  const [port] = (await freePorts(1)) as [number];
+  const yaml = (connections: number, protocol: string) =>
+    `servers: [${server('a', port, `, protocol: ${protocol}, limits: { connections: ${connections} }`)}]`;
+  const e = await start(t, yaml(500, 'socket'));
+  const stays = await Device.connect(port);
+  await echoes(t, stays, 'one');
+  let connecting = true;
+  let failed = 0;
+  let connected = 0;
+  const arrivals = (async () => {
+    while (connecting) {
+      try {
+        const device = await Device.connect(port);
+        connected++;
+        device.socket.destroy();
+      } catch {
+        failed++;
+      }
+    }
+  })();
+  const { counters } = e.gateway.engine.servers[0]!.listener!;
+  for (let i = 1; i <= 20; i++) await e.apply(yaml(500 + i, 'socket'));
+  await until(() => connected > 20);
+  connecting = false;
+  await arrivals;
+  t.equal(failed, 0);
+  await until(() => counters.accepted > connected);
+  t.equal(e.gateway.engine.servers[0]!.listener!.counters, counters, 'counters go on');
+
+  await e.apply(yaml(1, 'socket'));
+  const only = await Device.connect(port);
+  await echoes(t, only, 'two');
+  const beyond = await Device.connect(port);
+  await until(() => beyond.closed);
+  await echoes(t, stays, 'three');
+  await e.gateway.stop();
+  await t.rejects(Device.connect(port), 'the port is free in the end');
+});
+
+t.test('certificates are replaced while clients stay', async (t) => {
+  const [port] = (await freePorts(1)) as [number];
+  const made = makeCertificates(t);
+  const [first, second] = ['first', 'second'].map((name) =>
+    made.issue(name, `subjectAltName=DNS:${name}.example`),
+  );
+  const yaml = ({ cert, key }: Issued) =>
+    `servers: [${server('a', port, `, tls: { cert: ${cert}, key: ${key} }`)}]`;
+  const e = await start(t, yaml(first!));
+  const connectTls = async () => {
+    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false }).on('error', () => {});
+    await once(socket, 'secureConnect');
+    t.teardown(() => socket.destroy());
+    return socket;
+  };
+  const stays = await connectTls();
+  t.equal(stays.getPeerCertificate().subject.CN, 'first');
+  t.match(await e.apply(yaml(second!)), [{ effect: 'change', settings: ['tls.cert', 'tls.key'] }]);
+  t.equal((await connectTls()).getPeerCertificate().subject.CN, 'second');
+  stays.write('still here\n');
+  const [answer] = await once(stays, 'data');
+  t.equal(String(answer), 'still here\n');
+  await t.rejects(e.apply(yaml({ cert: second!.cert, key: first!.key })), { code: 'invalid_argument' });
+  t.equal((await connectTls()).getPeerCertificate().subject.CN, 'second');
 });
 
 t.test('a server that is called otherwise, or speaks otherwise, takes its port over', async (t) => {

@@ -30,13 +30,18 @@ const PARTIAL_SECONDS = 60;
 
 export class MqttServer implements NativeProtocol {
   readonly partialSeconds = PARTIAL_SECONDS;
-  private readonly framing: FramerSpec;
+  private framing!: FramerSpec;
 
   constructor(
-    private readonly config: ServerConfig,
+    private config: ServerConfig,
     private readonly station: Station,
     readonly broker: Broker,
   ) {
+    this.reconfigure(config);
+  }
+
+  reconfigure(config: ServerConfig): void {
+    this.config = config;
     this.framing = framer('varint', { at: 2 }, { max: config.limits.frameBytes });
   }
 
