@@ -10,8 +10,8 @@ import type { HandlerName } from './program.js';
 import type { Decoded } from './protocol.js';
 
 /**
- * Runs a handler, where the script has it, with the client's id, `args` and the client itself. A program has its own for
- * a new client; others are not called for it.
+ * Runs a handler, where the script or the program has it, with the client's id, `args` and the client itself. A program
+ * is told of a new client and of the time to poll by it.
  */
 export function callHandler(
   client: Client,
@@ -19,7 +19,7 @@ export function callHandler(
   ...args: LuaValue[]
 ): Promise<void> | undefined {
   const { station } = client;
-  if (station.handlers) return name === 'on_connect' ? station.handlers.connected(client) : undefined;
+  if (station.handlers) return station.handlers.called(name, client);
   const handler = station.program.handler(name);
   if (handler === undefined) return undefined;
   const done = station.runHandler(name, client, handler, [String(client.id), ...args, client.conn()]);
