@@ -15,6 +15,7 @@ import type { Connection, ConnectionHandler, MessageType } from '../transports/c
 import type { Port } from './bus/port.js';
 import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
+import { countLimit } from './client-limits.js';
 import { ClientOutput } from './client-output.js';
 import type { ClientView } from './embedded/client.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
@@ -39,14 +40,6 @@ const MAX_WAITING = 16;
 const STEPS_A_TURN = 64;
 /** Messages of a bus that may wait: it is not slowed down, so that replies come through; more are dropped. */
 const MAX_SPONTANEOUS = 256;
-
-/** Why a client may be closed for a limit, as it is counted, and what its scripts are told. */
-const CLOSED_CODES = {
-  closedIdle: 'timeout',
-  closedStalled: 'timeout',
-  closedOverflow: 'queue_full',
-  closedRate: 'rate_limited',
-} as const;
 
 /** A step of a client's life that is done after the one before it. */
 type Step = 'connect' | 'close' | Received;
@@ -73,7 +66,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   readonly openedAt = performance.now();
   /** When the peer last showed that it is there. */
   lastSeen = performance.now();
-  private output: ClientOutput | undefined;
+  /** What waits to be sent to it, once something was. */
+  output: ClientOutput | undefined;
   private rate: MessageRate | undefined;
   private hostObject: HostObject | undefined;
   private framer: Framer | undefined;
@@ -125,7 +119,12 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** Bytes that were sent and have not left yet. */
   get pendingBytes(): number {
-    return this.output?.pendingBytes ?? 0;
+    return this.output?.pendingBytes ?? this.connection.pendingBytes;
+  }
+
+  /** Whether it is not read from, or not heard: what it sends has to wait. */
+  get slowed(): boolean {
+    return this.paused || this.rate?.waits === true;
   }
 
   /** This client as its scripts see it. */
@@ -200,7 +199,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   close(error?: Error): void {
     this.ended = true;
-    if (!this.abandoned && error instanceof MoonwireError) this.countLimit(error);
+    if (!this.abandoned && error instanceof MoonwireError) countLimit(this, error);
     this.cause ??= error;
     this.output?.close();
     this.rate?.close();
@@ -300,35 +299,6 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     return held;
   }
 
-  /** Closes a client that is silent, or that takes nothing of what waits for it. Called about once a second. */
-  check(now: number): void {
-    const { native } = this;
-    const { limits } = this.station;
-    // A peer that was slowed down cannot be blamed for its silence.
-    const slowed = this.paused || this.rate?.waits === true;
-    const reached = slowed ? undefined : native?.check(this, now);
-    if (reached) {
-      this.station.counters.closedIdle++;
-      this.station.limitReached(this, reached.limit, reached.message);
-      this.endFor(new MoonwireError('timeout', reached.message));
-      return;
-    }
-    if (!native && limits.idleSeconds > 0 && !slowed && now - this.lastSeen > limits.idleSeconds * 1000) {
-      this.closeFor('closedIdle', 'idleSeconds', `silent for ${limits.idleSeconds} s`);
-      return;
-    }
-    if (this.output?.stalls(now))
-      this.closeFor('closedStalled', 'sendStallSeconds', `took nothing for ${limits.sendStallSeconds} s`);
-    else if (this.pendingBytes === 0) this.output = undefined;
-  }
-
-  /** Closes the client because it reached a limit: counted, and logged at a bounded rate. */
-  closeFor(counter: keyof typeof CLOSED_CODES, limit: string, message: string): void {
-    this.station.counters[counter]++;
-    this.station.limitReached(this, limit, message);
-    this.destroy(new MoonwireError(CLOSED_CODES[counter], message));
-  }
-
   // -- Handlers, one after the other ----------------------------------------------------------------------------
 
   /** Handles what was received, as far as nothing holds it up. */
@@ -392,17 +362,9 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** The framer refused what came: closes the client. */
   framingFailed(error: Error): void {
     if (error instanceof ScriptError) this.station.scriptFailed('protocol_input', this, error);
-    else if (error instanceof MoonwireError) this.countLimit(error);
+    else if (error instanceof MoonwireError) countLimit(this, error);
     if (error instanceof DisconnectRequest) this.destroy(new MoonwireError('closed', error.message));
     else this.destroy(error);
-  }
-
-  /** Counts what the connection or the framer ended for, where that is a limit. */
-  private countLimit(error: MoonwireError): void {
-    if (error.code === 'timeout') this.station.counters.closedIdle++;
-    if (error.code !== 'too_large') return;
-    this.station.counters.closedOversize++;
-    this.station.limitReached(this, 'frameBytes', error.message);
   }
 
   /** Slows the peer down while a handler waits and enough has been received; lets it go on afterwards. */

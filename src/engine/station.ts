@@ -12,6 +12,7 @@ import { ScriptError } from '../script/script-error.js';
 import type { Pushable } from '../script/values.js';
 import type { Connection } from '../transports/connection.js';
 import { Client } from './client.js';
+import { checkClient } from './client-checks.js';
 import { Counters } from './counters.js';
 import { HandlerHost } from './embedded/host.js';
 import type { Embedded } from './embedded/settings.js';
@@ -166,7 +167,7 @@ export class Station {
 
   private check(): void {
     const now = performance.now();
-    for (const client of this.clients) client.check(now);
+    for (const client of this.clients) checkClient(client, now);
   }
 
   // -- What is spoken ------------------------------------------------------------------------------------------
