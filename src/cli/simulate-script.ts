@@ -34,7 +34,7 @@ export class ScriptPlayer {
       {
         name,
         labels: {},
-        script: { ...BUDGET, roots, compile: 'auto' },
+        script: { ...BUDGET, roots, compile: 'auto', probation: 0 },
         servers: [],
         links: [],
         luavm: LUAVM,
@@ -49,7 +49,7 @@ export class ScriptPlayer {
     try {
       this.station.compile();
     } finally {
-      this.station.timers.clear();
+      this.station.program?.timers.clear();
     }
   }
 

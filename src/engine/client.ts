@@ -8,23 +8,23 @@
 
 import type { Framer } from '../bytes/framer.js';
 import { MoonwireError, messageOf } from '../errors.js';
-import { Failure, HostObject } from '../script/api.js';
+import { Failure, type HostObject } from '../script/api.js';
 import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
 import type { Connection, ConnectionHandler, MessageType } from '../transports/connection.js';
 import type { Port } from './bus/port.js';
+import { carrierOf } from './carrier.js';
 import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
+import type { Conn } from './conn.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import { handshakeTables } from './handshake.js';
 import { DisconnectRequest } from './lua-framer.js';
+import type { Program } from './program.js';
 import type { Decoded, ProtocolPeer } from './protocol.js';
 import { type Received, Spontaneous, TextMessage } from './received.js';
 import type { Station } from './station.js';
 import { hexOf, type TraceEvent, type TraceListener } from './trace.js';
-
-/** The kind of these objects in Lua. */
-export const CLIENT_KIND = 'conn';
 
 /** Chunks or datagrams that may wait while a handler does; then the peer is slowed down. */
 const MAX_WAITING = 16;
@@ -43,6 +43,10 @@ const HEAP_ARRAY = 64;
 type Step = 'connect' | 'close' | Received;
 
 export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
+  /** The code that serves it; newer code takes over between two messages. */
+  program: Program;
+  /** Commands for its devices that this code does right now. */
+  commands = 0;
   /** `session` of the protocol module, a Lua table. */
   session: LuaValue;
   /** Ids of devices behind this client, the first one first. */
@@ -64,7 +68,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   lastSeen = performance.now();
   stalledSince = 0;
   private stalledBytes = 0;
-  private hostObject: HostObject | undefined;
+  private hostObject: HostObject<Conn> | undefined;
   private framer: Framer | undefined;
   private waiting: Received[] | undefined;
   private ownContext: ClientContext | undefined;
@@ -85,7 +89,9 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     readonly id: number,
     readonly station: Station,
     readonly connection: Connection,
-  ) {}
+  ) {
+    this.program = station.program;
+  }
 
   /** Runs `on_connect`. The caller has attached this client to its connection. */
   start(): void {
@@ -103,9 +109,9 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   }
 
   /** This client as its scripts see it. */
-  conn(): HostObject<Client> {
-    this.hostObject ??= new HostObject<Client>(CLIENT_KIND, this);
-    return this.hostObject as HostObject<Client>;
+  conn(): HostObject<Conn> {
+    this.hostObject ??= this.program.connOf(this);
+    return this.hostObject;
   }
 
   /** What `conn:set_context` keeps. */
@@ -125,10 +131,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.port.receive(bytes);
       return;
     }
-    if (this.station.framed(this.connection)) {
-      this.framer ??= this.station.createFramer(this);
+    if (this.station.framed(this.connection, this.program)) {
+      this.framer ??= this.station.createFramer(this, this.program);
       this.framer.push(bytes);
-      if (this.station.program.protocol.endsWithSilence) {
+      if (this.program.protocol.endsWithSilence) {
         clearTimeout(this.partialTimer);
         this.partialTimer = undefined;
       }
@@ -265,11 +271,6 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     };
   }
 
-  /** Encodes a message by the protocol, called from within a script of this client's VM. */
-  encodeInside(message: LuaValue): Uint8Array | Failure {
-    return this.station.program.protocol.encode(message, this, true);
-  }
-
   /** Drops received bytes that no handler has seen yet; returns how many. */
   clearBuffer(): number {
     const framed = this.port?.clear() ?? this.framer?.clear() ?? 0;
@@ -320,7 +321,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   // -- Handlers, one after the other ----------------------------------------------------------------------------
 
   private pump(): void {
-    for (let steps = 1; !this.running; steps++) {
+    for (let steps = 1; !this.running && this.mayGoOn(); steps++) {
       const step = this.take();
       if (step === undefined) break;
       this.running = true;
@@ -330,6 +331,56 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       else this.running = false;
     }
     this.regulate();
+  }
+
+  /** Whether the next step may begin; it is the newest code's. */
+  private mayGoOn(): boolean {
+    const { held } = this.station;
+    held?.add(this);
+    if (held === undefined) this.renewed();
+    return held === undefined;
+  }
+
+  /** Goes over to the newest code, unless what it does right now is to end in its own. */
+  renewed(): void {
+    const { station, program: from } = this;
+    const { program: to } = station;
+    if (from === to || this.running || this.commands > 0) return;
+    const lost: string[] = [];
+    from.leave(this, this.session, this.hostObject);
+    this.program = to;
+    const object = carrierOf(to);
+    this.hostObject = to.knows(this) ? to.connOf(this) : undefined;
+    this.session = to.protocol.carrySession(this.session, from.protocol, object, lost);
+    for (const received of this.waiting ?? []) {
+      if (received instanceof Spontaneous)
+        received.decoded = to.protocol.carryDecoded(received.decoded, from.protocol, object, lost);
+    }
+    this.reframe(from);
+    this.port?.renewed();
+    if (lost.length > 0) station.leftBehind(this, lost);
+  }
+
+  /** Lets what was received and not cut yet go on in the framing of this client's program. */
+  private reframe(from: Program): void {
+    const { station, program, framer } = this;
+    if (!framer) {
+      if (!this.waiting || station.native || !station.framed(this.connection, program)) return;
+      // Chunks that were messages as they came are a stream now.
+      this.framer = station.createFramer(this, program);
+      const { waiting } = this;
+      this.waiting = undefined;
+      for (const received of waiting) if (received instanceof Uint8Array) this.framer.push(received);
+      return;
+    }
+    if (station.native || program.protocol.framesAs(from.protocol)) return;
+    clearTimeout(this.partialTimer);
+    this.partialTimer = undefined;
+    const held = framer.release();
+    this.framer = station.framed(this.connection, program) ? station.createFramer(this, program) : undefined;
+    if (held.length === 0) return;
+    if (this.framer) this.framer.push(held);
+    else this.waiting = [held];
   }
 
   /** The step that ran is over. */
@@ -385,7 +436,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** Slows the peer down while a handler waits and enough has been received; lets it go on afterwards. */
   private regulate(): void {
     const full =
-      this.running &&
+      (this.running || this.station.held !== undefined) &&
       !this.port &&
       ((this.waiting?.length ?? 0) >= MAX_WAITING ||
         (this.framer?.pending ?? 0) >= this.station.limits.frameBytes);
@@ -399,13 +450,18 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   private watchPartial(framer: Framer): void {
     if (framer.pending === 0 || this.partialTimer || this.ended) return;
     this.partialPosition = framer.position;
-    this.partialTimer = setTimeout(partialExpired, this.station.partialSeconds(this.connection) * 1000, this);
+    this.partialTimer = setTimeout(
+      partialExpired,
+      this.station.partialSeconds(this.connection, this.program) * 1000,
+      this,
+    );
   }
 
   /** The time for an incomplete frame is over. */
   expirePartial(): void {
     this.partialTimer = undefined;
-    const framer = this.framer!;
+    const { framer } = this;
+    if (!framer) return;
     // While a handler runs, frames wait for it, not for the peer.
     if (framer.position === this.partialPosition && !this.running) framer.expire();
     if (!this.running) this.watchPartial(framer);
@@ -424,10 +480,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     if (this.station.native) return undefined;
     const handshake = this.connection.takeHandshake?.();
     const waits = callHandler(this, 'on_connect');
-    if (!handshake || this.station.program.handler('on_handshake') === undefined) return waits;
+    if (!handshake || this.program.handler('on_handshake') === undefined) return waits;
     const shake = () => {
       if (this.abandoned) return undefined;
-      const { vm } = this.station.program;
+      const { vm } = this.program;
       const facts = handshakeTables(vm, handshake, this.connection.remote);
       return callHandler(this, 'on_handshake', ...facts);
     };

@@ -16,7 +16,7 @@ export function callHandler(
   ...args: LuaValue[]
 ): Promise<void> | undefined {
   const { station } = client;
-  const handler = station.program.handler(name);
+  const handler = client.program.handler(name);
   if (handler === undefined) return undefined;
   const done = station.runHandler(name, client, handler, [String(client.id), ...args, client.conn()]);
   return done instanceof Promise ? done.then(() => undefined) : undefined;
@@ -25,8 +25,9 @@ export function callHandler(
 /** Decodes a frame, datagram or WebSocket message and handles what it says. */
 export function handleFrame(client: Client, frame: Uint8Array, type: MessageType): Promise<void> | undefined {
   const { station } = client;
-  const { protocol } = station.program;
+  const { protocol } = client.program;
   station.counters.frames++;
+  client.program.tally.calls++;
   station.frames.add(client.id, false, frame, client.lastSeen);
   let result: ReturnType<typeof protocol.decode>;
   try {
@@ -45,8 +46,7 @@ export function handleFrame(client: Client, frame: Uint8Array, type: MessageType
 
 /** Hands the messages of a frame to the script, and acknowledges it unless that failed or a durable report did. */
 export function handleDecoded(client: Client, { messages, decoded }: Decoded): Promise<void> | undefined {
-  const { station } = client;
-  const { protocol } = station.program;
+  const { protocol } = client.program;
   if (protocol.replyFirst) acknowledge(client, decoded);
   const ok = handOver(client, messages);
   if (ok instanceof Promise) {
@@ -77,7 +77,7 @@ export function handOver(client: Client, messages: readonly Pushable[]): boolean
 /** Runs `on_message` once a message; stops at the first error, so that the frame is not acknowledged. */
 function deliver(client: Client, messages: readonly Pushable[], from: number): boolean | Promise<boolean> {
   const { station } = client;
-  const handler = station.program.handler('on_message');
+  const handler = client.program.handler('on_message');
   if (handler === undefined) return true;
   const { messageTimes } = station;
   for (let i = from; i < messages.length; i++) {
@@ -101,7 +101,7 @@ function deliver(client: Client, messages: readonly Pushable[], from: number): b
 function scriptMessage(client: Client, message: Pushable): Pushable | Error {
   const { station } = client;
   try {
-    return station.program.protocol.toScript(message);
+    return client.program.protocol.toScript(message);
   } catch (error) {
     station.scriptFailed('decode', client, error as Error);
     return error as Error;
@@ -111,7 +111,7 @@ function scriptMessage(client: Client, message: Pushable): Pushable | Error {
 function acknowledge(client: Client, decoded: Pushable): void {
   const { station } = client;
   try {
-    const reply = station.program.protocol.reply(decoded, client);
+    const reply = client.program.protocol.reply(decoded, client);
     if (reply) client.send(reply);
   } catch (error) {
     station.scriptFailed('reply', client, error as Error);
@@ -120,7 +120,7 @@ function acknowledge(client: Client, decoded: Pushable): void {
 
 function traceMessage(client: Client, message: Pushable): void {
   try {
-    client.trace({ event: 'message', message: client.station.program.protocol.toJs(message) });
+    client.trace({ event: 'message', message: client.program.protocol.toJs(message) });
   } catch (error) {
     // A message may hold what cannot leave the VM, such as a function.
     client.trace({ event: 'message', reason: messageOf(error) });

@@ -13,7 +13,7 @@ export class TextMessage {
 
 /** A message that was decoded already: on a bus nobody asked for it. */
 export class Spontaneous {
-  constructor(readonly decoded: Decoded) {}
+  constructor(public decoded: Decoded) {}
 
   readonly length = 0;
 }

@@ -10,17 +10,20 @@ import { type Logger, LogThrottle } from '../log.js';
 import { LuaError, type LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
 import type { Pushable } from '../script/values.js';
+import type { Vm } from '../script/vm.js';
 import type { Connection } from '../transports/connection.js';
 import { Client } from './client.js';
 import { Counters } from './counters.js';
 import type { Engine } from './engine.js';
 import { Histogram } from './histogram.js';
+import { TimerOf } from './mix/host.js';
 import { installMix, installModuleMix, type MixTarget, setNodeConstant } from './mix/index.js';
 import type { NativeProtocol } from './native.js';
 import { createVm, Program } from './program.js';
 import type { ProtocolPeer } from './protocol.js';
 import { RecentFrames } from './recent-frames.js';
-import { Timers } from './timers.js';
+import { Reloads } from './reload/reload.js';
+import { type Timer, Timers } from './timers.js';
 import { hexOf } from './trace.js';
 
 /** What one peer may take; see `limits` in the configuration. */
@@ -40,6 +43,8 @@ export interface StationSettings {
   /** What a server speaks; with `websocket` its messages are those of WebSockets. */
   protocol?: ServerConfig['protocol'];
   limits: StationLimits;
+  /** Seconds between looks for saved scripts; 0: none. */
+  byteCodeExpires?: number;
 }
 
 /** Default seconds an incomplete frame may wait (design §9). */
@@ -54,10 +59,15 @@ export class Station {
   /** How long `on_message` took, waits included. */
   readonly messageTimes = new Histogram();
   readonly clients = new Set<Client>();
-  readonly timers = new Timers(this);
   readonly log: Logger;
   readonly limits: StationLimits;
+  /** The code that serves new messages. */
   program!: Program;
+  /** While code is replaced: the clients whose next step waits for it. */
+  held: Set<Client> | undefined;
+  /** Replaces the code. */
+  readonly reloads = new Reloads(this);
+  closed = false;
   /** What speaks the protocol of the clients, where that is not the script. */
   native: NativeProtocol | undefined;
   private readonly throttle = new LogThrottle();
@@ -74,13 +84,40 @@ export class Station {
 
   /** Loads the script without running any handler. Throws ScriptError. */
   compile(): void {
+    this.program = this.build();
+  }
+
+  /** A VM for this station's script. */
+  createVm(): Vm {
+    return createVm(this.engine.options.script, this.log);
+  }
+
+  /** A program of the script as it is now. `before`: timers whose turns those it starts may take, once they begin. */
+  build(vm = this.createVm(), before?: readonly Timer[]): Program {
     const { script } = this.engine.options;
     const { entry, protocol } = this.settings;
-    const vm = createVm(script, this.log);
-    installMix(vm, this);
-    const install =
-      script.compile === 'auto' ? (target: MixTarget) => installModuleMix(target, this) : undefined;
-    this.program = new Program(vm, entry, protocol !== undefined && protocol !== 'socket', install);
+    const timers = new Timers((fn, owner) =>
+      this.askHandler('timer', undefined, fn, [], program, owner && new TimerOf(owner)),
+    );
+    if (before) timers.hold(before);
+    let program: Program | undefined;
+    try {
+      return new Program({
+        vm,
+        timers,
+        entry,
+        ready: protocol !== undefined && protocol !== 'socket',
+        install: (made) => {
+          program = made;
+          installMix(made, this);
+        },
+        installModule:
+          script.compile === 'auto' ? (target: MixTarget) => installModuleMix(target, this) : undefined,
+      });
+    } catch (error) {
+      timers.end();
+      throw error;
+    }
   }
 
   /** Loads the script and runs its `init`. Throws ScriptError. */
@@ -93,6 +130,7 @@ export class Station {
     const { notCompiled } = this.program;
     if (notCompiled !== undefined) this.log.debug('the protocol is not compiled', { reason: notCompiled });
     this.checks = setInterval(() => this.check(), CHECK_MS).unref();
+    this.reloads.watch(this.settings.byteCodeExpires ?? 0);
   }
 
   /** Takes a new connection in as a client. */
@@ -115,23 +153,45 @@ export class Station {
   remove(client: Client): void {
     this.counters.closed++;
     this.clients.delete(client);
+    this.reloads.forget(client);
     this.engine.forget(client);
   }
 
   /** Closes all clients and stops timers. Resolves when all `on_close` have run, or after `seconds`. */
   async close(seconds: number): Promise<void> {
+    this.closed = true;
     clearInterval(this.checks);
-    this.timers.clear();
+    this.release();
+    this.program?.timers.clear();
     const deadline = performance.now() + seconds * 1000;
     for (const client of this.clients) client.end(1001, 'the engine stops');
     while (this.clients.size > 0 && performance.now() < deadline) await pause(10);
     for (const client of this.clients) client.destroy(new MoonwireError('closed', 'the engine stops'));
-    this.timers.end();
+    this.program?.timers.end();
+    this.reloads.close();
   }
 
   /** This node's number has changed. */
   nodeChanged(): void {
-    if (this.program) setNodeConstant(this.program.vm, this);
+    for (const program of this.programs()) setNodeConstant(program.vm, this);
+  }
+
+  /** The code in charge, and that which still has something under way. */
+  private *programs(): Generator<Program> {
+    if (this.program) yield this.program;
+    yield* this.reloads.programs();
+  }
+
+  /** Lets no client begin another step. */
+  hold(): void {
+    this.held ??= new Set();
+  }
+
+  /** Lets them go on. */
+  release(): void {
+    const { held } = this;
+    this.held = undefined;
+    for (const client of held ?? []) client.proceed();
   }
 
   /** The last frames of all clients together. */
@@ -143,18 +203,19 @@ export class Station {
   private check(): void {
     const now = performance.now();
     for (const client of this.clients) client.check(now);
+    this.reloads.check(now);
   }
 
   // -- Framing --------------------------------------------------------------------------------------------------
 
   /** Whether this connection's bytes are cut into frames; a datagram is one frame as it is. */
-  framed(connection: Connection): boolean {
-    return !connection.datagram && (this.native !== undefined || this.program.protocol.framed);
+  framed(connection: Connection, program: Program): boolean {
+    return !connection.datagram && (this.native !== undefined || program.protocol.framed);
   }
 
-  createFramer(client: Client): Framer {
+  createFramer(client: Client, program: Program): Framer {
     if (this.native?.createFramer) return this.native.createFramer(client);
-    return this.program.protocol.createFramer(client, this.limits.frameBytes, (bytes, reason) => {
+    return program.protocol.createFramer(program.peerOf(client), this.limits.frameBytes, (bytes, reason) => {
       this.counters.discard(reason, bytes.length);
       client.port?.discarded(bytes.length, reason);
       if (client.tracers) client.trace({ event: 'discard', hex: hexOf(bytes), reason });
@@ -170,10 +231,10 @@ export class Station {
     });
   }
 
-  partialSeconds(connection: Connection): number {
+  partialSeconds(connection: Connection, program: Program): number {
     return (
       this.native?.partialSeconds ??
-      this.program.protocol.partial ??
+      program.protocol.partial ??
       (connection.transport === 'serial' ? PARTIAL_SECONDS_SERIAL : PARTIAL_SECONDS)
     );
   }
@@ -182,8 +243,7 @@ export class Station {
    * Encodes plain values that come from outside a handler. A {@link Failure} when the protocol refuses them, or
    * when there is none and they are neither text nor bytes.
    */
-  encode(data: unknown, peer: ProtocolPeer): Uint8Array | Failure {
-    const { protocol } = this.program;
+  encode(data: unknown, peer: ProtocolPeer, { protocol } = this.program): Uint8Array | Failure {
     if (!protocol.encodes) {
       if (typeof data === 'string') return Buffer.from(data, 'utf8');
       if (data instanceof Uint8Array) return data;
@@ -210,19 +270,25 @@ export class Station {
     return results instanceof Promise ? results.then((given) => given !== undefined) : results !== undefined;
   }
 
-  /** Runs a handler that may wait and gives what it returned; undefined when it failed, as {@link runHandler}. */
+  /**
+   * Runs a handler that may wait and gives what it returned; undefined when it failed, as {@link runHandler}. `program`:
+   * whose function it is. `owner`: for whom it runs.
+   */
   askHandler(
     name: string,
     client: Client | undefined,
     fn: LuaValue,
     args: readonly Pushable[],
+    program = client?.program ?? this.program,
+    owner: unknown = client,
   ): readonly LuaValue[] | undefined | Promise<readonly LuaValue[] | undefined> {
     const failed = (error: unknown): undefined => {
-      this.scriptFailed(name, client, error as Error);
+      this.scriptFailed(name, client, error as Error, program);
       return undefined;
     };
+    program.tally.calls++;
     try {
-      const results = this.program.vm.run(fn, args, client);
+      const results = program.vm.run(fn, args, owner);
       return results instanceof Promise ? results.catch(failed) : results;
     } catch (error) {
       return failed(error);
@@ -230,7 +296,14 @@ export class Station {
   }
 
   /** Counts and logs a script's error. A callback that was stopped loses its client; an error is its own affair. */
-  scriptFailed(what: string, client: Client | undefined, error: Error): void {
+  scriptFailed(
+    what: string,
+    client: Client | undefined,
+    error: Error,
+    program = client?.program ?? this.program,
+  ): void {
+    program.tally.failures++;
+    this.reloads.failed(program);
     const stopped = error instanceof ScriptError && error.code === 'budget_exceeded';
     if (stopped) this.counters.budgetExceeded++;
     else this.counters.scriptErrors++;
@@ -247,8 +320,16 @@ export class Station {
 
   decodeFailed(client: Client, frame: Uint8Array, message: string): void {
     this.counters.decodeErrors++;
+    client.program.tally.failures++;
+    this.reloads.failed(client.program);
     if (client.tracers) client.trace({ event: 'error', hex: hexOf(frame), reason: message });
     this.logAtBoundedRate('decode', 'warn', `does not decode: ${message}`, client, { hex: excerpt(frame) });
+  }
+
+  /** Logs what of a client's data newer code did not get. */
+  leftBehind(client: Client, lost: readonly string[]): void {
+    const message = 'the new code did not get all that the old code kept';
+    this.logAtBoundedRate('left behind', 'warn', message, client, { lost });
   }
 
   /** Logs that a client reached a limit of the configuration. */

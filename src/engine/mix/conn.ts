@@ -6,6 +6,7 @@ import type { LuaValue } from '../../script/executor.js';
 import { bytesOf } from '../../script/fengari.js';
 import type { Subscriber } from '../channels.js';
 import type { Client } from '../client.js';
+import type { Conn } from '../conn.js';
 
 /** Most devices behind one client. */
 const MAX_DEVICES = 10_000;
@@ -24,14 +25,14 @@ function subscriberOf(client: Client): Subscriber {
   return client.station.native?.subscriberOf(client) ?? client;
 }
 
-export const connMethods: ApiFunction<Client>[] = [
+export const connMethods: ApiFunction<Conn>[] = [
   {
     name: 'conn:client_id',
     doc: 'The id of this client, a decimal string that is never used again.',
     params: [],
     returns: [value('id', 'string')],
     example: 'function on_message(msg, conn) print(conn:client_id()) end',
-    run: (client) => String(client.id),
+    run: ({ client }) => String(client.id),
   },
   {
     name: 'conn:remote_addr',
@@ -39,7 +40,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [],
     returns: [value('address', 'text')],
     example: 'print(conn:remote_addr())',
-    run: (client) => client.connection.remote,
+    run: ({ client }) => client.connection.remote,
   },
   {
     name: 'conn:send',
@@ -55,15 +56,15 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [],
     failure: 'error',
     example: 'local err = conn:send("hello\\r\\n")\nif err then mix.log(mix.WARN, err) end',
-    run: (client, data: LuaValue, type?: string) => {
+    run: ({ client, program }, data: LuaValue, type?: string) => {
       if (type !== undefined && type !== 'text' && type !== 'binary')
         return new Failure(`invalid_argument: the type is "text" or "binary", not "${type}"`);
       const { native } = client.station;
-      if (native) return native.sendFromScript(client, data);
+      if (native) return native.sendFromScript(client, data, program);
       if (typeof data === 'string') return client.send(bytesOf(data), type);
       const { port } = client;
-      if (port) return client.sendInTurn(() => port.encode(data), type);
-      const bytes = client.encodeInside(data);
+      if (port) return client.sendInTurn(() => port.encode(data, program), type);
+      const bytes = program.protocol.encode(data, program.peerOf(client), true);
       return bytes instanceof Failure ? bytes : client.send(bytes, type);
     },
   },
@@ -79,7 +80,7 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [],
     failure: 'error',
     example: 'conn:close(4000, "see you")',
-    run: (client, code?: number, reason?: string) => {
+    run: ({ client }, code?: number, reason?: string) => {
       if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999))
         return new Failure(`invalid_argument: a close code is 1000 or 3000 to 4999, not ${code}`);
       if (reason !== undefined && Buffer.byteLength(reason) > MAX_CLOSE_REASON)
@@ -93,7 +94,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [],
     returns: [value('n', 'integer')],
     example: 'conn:clear_buffer()',
-    run: (client) => client.clearBuffer(),
+    run: ({ client }) => client.clearBuffer(),
   },
   {
     name: 'conn:context',
@@ -101,7 +102,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [],
     returns: [value('context', 'value')],
     example: 'print(conn:context().user)',
-    run: (client) => client.context.values,
+    run: ({ client }) => client.context.values,
   },
   {
     name: 'conn:context_value',
@@ -109,7 +110,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [value('key', 'text')],
     returns: [value('value', 'value')],
     example: 'local user = conn:context_value("user")',
-    run: (client, key: string) => client.context.values.get(key),
+    run: ({ client }, key: string) => client.context.values.get(key),
   },
   {
     name: 'conn:wait_context_value',
@@ -120,7 +121,7 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [value('value', 'value')],
     waits: true,
     example: 'local user, err = conn:wait_context_value("user")',
-    run: (client, key: string) =>
+    run: ({ client }, key: string) =>
       client.context.when(key).catch((error) => new Failure(`closed: ${messageOf(error)}`)),
   },
   {
@@ -129,7 +130,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [value('context', 'value')],
     returns: [],
     example: 'conn:set_context({ user = "ann" })',
-    run: (client, context: unknown) => client.context.replace(Object(context)),
+    run: ({ client }, context: unknown) => client.context.replace(Object(context)),
   },
   {
     name: 'conn:set_context_value',
@@ -137,7 +138,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [value('key', 'text'), optional('value', 'value')],
     returns: [],
     example: 'conn:set_context_value("user", "ann")',
-    run: (client, key: string, item: unknown) => client.context.set(key, item),
+    run: ({ client }, key: string, item: unknown) => client.context.set(key, item),
   },
   {
     name: 'conn:subscribe',
@@ -148,7 +149,7 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [],
     failure: 'error',
     example: 'conn:subscribe("room:1", "news")',
-    run: (client, ...channels: string[]) =>
+    run: ({ client }, ...channels: string[]) =>
       client.station.engine.channels.subscribe(subscriberOf(client), channels),
   },
   {
@@ -158,7 +159,7 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [],
     failure: 'error',
     example: 'conn:unsubscribe("room:1")',
-    run: (client, ...channels: string[]) =>
+    run: ({ client }, ...channels: string[]) =>
       client.station.engine.channels.unsubscribe(subscriberOf(client), channels),
   },
   {
@@ -169,7 +170,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [deviceId, optional('info', 'value', 'facts about the device')],
     returns: [value('ok', 'boolean')],
     example: 'conn:attach(msg.device_id)',
-    run: (client, id: string) => {
+    run: ({ client }, id: string) => {
       const refused = checkDeviceId(id);
       if (refused) return refused;
       if ((client.devices?.length ?? 0) >= MAX_DEVICES) {
@@ -185,7 +186,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [deviceId],
     returns: [],
     example: 'conn:detach("358899051021316")',
-    run: (client, id: string) => client.station.engine.detach(client, id),
+    run: ({ client }, id: string) => client.station.engine.detach(client, id),
   },
   {
     name: 'conn:device_id',
@@ -193,6 +194,6 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [],
     returns: [value('device_id', 'text')],
     example: 'print(conn:device_id())',
-    run: (client) => client.devices?.[0],
+    run: ({ client }) => client.devices?.[0],
   },
 ];

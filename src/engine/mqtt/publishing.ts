@@ -84,7 +84,7 @@ function tellScript(
   publication: Publication,
   { dup }: IPublishPacket,
 ): boolean | Promise<boolean> {
-  const { vm } = client.station.program;
+  const { vm } = client.program;
   const { topic, payload, qos, retain, properties } = publication;
   const message = vm.table({
     topic: Buffer.from(topic),

@@ -13,6 +13,7 @@ import type { Client } from '../client.js';
 import { callHandler } from '../handling.js';
 import type { Outgoing } from '../mesh.js';
 import type { NativeProtocol } from '../native.js';
+import type { Program } from '../program.js';
 import type { Station } from '../station.js';
 import type { Broker } from './broker.js';
 import { type Login, loginFacts, type Refused, readConnect } from './login.js';
@@ -79,8 +80,8 @@ export class MqttServer implements NativeProtocol {
     return this.sendData(client, message.data, (data) => payloadOf(this.station, { ...message, data }));
   }
 
-  sendFromScript(client: Client, data: LuaValue): Failure | undefined {
-    const { protocol, vm } = this.station.program;
+  sendFromScript(client: Client, data: LuaValue, program: Program): Failure | undefined {
+    const { protocol, vm } = program;
     let given: unknown;
     try {
       given = toJs(vm.values.slot(data));
@@ -89,7 +90,7 @@ export class MqttServer implements NativeProtocol {
     }
     // A table that names no topic is the payload, which the script's own encoder may write.
     if (protocol.encodes && typeof data !== 'string' && !isAddressed(given)) {
-      const bytes = client.encodeInside(data);
+      const bytes = protocol.encode(data, program.peerOf(client), true);
       return bytes instanceof Failure ? bytes : this.sendData(client, bytes, () => bytes);
     }
     return this.sendData(client, given, (payload) => {
