@@ -3,6 +3,7 @@
 import type { Center } from './center/center.js';
 import type { Config } from './config/schema.js';
 import type { Logger } from './log.js';
+import { serveApi } from './main/api.js';
 import { type CenterProcess, type Gateway, type GatewayOptions, opening } from './main/process.js';
 import { runCenter } from './main/run-center.js';
 import { runEngine } from './main/run-engine.js';
@@ -16,7 +17,7 @@ export function startEngine(config: Config, log: Logger, options: GatewayOptions
     const addresses = config.engine.centerRegistry;
     if (addresses.length > 0 && config.sinks.length > 0)
       log.warn('sinks are not used here: reports go to the centre, which delivers them');
-    return { ...(await runEngine(setting, addresses)), stop: setting.closing.run };
+    return { ...(await runEngine(setting, addresses, serveApi)), stop: setting.closing.run };
   });
 }
 
@@ -43,7 +44,7 @@ export function startSingle(
     const host = bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind;
     const scheme = tls ? 'tls' : 'tcp';
     const own = { scheme, host, port: center.listener!.port, path: '/' } as const;
-    const engine = await runEngine(setting, [own]);
+    const engine = await runEngine(setting, [own], serveApi);
     return { ...engine, center, stop: setting.closing.run };
   });
 }

@@ -66,6 +66,7 @@ export class DeviceWatch implements EngineObserver {
 
   clientOpened(): void {}
   clientClosed(): void {}
+  partsChanged(): void {}
   channelOpened(): void {}
   channelClosed(): void {}
 

@@ -78,10 +78,10 @@ export class EngineHost implements ApiHost {
         since,
         clients: engine.clients.size,
         api: facts.api(),
-        servers: engine.servers.map(({ config, listener }) => ({
+        servers: engine.servers.map(({ config, listener, transport }) => ({
           name: config.name,
           protocol: config.protocol,
-          transport: config.transport,
+          transport,
           port: listener?.port ?? config.port,
         })),
       },

@@ -123,6 +123,23 @@ export class ChunkQueue {
     return this.first.subarray(this.gone + from, this.gone + to);
   }
 
+  /**
+   * All bytes held, in one piece. What follows is added to it where it is small, so that asking again whenever a few
+   * bytes came does not copy all of it again.
+   */
+  whole(): Uint8Array {
+    if (this.rest.length > 0) {
+      const { size } = this;
+      const block = new Uint8Array(2 * size);
+      block.set(this.peek(0, size));
+      this.first = block.subarray(0, size);
+      this.gone = 0;
+      this.block = block;
+      this.used = size;
+    }
+    return this.first.subarray(this.gone);
+  }
+
   /** Makes the first `length` bytes one chunk. */
   private join(length: number): void {
     const joined = new Uint8Array(length);

@@ -17,11 +17,13 @@ import { carrierOf } from './carrier.js';
 import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
 import type { Conn } from './conn.js';
+import type { ClientView } from './embedded/client.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import { handshakeTables } from './handshake.js';
-import { DisconnectRequest } from './lua-framer.js';
+import { DisconnectRequest } from './input-framer.js';
+import type { NativeProtocol } from './native.js';
 import type { Program } from './program.js';
-import type { Decoded, ProtocolPeer } from './protocol.js';
+import type { Decoded, Protocol, ProtocolPeer } from './protocol.js';
 import { type Received, Spontaneous, TextMessage } from './received.js';
 import type { Station } from './station.js';
 import { hexOf, type TraceEvent, type TraceListener } from './trace.js';
@@ -59,6 +61,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   port: Port | undefined;
   /** What a native protocol keeps for it. */
   peer: object | undefined;
+  /** It as the program sees it that the engine is part of, once that has looked. */
+  view: ClientView | undefined;
   /** What went in and out. */
   bytesIn = 0;
   bytesOut = 0;
@@ -98,6 +102,16 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     this.pump();
   }
 
+  /** What its frames and messages mean. */
+  get protocol(): Protocol {
+    return this.program.protocolFor(this.connection);
+  }
+
+  /** What speaks with it, where that is not the script. */
+  get native(): NativeProtocol | undefined {
+    return this.station.nativeOf(this.connection);
+  }
+
   /** True once the connection is over or being closed. */
   get closed(): boolean {
     return this.connection.closed;
@@ -134,7 +148,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     if (this.station.framed(this.connection, this.program)) {
       this.framer ??= this.station.createFramer(this, this.program);
       this.framer.push(bytes);
-      if (this.program.protocol.endsWithSilence) {
+      if (this.station.framing(this.program).endsWithSilence) {
         clearTimeout(this.partialTimer);
         this.partialTimer = undefined;
       }
@@ -282,7 +296,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** Closes a client that is silent, or that takes nothing of what waits for it. Called about once a second. */
   check(now: number): void {
-    const { limits, native } = this.station;
+    const { native } = this;
+    const { limits } = this.station;
     const reached = this.paused ? undefined : native?.check(this, now);
     if (reached) {
       this.station.counters.closedIdle++;
@@ -351,10 +366,11 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     this.program = to;
     const object = carrierOf(to);
     this.hostObject = to.knows(this) ? to.connOf(this) : undefined;
-    this.session = to.protocol.carrySession(this.session, from.protocol, object, lost);
+    const before = from.protocolFor(this.connection);
+    this.session = this.protocol.carrySession(this.session, before, object, lost);
     for (const received of this.waiting ?? []) {
       if (received instanceof Spontaneous)
-        received.decoded = to.protocol.carryDecoded(received.decoded, from.protocol, object, lost);
+        received.decoded = this.protocol.carryDecoded(received.decoded, before, object, lost);
     }
     this.reframe(from);
     this.port?.renewed();
@@ -365,7 +381,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   private reframe(from: Program): void {
     const { station, program, framer } = this;
     if (!framer) {
-      if (!this.waiting || station.native || !station.framed(this.connection, program)) return;
+      if (!this.waiting || this.native || !station.framed(this.connection, program)) return;
       // Chunks that were messages as they came are a stream now.
       this.framer = station.createFramer(this, program);
       const { waiting } = this;
@@ -373,7 +389,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       for (const received of waiting) if (received instanceof Uint8Array) this.framer.push(received);
       return;
     }
-    if (station.native || program.protocol.framesAs(from.protocol)) return;
+    if (this.native || this.protocol.framesAs(from.protocolFor(this.connection))) return;
     clearTimeout(this.partialTimer);
     this.partialTimer = undefined;
     const held = framer.release();
@@ -477,8 +493,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** `on_connect`, then `on_handshake` where the connection began with one. */
   private greet(): Promise<void> | undefined {
     // Such a protocol introduces its clients itself.
-    if (this.station.native) return undefined;
+    if (this.native) return undefined;
     const handshake = this.connection.takeHandshake?.();
+    const { handlers } = this.station;
+    if (handlers) return handlers.connected(this, handshake);
     const waits = callHandler(this, 'on_connect');
     if (!handshake || this.program.handler('on_handshake') === undefined) return waits;
     const shake = () => {
@@ -491,9 +509,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   }
 
   private finish(): Promise<void> | undefined {
-    const reason = this.cause ? messageOf(this.cause) : undefined;
-    const isKnown = this.station.native?.closed(this) ?? true;
-    const waits = isKnown ? callHandler(this, 'on_close', textValue(reason)) : undefined;
+    const isKnown = this.native?.closed(this) ?? true;
+    const waits = isKnown ? this.tellClosed() : undefined;
     if (!waits) {
       this.station.remove(this);
       return undefined;
@@ -501,9 +518,17 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     return waits.then(() => this.station.remove(this));
   }
 
+  /** `on_close`. */
+  private tellClosed(): Promise<void> | undefined {
+    const { cause } = this;
+    const { handlers } = this.station;
+    if (handlers) return handlers.closed(this, cause);
+    return callHandler(this, 'on_close', textValue(cause && messageOf(cause)));
+  }
+
   private process(received: Received): Promise<void> | undefined {
     if (received instanceof Spontaneous) return handleDecoded(this, received.decoded);
-    const { native } = this.station;
+    const { native } = this;
     if (native) return native.handle(this, received instanceof TextMessage ? received.bytes : received);
     if (received instanceof TextMessage) return handleFrame(this, received.bytes, 'text');
     return handleFrame(this, received, 'binary');

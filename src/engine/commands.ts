@@ -134,9 +134,10 @@ export class Commands {
     const { id, device } = command;
     const client = this.clientOf(device);
     if (!client) return returned(id, 'not_connected: the device is not attached here');
-    const { program } = client;
-    if (program.handler('on_command') === undefined) {
-      return failed(id, `not_found: ${program.entry} has no on_command`);
+    const { program, station } = client;
+    const { handlers, settings } = station;
+    if (handlers || program.handler('on_command') === undefined) {
+      return failed(id, `not_found: ${handlers ? settings.name : program.entry} has no on_command`);
     }
     try {
       await this.journal.set(id, this.encode({ state: 'started' }));

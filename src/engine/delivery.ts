@@ -25,7 +25,7 @@ export class Delivery implements LocalClients {
   deliver(id: number, message: Outgoing): Failure | undefined | Promise<Failure | undefined> {
     const client = this.find(id);
     if (client instanceof Failure) return client;
-    const { native } = client.station;
+    const { native } = client;
     if (native) return native.send(client, message);
     return client.write(
       () => client.station.encode(message.data, client, client.program),
@@ -83,7 +83,7 @@ export class Delivery implements LocalClients {
       default: {
         if (args.length === 0 || !args.every((name) => typeof name === 'string'))
           return invalid(fn, 'names of channels');
-        const subscriber = client.station.native?.subscriberOf(client) ?? client;
+        const subscriber = client.native?.subscriberOf(client) ?? client;
         if (fn === 'subscribe') return this.channels.subscribe(subscriber, args);
         this.channels.unsubscribe(subscriber, args);
         return undefined;

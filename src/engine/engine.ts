@@ -4,14 +4,17 @@
  */
 
 import type { CodecRegistry } from '../codecs/registry.js';
-import type { EngineConfig, LinkConfig, ServerConfig } from '../config/schema.js';
+import type { EngineConfig } from '../config/schema.js';
 import type { Logger } from '../log.js';
+import type { SocketSource } from '../transports/streamlistener.js';
 import { Buses } from './bus/buses.js';
 import { Leases } from './bus/leases.js';
 import type { Port } from './bus/port.js';
+import { Changes } from './changes.js';
 import { Channels } from './channels.js';
 import type { Client } from './client.js';
 import { Delivery } from './delivery.js';
+import type { LinkSettings, ServerSettings } from './embedded/settings.js';
 import { Histogram } from './histogram.js';
 import { Link } from './link.js';
 import { Mesh, type SendScenario } from './mesh.js';
@@ -26,8 +29,8 @@ export interface EngineOptions {
   name: string;
   labels: Readonly<Record<string, string>>;
   script: ScriptSettings;
-  servers: readonly ServerConfig[];
-  links: readonly LinkConfig[];
+  servers: readonly ServerSettings[];
+  links: readonly LinkSettings[];
   /** What all scripts share: queues and Redis. */
   luavm: EngineConfig['luavm'];
   /** What MQTT servers keep for their devices; needed where there are any. */
@@ -59,6 +62,8 @@ export interface EngineParts {
   report(report: Report): void | Promise<void>;
   /** Codecs by name, for `mix.codec` and `mix.store`. */
   codecs: CodecRegistry;
+  /** Where a server's connections come from when it is not to listen itself. */
+  sockets?: ((server: string) => SocketSource | undefined) | undefined;
   /** Small durable values of scripts. */
   values: {
     get(key: string): Uint8Array | undefined;
@@ -71,6 +76,8 @@ export interface EngineParts {
 export interface EngineObserver {
   clientOpened(client: Client): void;
   clientClosed(client: Client): void;
+  /** Servers and links have opened, or one came or went while the engine runs. */
+  partsChanged(): void;
   /** A channel got its first subscriber here, or lost its last. */
   channelOpened(name: string): void;
   channelClosed(name: string): void;
@@ -83,8 +90,11 @@ const STOP_SECONDS = 5;
 
 export class Engine {
   readonly log: Logger;
+  /** What is there now; {@link Changes} alone changes both lists. */
   readonly servers: Server[] = [];
   readonly links: Link[] = [];
+  /** Adds and removes servers and links while the engine runs. */
+  readonly changes = new Changes(this);
   readonly buses = new Buses();
   /** Lines that somebody outside needs for a while. */
   readonly leases: Leases;
@@ -141,12 +151,14 @@ export class Engine {
       await this.stop();
       throw error;
     }
+    this.partsChanged();
   }
 
   /** Stops listening, lets clients drain and their `on_close` run; ends within a few seconds whatever happens. */
   async stop(): Promise<void> {
+    const changes = this.changes.close();
     const parts = [...this.servers, ...this.links].map((part) => part.close(STOP_SECONDS));
-    await Promise.all([this.leases.close(), ...parts]);
+    await Promise.all([changes, this.leases.close(), ...parts]);
     this.mqtt?.close();
     this.services.close();
   }
@@ -203,6 +215,11 @@ export class Engine {
   /** This node's number has changed: scripts see it in `mix.node.id`. */
   nodeChanged(): void {
     for (const { station } of [...this.servers, ...this.links]) station.nodeChanged();
+  }
+
+  /** Servers or links are not those they were. */
+  partsChanged(): void {
+    this.tell((observer) => observer.partsChanged());
   }
 
   private tell(what: (observer: EngineObserver) => void): void {

@@ -9,13 +9,17 @@ import type { Client } from './client.js';
 import type { HandlerName } from './program.js';
 import type { Decoded } from './protocol.js';
 
-/** Runs a handler, where the script has it, with the client's id, `args` and the client itself. */
+/**
+ * Runs a handler, where the script has it, with the client's id, `args` and the client itself. A program has its own for
+ * a new client; others are not called for it.
+ */
 export function callHandler(
   client: Client,
   name: HandlerName,
   ...args: LuaValue[]
 ): Promise<void> | undefined {
   const { station } = client;
+  if (station.handlers) return name === 'on_connect' ? station.handlers.connected(client) : undefined;
   const handler = client.program.handler(name);
   if (handler === undefined) return undefined;
   const done = station.runHandler(name, client, handler, [String(client.id), ...args, client.conn()]);
@@ -25,7 +29,8 @@ export function callHandler(
 /** Decodes a frame, datagram or WebSocket message and handles what it says. */
 export function handleFrame(client: Client, frame: Uint8Array, type: MessageType): Promise<void> | undefined {
   const { station } = client;
-  const { protocol } = client.program;
+  if (station.handlers) return station.handlers.handle(client, frame, type);
+  const { protocol } = client;
   station.counters.frames++;
   client.program.tally.calls++;
   station.frames.add(client.id, false, frame, client.lastSeen);
@@ -46,7 +51,7 @@ export function handleFrame(client: Client, frame: Uint8Array, type: MessageType
 
 /** Hands the messages of a frame to the script, and acknowledges it unless that failed or a durable report did. */
 export function handleDecoded(client: Client, { messages, decoded }: Decoded): Promise<void> | undefined {
-  const { protocol } = client.program;
+  const { protocol } = client;
   if (protocol.replyFirst) acknowledge(client, decoded);
   const ok = handOver(client, messages);
   if (ok instanceof Promise) {
@@ -101,7 +106,7 @@ function deliver(client: Client, messages: readonly Pushable[], from: number): b
 function scriptMessage(client: Client, message: Pushable): Pushable | Error {
   const { station } = client;
   try {
-    return client.program.protocol.toScript(message);
+    return client.protocol.toScript(message);
   } catch (error) {
     station.scriptFailed('decode', client, error as Error);
     return error as Error;
@@ -109,18 +114,17 @@ function scriptMessage(client: Client, message: Pushable): Pushable | Error {
 }
 
 function acknowledge(client: Client, decoded: Pushable): void {
-  const { station } = client;
   try {
-    const reply = client.program.protocol.reply(decoded, client);
+    const reply = client.protocol.reply(decoded, client);
     if (reply) client.send(reply);
   } catch (error) {
-    station.scriptFailed('reply', client, error as Error);
+    client.station.scriptFailed('reply', client, error as Error);
   }
 }
 
 function traceMessage(client: Client, message: Pushable): void {
   try {
-    client.trace({ event: 'message', message: client.program.protocol.toJs(message) });
+    client.trace({ event: 'message', message: client.protocol.toJs(message) });
   } catch (error) {
     // A message may hold what cannot leave the VM, such as a function.
     client.trace({ event: 'message', reason: messageOf(error) });

@@ -28,7 +28,6 @@ export class Link implements LentLink {
     readonly config: LinkConfig,
   ) {
     this.station = new Station(engine, config);
-    if (config.bus) engine.buses.join(this.station, config);
   }
 
   /** What of its configuration cannot be used; undefined when all can. */
@@ -46,6 +45,7 @@ export class Link implements LentLink {
   async open(): Promise<void> {
     const problem = this.problem();
     if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, this.config.name);
+    if (this.config.bus && !this.ended) this.engine.buses.join(this.station, this.config);
     this.resume();
   }
 

@@ -6,6 +6,7 @@ import { HostObject, type LuaValue } from '../script/executor.js';
 import { ModuleWatch } from '../script/module-watch.js';
 import { ScriptError } from '../script/script-error.js';
 import { Vm } from '../script/vm.js';
+import type { Connection } from '../transports/connection.js';
 import type { Client } from './client.js';
 import { CompiledProtocol, type InstallMix, reasonOf } from './compiled-protocol.js';
 import { CLIENT_KIND, Conn, Stranger } from './conn.js';
@@ -74,6 +75,7 @@ export class Program {
   private readonly strangers = new WeakMap<Client, Stranger>();
   private twin: CompiledProtocol | undefined;
   private interpreted: Protocol;
+  private typed: Protocol | undefined;
   /** Why its protocol module is not compiled; undefined when it is, when there is no module, and when nothing is compiled. */
   notCompiled: string | undefined;
 
@@ -111,6 +113,17 @@ export class Program {
   /** Its protocol. */
   get protocol(): Protocol {
     return this.twin?.protocol ?? this.interpreted;
+  }
+
+  /** What its protocol is for the messages of a WebSocket. Asked for once it is {@link initialized}. */
+  get messages(): Protocol {
+    this.typed ??= this.protocol.forWebSocket();
+    return this.typed;
+  }
+
+  /** What the frames and messages of a connection mean. */
+  protocolFor({ speaks }: Connection): Protocol {
+    return speaks === 'websocket' ? this.messages : this.protocol;
   }
 
   /** `init` has run: what it has set in modules counts for compiled ones too, what is set later does not. */

@@ -3,6 +3,7 @@
  * functions of an entry script (§3.1). Both are pure calls into Lua; no connection is known here.
  */
 
+import type { ChunkQueue } from '../bytes/chunks.js';
 import type { Framer, FramerSpec, OnDiscard } from '../bytes/framer.js';
 import { Failure } from '../script/api.js';
 import { carry } from '../script/carry.js';
@@ -13,7 +14,8 @@ import type { ProtocolHost } from '../script/protocol-host.js';
 import type { Pushable } from '../script/values.js';
 import type { Vm } from '../script/vm.js';
 import type { MessageType } from '../transports/connection.js';
-import { LuaFramer } from './lua-framer.js';
+import { InputFramer } from './input-framer.js';
+import { BUFFER_KIND, ReceiveBuffer } from './receive-buffer.js';
 
 /** What a protocol keeps for one peer. */
 export interface ProtocolPeer {
@@ -243,7 +245,12 @@ export class Protocol {
   /** A framer for one peer's stream. `max`: longest frame in bytes, for framing done in Lua. */
   createFramer(peer: ProtocolPeer, max: number, onDiscard: OnDiscard): Framer {
     if (this.parts.framing) return this.parts.framing.create(onDiscard);
-    return new LuaFramer(this.host, this.parts.input, () => this.extra(peer), max, onDiscard, peer);
+    const ask = (held: ChunkQueue): number | string => {
+      const buffer = new HostObject(BUFFER_KIND, new ReceiveBuffer(held));
+      const [end] = this.host.invoke(this.parts.input, [buffer, this.extra(peer)], peer);
+      return typeof end === 'number' ? end : this.host.tostring(end);
+    };
+    return new InputFramer('protocol_input', ask, max, onDiscard);
   }
 
   /**

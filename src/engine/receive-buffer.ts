@@ -21,7 +21,7 @@ export const bufferMethods: ApiFunction<ReceiveBuffer>[] = [
     params: [],
     returns: [value('bytes', 'bytes')],
     example: 'function protocol_input(buf) return #buf:tostring() end',
-    run: ({ held }) => held.peek(0, held.length).slice(),
+    run: ({ held }) => held.whole().slice(),
   },
   {
     name: 'buffer:read',

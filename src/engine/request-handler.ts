@@ -11,11 +11,12 @@ export interface Answer {
 }
 
 /**
- * Asks the script. A {@link Failure} when it returned nil and an error, failed, has no such handler (`not_found`), or
- * made a durable report that is not safe (`overloaded`), so that whoever asks does so again.
+ * Asks the script, or the program. A {@link Failure} when it returned nil and an error, failed, has no such handler
+ * (`not_found`), or made a durable report that is not safe (`overloaded`), so that whoever asks does so again.
  */
 export function askScript(client: Client, request: object): Answer | Failure | Promise<Answer | Failure> {
   const { station, program } = client;
+  if (station.handlers) return station.handlers.request(client, request);
   const handler = program.handler('on_request');
   if (handler === undefined) return new Failure('not_found: the script answers no requests');
   const { vm } = program;

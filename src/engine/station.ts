@@ -3,7 +3,7 @@
  * are the peers that connected; a link has at most one, its device.
  */
 
-import type { Framer } from '../bytes/framer.js';
+import type { Framer, OnDiscard } from '../bytes/framer.js';
 import type { ServerConfig } from '../config/schema.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
 import { type Logger, LogThrottle } from '../log.js';
@@ -14,13 +14,15 @@ import type { Vm } from '../script/vm.js';
 import type { Connection } from '../transports/connection.js';
 import { Client } from './client.js';
 import { Counters } from './counters.js';
+import { HandlerHost } from './embedded/host.js';
+import type { Embedded } from './embedded/settings.js';
 import type { Engine } from './engine.js';
 import { Histogram } from './histogram.js';
 import { TimerOf } from './mix/host.js';
 import { installMix, installModuleMix, type MixTarget, setNodeConstant } from './mix/index.js';
 import type { NativeProtocol } from './native.js';
 import { createVm, Program } from './program.js';
-import type { ProtocolPeer } from './protocol.js';
+import type { Protocol, ProtocolPeer } from './protocol.js';
 import { RecentFrames } from './recent-frames.js';
 import { Reloads } from './reload/reload.js';
 import { type Timer, Timers } from './timers.js';
@@ -36,7 +38,7 @@ export interface StationLimits {
 }
 
 /** What a station is made of, beside what it listens on or connects to. */
-export interface StationSettings {
+export interface StationSettings extends Pick<Embedded, 'handlers'> {
   name: string;
   entry: string;
   options: Readonly<Record<string, string | number | boolean>>;
@@ -68,8 +70,12 @@ export class Station {
   /** Replaces the code. */
   readonly reloads = new Reloads(this);
   closed = false;
-  /** What speaks the protocol of the clients, where that is not the script. */
+  /** Handlers of a program in place of the script: then there is none, and no VM. */
+  readonly handlers: HandlerHost | undefined;
+  /** What speaks the protocol of its clients, where that is not the script. */
   native: NativeProtocol | undefined;
+  /** What speaks with those that speak HTTP, where they may. */
+  http: NativeProtocol | undefined;
   private readonly throttle = new LogThrottle();
   private recent: RecentFrames | undefined;
   private checks: NodeJS.Timeout | undefined;
@@ -80,6 +86,7 @@ export class Station {
   ) {
     this.log = engine.log.child({ at: settings.name });
     this.limits = settings.limits;
+    this.handlers = settings.handlers && new HandlerHost(this, settings.handlers);
   }
 
   /** Loads the script without running any handler. Throws ScriptError. */
@@ -120,8 +127,13 @@ export class Station {
     }
   }
 
-  /** Loads the script and runs its `init`. Throws ScriptError. */
+  /** Loads the script, where there is one, and runs its `init`. Throws ScriptError. */
   async load(): Promise<void> {
+    if (!this.handlers) await this.loadScript();
+    this.checks = setInterval(() => this.check(), CHECK_MS).unref();
+  }
+
+  private async loadScript(): Promise<void> {
     this.compile();
     const { vm } = this.program;
     const init = this.program.handler('init');
@@ -129,7 +141,6 @@ export class Station {
     this.program.initialized();
     const { notCompiled } = this.program;
     if (notCompiled !== undefined) this.log.debug('the protocol is not compiled', { reason: notCompiled });
-    this.checks = setInterval(() => this.check(), CHECK_MS).unref();
     this.reloads.watch(this.settings.byteCodeExpires ?? 0);
   }
 
@@ -161,6 +172,7 @@ export class Station {
   async close(seconds: number): Promise<void> {
     this.closed = true;
     clearInterval(this.checks);
+    this.handlers?.close();
     this.release();
     this.program?.timers.clear();
     const deadline = performance.now() + seconds * 1000;
@@ -206,16 +218,29 @@ export class Station {
     this.reloads.check(now);
   }
 
+  // -- What is spoken ------------------------------------------------------------------------------------------
+
+  /** What speaks with a connection, where that is not the script. */
+  nativeOf({ speaks }: Connection): NativeProtocol | undefined {
+    return speaks === 'http' ? this.http : this.native;
+  }
+
   // -- Framing --------------------------------------------------------------------------------------------------
+
+  /** What cuts a stream into frames: the script's protocol, or handlers of a program. */
+  framing(program: Program): HandlerHost | Protocol {
+    return this.handlers ?? program.protocol;
+  }
 
   /** Whether this connection's bytes are cut into frames; a datagram is one frame as it is. */
   framed(connection: Connection, program: Program): boolean {
-    return !connection.datagram && (this.native !== undefined || program.protocol.framed);
+    if (connection.datagram || connection.speaks === 'websocket') return false;
+    return this.native !== undefined || this.framing(program).framed;
   }
 
   createFramer(client: Client, program: Program): Framer {
     if (this.native?.createFramer) return this.native.createFramer(client);
-    return program.protocol.createFramer(program.peerOf(client), this.limits.frameBytes, (bytes, reason) => {
+    const onDiscard: OnDiscard = (bytes, reason) => {
       this.counters.discard(reason, bytes.length);
       client.port?.discarded(bytes.length, reason);
       if (client.tracers) client.trace({ event: 'discard', hex: hexOf(bytes), reason });
@@ -228,13 +253,17 @@ export class Station {
           hex: excerpt(bytes),
         },
       );
-    });
+    };
+    const max = this.limits.frameBytes;
+    return this.handlers
+      ? this.handlers.createFramer(client, max, onDiscard)
+      : program.protocol.createFramer(program.peerOf(client), max, onDiscard);
   }
 
   partialSeconds(connection: Connection, program: Program): number {
     return (
       this.native?.partialSeconds ??
-      program.protocol.partial ??
+      this.framing(program).partial ??
       (connection.transport === 'serial' ? PARTIAL_SECONDS_SERIAL : PARTIAL_SECONDS)
     );
   }
@@ -243,11 +272,14 @@ export class Station {
    * Encodes plain values that come from outside a handler. A {@link Failure} when the protocol refuses them, or
    * when there is none and they are neither text nor bytes.
    */
-  encode(data: unknown, peer: ProtocolPeer, { protocol } = this.program): Uint8Array | Failure {
-    if (!protocol.encodes) {
+  encode(data: unknown, peer: ProtocolPeer, program = this.program): Uint8Array | Failure {
+    if (this.handlers || !program.protocol.encodes) {
       if (typeof data === 'string') return Buffer.from(data, 'utf8');
       if (data instanceof Uint8Array) return data;
     }
+    if (this.handlers)
+      return new Failure('invalid_argument: only text and bytes can be sent to these clients');
+    const { protocol } = program;
     try {
       return protocol.encodeJs(data, peer);
     } catch (error) {

@@ -2,7 +2,7 @@
 
 import { defaultCodecs } from '../codecs/registry.js';
 import type { Config } from '../config/schema.js';
-import { Engine, type EngineOptions, type Report } from '../engine/engine.js';
+import { Engine, type EngineOptions, type EngineParts, type Report } from '../engine/engine.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { LIBRARY_ROOT } from '../package.js';
@@ -30,7 +30,7 @@ export function buildEngine(
   options: EngineOptions,
   store: Store,
   log: Logger,
-  own: GatewayOptions,
+  own: GatewayOptions & Pick<EngineParts, 'sockets'>,
   report: (report: Report) => void | Promise<void>,
 ): Engine {
   const { identity, ids } = store;
@@ -41,6 +41,7 @@ export function buildEngine(
     nextClientId: () => clientId(identity.node, ids.nextSequence()),
     report,
     values: store.kv,
+    sockets: own.sockets,
     codecs: own.codecs ?? defaultCodecs(options.script.roots),
   });
 }

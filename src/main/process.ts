@@ -4,7 +4,7 @@ import type { Api } from '../api/server.js';
 import type { Center } from '../center/center.js';
 import type { CodecRegistry } from '../codecs/registry.js';
 import type { Config } from '../config/schema.js';
-import type { Engine, Report } from '../engine/engine.js';
+import type { Engine, EngineParts, Report } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { openStore, type Store } from '../store/store.js';
@@ -48,6 +48,8 @@ export interface Setting {
   readonly store: Store;
   /** Ends what was begun. */
   readonly closing: Closing;
+  /** Where connections of servers come from, in a worker. */
+  readonly sockets?: EngineParts['sockets'];
 }
 
 /** Closes what was opened, the last first; never fails. */

@@ -3,11 +3,10 @@
 import { EngineHost } from '../api/engine-host.js';
 import { engineRequests } from '../api/engine-requests.js';
 import { Monitor } from '../api/monitor.js';
-import type { Api } from '../api/server.js';
 import type { Config } from '../config/schema.js';
 import { Commands } from '../engine/commands.js';
 import { version } from '../package.js';
-import { apiCounters, serveApi } from './api.js';
+import { apiCounters, type OpenApi } from './api.js';
 import { buildEngine, engineOptions, withPorts } from './engine.js';
 import type { Gateway, Setting } from './process.js';
 import { intakeCounters, logReport, openReports, openSinks, outboxOf } from './reports.js';
@@ -15,11 +14,22 @@ import { intakeCounters, logReport, openReports, openSinks, outboxOf } from './r
 /** How long an engine that never had a node number waits for its first before devices may connect. */
 const FIRST_LEASE_MS = 2000;
 
-/** Runs an engine; `addresses`: of the centres it joins, none for an engine alone. */
-export async function runEngine(
+/** Opens the API over an engine. */
+type Serve<A> = (
+  setting: Setting,
+  host: EngineHost,
+  settings: Config['engine']['apiServer'],
+  monitor: Monitor,
+) => Promise<A>;
+
+/**
+ * Runs an engine, whose API `serve` opens; `addresses`: of the centres it joins, none for an engine alone.
+ */
+export async function runEngine<A extends OpenApi>(
   setting: Setting,
   addresses: Config['engine']['centerRegistry'],
-): Promise<Omit<Gateway, 'stop'>> {
+  serve: Serve<A>,
+): Promise<Omit<Gateway, 'stop' | 'api'> & { api: A }> {
   const { config, log, options, store, closing } = setting;
   let monitor: Monitor | undefined;
   const alone = addresses.length === 0;
@@ -43,12 +53,13 @@ export async function runEngine(
   }
   const sinks = taking && (await openSinks(setting, taking.feed));
   const shown = !options.report && config.sinks.length === 0 && config.engine.centerRegistry.length === 0;
-  const engine = buildEngine(engineOptions(await withPorts(config, log)), store, log, options, (report) => {
+  const own = { ...options, sockets: setting.sockets };
+  const engine = buildEngine(engineOptions(await withPorts(config, log)), store, log, own, (report) => {
     monitor?.reported(report.deviceId);
     if (shown) logReport(log, report);
     return options.report ? options.report(report) : outbox?.report(report);
   });
-  let api: Api | undefined;
+  let api: A | undefined;
   const commands = addresses.length > 0 ? new Commands(engine, await store.map('started')) : undefined;
   const joined =
     commands !== undefined
@@ -102,7 +113,7 @@ export async function runEngine(
     sinks: sinks?.status,
     ...(uplink && { uplink: () => uplink.state }),
   });
-  api = await serveApi(setting, host, config.engine.apiServer, monitor);
+  api = await serve(setting, host, config.engine.apiServer, monitor);
   // The engine ends first: its handlers may still need the others.
   closing.add(() => engine.stop());
   if (joined) {
@@ -112,6 +123,5 @@ export async function runEngine(
     if (store.identity.node === 0) await joined.firstLease(FIRST_LEASE_MS);
   }
   await engine.start();
-  joined?.serversChanged();
   return { engine, store, api, uplink };
 }

@@ -71,6 +71,8 @@ export interface Connection {
   readonly local: string;
   /** True when each `data` and each `write` is one datagram. */
   readonly datagram: boolean;
+  /** What is spoken over it, where that is not what its server or link speaks: messages of a WebSocket, HTTP. */
+  readonly speaks?: 'websocket' | 'http' | undefined;
   /** Bytes written but not yet taken by the operating system. */
   readonly pendingBytes: number;
   /** True from the first `end`, `destroy` or loss of the peer. */
@@ -110,12 +112,41 @@ export interface ListenerCounters {
   refusedLimit: number;
   /** Refused because more than `acceptsPerSecond` came. */
   refusedRate: number;
-  /** Datagrams dropped: no room for another peer, or too large. */
+  /** Refused because `connectionsPerAddress` were open from one address. */
+  refusedAddress: number;
+  /** Refused because more than `acceptsPerSecondPerAddress` came from one address. */
+  refusedAddressRate: number;
+  /** Refused because of what this server shares with others: as many are open as may be, or more came a second. */
+  refusedTotal: number;
+  refusedTotalRate: number;
+  /** Refused because the process does not keep up. */
+  refusedOverload: number;
+  /** Datagrams dropped: no room for another peer, too large, or more than the peer's owner takes. */
   droppedDatagrams: number;
-  /** Handshakes that were refused or not completed, where there are handshakes. */
-  refusedHandshakes?: number;
-  /** Refused because `pendingHandshakes` were not over. */
-  refusedPending?: number;
+  /** Handshakes that were refused or not completed. */
+  refusedHandshakes: number;
+  /** Handshakes that waited, because `handshakes` were under way. */
+  delayedHandshakes: number;
+  /** Refused because `pendingHandshakes` were not over, of this server or of all. */
+  refusedPending: number;
+}
+
+/** Counters of a listener that begins. */
+export function listenerCounters(): ListenerCounters {
+  return {
+    accepted: 0,
+    refusedLimit: 0,
+    refusedRate: 0,
+    refusedAddress: 0,
+    refusedAddressRate: 0,
+    refusedTotal: 0,
+    refusedTotalRate: 0,
+    refusedOverload: 0,
+    droppedDatagrams: 0,
+    refusedHandshakes: 0,
+    delayedHandshakes: 0,
+    refusedPending: 0,
+  };
 }
 
 /** A listening server socket. */

@@ -2,23 +2,31 @@ import type { Server, Socket } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import { type Logger, LogThrottle } from '../log.js';
 import { formatAddress } from './address.js';
-import type { Listener, ListenerCounters } from './connection.js';
+import { type Listener, listenerCounters } from './connection.js';
 import { socketError } from './failure.js';
+import { Gate, type GateLimits } from './gate.js';
 import { type HandshakeLimits, Handshakes } from './tlshandshakes.js';
-import { TokenBucket } from './tokenbucket.js';
 
 /** Where a server of stream sockets listens, and how many may come; the limits of handshakes concern TLS. */
-export interface StreamListenOptions extends HandshakeLimits {
+export interface StreamListenOptions extends GateLimits, HandshakeLimits {
   /** Address or host name to listen on. Default: all addresses, IPv4 and IPv6. */
   host?: string | undefined;
   /** 0 to 65535; 0 picks a free one. */
   port: number;
   /** Connections the system may hold before they are accepted. Default 1024, bounded by `net.core.somaxconn`. */
   backlog?: number | undefined;
-  /** Most open connections; more are closed at once. Default 10,000. */
-  connections?: number | undefined;
-  /** Most new connections a second, with a burst of one second's worth; more are reset. Default 1000. */
-  acceptsPerSecond?: number | undefined;
+  /** Where connections come from when it is not to listen itself. */
+  source?: SocketSource | undefined;
+}
+
+/** Connections that somebody else accepts. */
+export interface SocketSource {
+  /** Where they are accepted: "host:port" as bound, and the port. */
+  readonly address: string;
+  readonly port: number;
+  /** Hands over what comes, until `close`. */
+  open(take: (socket: Socket) => void): void;
+  close(): void;
 }
 
 /** Milliseconds of silence after which the system probes whether a peer still exists. */
@@ -29,6 +37,12 @@ export const KEEP_ALIVE_MS = 60_000;
  * `invalid_argument` for an address that is not ours.
  */
 export async function listen(server: Server, options: StreamListenOptions): Promise<void> {
+  if (options.source) {
+    options.source.open((socket) => server.emit('connection', socket));
+    // A server of node:http looks after slow requests from then on.
+    server.emit('listening');
+    return;
+  }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).once('listening', resolve);
     server.listen({ host: options.host, port: options.port, backlog: options.backlog ?? 1024 });
@@ -41,7 +55,8 @@ export async function listen(server: Server, options: StreamListenOptions): Prom
 export class StreamListener implements Listener {
   readonly address: string;
   readonly port: number;
-  readonly counters: ListenerCounters = { accepted: 0, refusedLimit: 0, refusedRate: 0, droppedDatagrams: 0 };
+  readonly counters = listenerCounters();
+  private readonly source: SocketSource | undefined;
   private readonly throttle = new LogThrottle();
   private readonly tlsHandshakes: Handshakes | undefined;
 
@@ -56,14 +71,14 @@ export class StreamListener implements Listener {
     onSocket: (socket: Socket) => void,
     private readonly credentials?: { close(): void },
   ) {
-    const bound = server.address() as { address: string; port: number };
-    this.address = formatAddress(bound.address, bound.port);
-    this.port = bound.port;
+    this.source = options.source;
+    const { address, port } = options.source ?? boundTo(server);
+    this.address = address;
+    this.port = port;
 
     if (credentials) this.tlsHandshakes = this.shakeHands(server as TlsServer, options, onSocket);
     const limit = options.connections ?? 10_000;
-    const rate = options.acceptsPerSecond ?? 1000;
-    const bucket = new TokenBucket(rate);
+    const gate = new Gate(options, this.counters);
     // Node closes what is above its `maxConnections` before it makes a socket of it: the cheapest refusal.
     server.maxConnections = limit;
     server.on('drop', () => {
@@ -71,11 +86,18 @@ export class StreamListener implements Listener {
       this.warn('limit', `connection refused: ${limit} are open, the most allowed`);
     });
     server.on('connection', (socket) => {
-      if (bucket.take()) return this.tlsHandshakes ? this.tlsHandshakes.take(socket) : onSocket(socket);
-      this.counters.refusedRate++;
-      this.warn('rate', `connection refused: more than ${rate} new ones a second`);
-      // The peer may be gone already, which the reset would report.
-      socket.on('error', () => {}).resetAndDestroy();
+      // One that has gone already has no address any more.
+      const host = socket.remoteAddress ?? '';
+      const refusal = gate.admit(host);
+      if (refusal) {
+        this.warn(refusal.counter, `connection refused: ${refusal.why}`);
+        // The peer may be gone already, which the reset would report.
+        socket.on('error', () => {}).resetAndDestroy();
+        return;
+      }
+      if (gate.counts) socket.once('close', () => gate.left(host));
+      if (this.tlsHandshakes) this.tlsHandshakes.take(socket);
+      else onSocket(socket);
     });
     // After listening, an error is a failed accept (too many open files): the server goes on.
     server.on('error', (error) =>
@@ -84,6 +106,7 @@ export class StreamListener implements Listener {
   }
 
   close(): Promise<void> {
+    this.source?.close();
     // Node's callback waits for the open connections; the port itself is free once the handle is closed.
     this.server.close();
     this.tlsHandshakes?.close();
@@ -96,17 +119,18 @@ export class StreamListener implements Listener {
     limits: HandshakeLimits,
     secured: (socket: Socket) => void,
   ): Handshakes {
-    this.counters.refusedHandshakes = 0;
-    this.counters.refusedPending = 0;
     return new Handshakes(server, limits, {
       secured,
       failed: (reason) => {
-        this.counters.refusedHandshakes!++;
+        this.counters.refusedHandshakes++;
         this.warn('tls', `TLS handshake failed: ${reason}`);
       },
-      full: (limit) => {
-        this.counters.refusedPending!++;
-        this.warn('pending', `connection refused: the handshakes of ${limit} others are not over`);
+      delayed: () => {
+        this.counters.delayedHandshakes++;
+      },
+      full: () => {
+        this.counters.refusedPending++;
+        this.warn('pending', 'connection refused: the handshakes of too many others are not over');
       },
     });
   }
@@ -116,4 +140,9 @@ export class StreamListener implements Listener {
     const suppressed = this.throttle.pass(key);
     if (suppressed >= 0) this.log.warn(message, { server: this.address, suppressed });
   }
+}
+
+function boundTo(server: Server): { address: string; port: number } {
+  const { address, port } = server.address() as { address: string; port: number };
+  return { address: formatAddress(address, port), port };
 }

@@ -4,6 +4,8 @@ import type { Socket } from 'node:net';
 import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
 import type { Server, TLSSocket } from 'node:tls';
 import { tlsReason } from './failure.js';
+import type { ListenerTotals } from './gate.js';
+import type { HandshakePool } from './handshakepool.js';
 
 /** Bounds of handshakes. */
 export interface HandshakeLimits {
@@ -13,6 +15,8 @@ export interface HandshakeLimits {
   pendingHandshakes?: number | undefined;
   /** Seconds a peer has for its first bytes, and again for its part of the handshake. Default 10. */
   handshakeSeconds?: number | undefined;
+  /** What this server shares with others, handshakes among it. Default: nothing. */
+  totals?: ListenerTotals | undefined;
 }
 
 /** Told of what becomes of connections. */
@@ -21,8 +25,10 @@ export interface HandshakeOwner {
   secured(socket: TLSSocket): void;
   /** A handshake failed, was not over in time, or was never begun. */
   failed(reason: string): void;
-  /** Refused: `limit` connections wait already. */
-  full(limit: number): void;
+  /** One is not begun although its peer has spoken, since too many are under way. */
+  delayed(): void;
+  /** Refused: too many wait already. */
+  full(): void;
 }
 
 /** A handshake costs about a millisecond of CPU at its beginning, with a key of RSA; so many are begun in a row. */
@@ -47,7 +53,9 @@ export class Handshakes {
   private readonly pending = new Map<string, Pending>();
   private readonly line: Pending[] = [];
   private readonly begin: (socket: Socket) => void;
-  private readonly limits: Required<{ [K in keyof HandshakeLimits]: number }>;
+  private readonly limits: { [K in Exclude<keyof HandshakeLimits, 'totals'>]-?: number };
+  private readonly pool: HandshakePool | undefined;
+  private readonly again = (): void => this.advance();
   private underWay = 0;
   private turn: NodeJS.Immediate | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -62,6 +70,7 @@ export class Handshakes {
       pendingHandshakes: limits.pendingHandshakes ?? 4096,
       handshakeSeconds: limits.handshakeSeconds ?? 10,
     };
+    this.pool = limits.totals?.handshakes;
     // What begins a handshake is the server's own listener; from now on it is called when it is time.
     const [begin] = server.listeners('connection');
     server.removeAllListeners('connection');
@@ -77,16 +86,15 @@ export class Handshakes {
 
   /** Takes a new connection. */
   take(socket: Socket): void {
-    const limit = this.limits.pendingHandshakes;
-    if (this.pending.size >= limit) {
-      this.owner.full(limit);
-      socket.on('error', () => {}).resetAndDestroy();
-      return;
-    }
     const ends = endsOf(socket);
     if (ends === undefined) {
       this.owner.failed('the peer left');
       socket.destroy();
+      return;
+    }
+    if (this.pending.size >= this.limits.pendingHandshakes || this.pool?.enter() === false) {
+      this.owner.full();
+      socket.on('error', () => {}).resetAndDestroy();
       return;
     }
     const entry: Pending = { socket, deadline: this.deadline(), begun: false };
@@ -102,6 +110,7 @@ export class Handshakes {
       // It ended without a word.
       if (socket.readableLength === 0) socket.destroy();
       entry.deadline = Number.POSITIVE_INFINITY;
+      if (this.underWay >= this.limits.handshakes || this.pool?.full) this.owner.delayed();
       this.line.push(entry);
       this.advance();
     });
@@ -119,19 +128,19 @@ export class Handshakes {
 
   private beginSome(): void {
     this.turn = undefined;
-    let begun = 0;
-    while (begun < BEGIN_A_TURN && this.underWay < this.limits.handshakes) {
-      const next = this.line.shift();
-      if (!next) return;
-      // It may have gone.
-      if (next.socket.destroyed) continue;
+    for (let begun = 0; begun < BEGIN_A_TURN; ) {
+      // Those that have gone wait for nothing.
+      while (this.line[0]?.socket.destroyed) this.line.shift();
+      if (this.line.length === 0 || this.underWay >= this.limits.handshakes) return;
+      if (this.pool?.begin(this.again) === false) return;
+      const next = this.line.shift()!;
       next.begun = true;
       next.deadline = this.deadline();
       this.underWay++;
       begun++;
       withLowMarks(() => this.begin.call(this.server, next.socket));
     }
-    if (this.underWay < this.limits.handshakes) this.advance();
+    this.advance();
   }
 
   private secured(socket: TLSSocket): void {
@@ -144,6 +153,7 @@ export class Handshakes {
   private forget(ends: string, entry: Pending): void {
     this.pending.delete(ends);
     if (entry.begun) this.underWay--;
+    this.pool?.leave(entry.begun);
     if (this.pending.size === 0) {
       clearInterval(this.timer);
       this.timer = undefined;

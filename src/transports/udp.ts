@@ -5,27 +5,23 @@ import { isIP, SocketAddress } from 'node:net';
 import { MoonwireError } from '../errors.js';
 import { type Logger, LogThrottle } from '../log.js';
 import { formatAddress } from './address.js';
-import type { Connection, Listener, ListenerCounters, OnConnection } from './connection.js';
+import { type Connection, type Listener, listenerCounters, type OnConnection } from './connection.js';
 import { socketError, systemCode } from './failure.js';
-import { TokenBucket } from './tokenbucket.js';
+import { Gate, type GateLimits } from './gate.js';
 import { type DatagramSocket, UdpPeer } from './udppeer.js';
 
 /** The largest payload a UDP datagram can carry over IPv4, in bytes. */
 export const MAX_DATAGRAM_BYTES = 65_507;
 
-/** What a UDP server needs. */
-export interface UdpListenOptions {
+/**
+ * What a UDP server needs. Of a peer too many the datagrams are dropped, and known peers stay: a flood of forged
+ * addresses fills the table but does not push devices out of it.
+ */
+export interface UdpListenOptions extends GateLimits {
   /** IP address to listen on. Default: all addresses, IPv4 and IPv6. */
   host?: string | undefined;
   /** 0 to 65535; 0 picks a free one. */
   port: number;
-  /**
-   * Most peers at a time. Default 10,000. Above it the datagrams of new addresses are dropped and known peers stay:
-   * a flood of forged addresses fills the table but does not push devices out of it.
-   */
-  peers?: number | undefined;
-  /** Most new peers a second, with a burst of one second's worth. Default 1000. */
-  acceptsPerSecond?: number | undefined;
   /** A peer that sent nothing for so many seconds, or up to a quarter more, is closed. Default 300. */
   peerIdleSeconds?: number | undefined;
   /** Largest datagram taken, in bytes; larger ones are dropped. Default 65,507. */
@@ -84,12 +80,12 @@ export async function connectUdp(options: UdpConnectOptions, log: Logger): Promi
 class UdpListener implements Listener, DatagramSocket {
   readonly address: string;
   readonly port: number;
-  readonly counters: ListenerCounters = { accepted: 0, refusedLimit: 0, refusedRate: 0, droppedDatagrams: 0 };
+  readonly counters = listenerCounters();
   private readonly peers = new Map<string, UdpPeer>();
   private readonly limit: number;
   private readonly largest: number;
   private readonly idleMs: number;
-  private readonly bucket: TokenBucket;
+  private readonly gate: Gate;
   private readonly throttle = new LogThrottle();
   private readonly sweeper: NodeJS.Timeout | undefined;
   private readonly whenClosed: Promise<void>;
@@ -105,9 +101,9 @@ class UdpListener implements Listener, DatagramSocket {
     const bound = socket.address();
     this.address = formatAddress(bound.address, bound.port);
     this.port = bound.port;
-    this.limit = options.peers ?? 10_000;
+    this.limit = options.connections ?? 10_000;
     this.largest = options.datagramBytes ?? MAX_DATAGRAM_BYTES;
-    this.bucket = new TokenBucket(options.acceptsPerSecond ?? 1000);
+    this.gate = new Gate(options, this.counters);
     this.idleMs = (options.peerIdleSeconds ?? 300) * 1000;
     if (Number.isFinite(this.idleMs)) {
       this.sweeper = setInterval(() => this.sweep(), Math.max(50, this.idleMs / 4)).unref();
@@ -146,6 +142,7 @@ class UdpListener implements Listener, DatagramSocket {
     const key = keyOf(peer.host, peer.port);
     if (this.peers.get(key) !== peer) return;
     this.peers.delete(key);
+    this.gate.left(peer.host);
     this.closeIfDone();
   }
 
@@ -157,14 +154,14 @@ class UdpListener implements Listener, DatagramSocket {
     const now = performance.now();
     const known = this.peers.get(keyOf(from.address, from.port));
     if (known) known.receive(bytes, now);
-    else if (this.mayAdmit(now)) {
+    else if (this.mayAdmit(from.address, now)) {
       const peer = this.admit(from.address, from.port);
       this.onConnection(peer);
       peer.receive(bytes, now);
     }
   }
 
-  private mayAdmit(now: number): boolean {
+  private mayAdmit(host: string, now: number): boolean {
     if (!this.accepting) {
       this.drop('stranger', 'datagram of an unknown address dropped');
       return false;
@@ -174,12 +171,9 @@ class UdpListener implements Listener, DatagramSocket {
       this.drop('limit', `new address refused: ${this.limit} peers are known, the most allowed`);
       return false;
     }
-    if (!this.bucket.take(now)) {
-      this.counters.refusedRate++;
-      this.drop('rate', 'new address refused: more a second than allowed');
-      return false;
-    }
-    return true;
+    const refusal = this.gate.admit(host, now);
+    if (refusal) this.drop(refusal.counter, `new address refused: ${refusal.why}`);
+    return refusal === undefined;
   }
 
   private sweep(): void {

@@ -45,6 +45,8 @@ export interface WebSocketListenOptions extends StreamListenOptions {
   tls?: ServerTls | undefined;
   /** Messages are chunks of a stream of bytes, and go out as binary. Default false. */
   stream?: boolean | undefined;
+  /** `websocket`: its connections say so, since what they carry is not what their server speaks otherwise. */
+  speaks?: 'websocket' | undefined;
 }
 
 /** Longest request with its headers, in bytes; a longer one is answered 431. */
@@ -114,9 +116,9 @@ class WebSocketListener extends StreamListener {
     credentials?: TlsCredentials,
   ) {
     super(http, options, log, () => {}, credentials);
-    this.counters.refusedHandshakes = 0;
     this.settings = {
       stream: options.stream ?? false,
+      speaks: options.speaks,
       messageBytes: options.messageBytes ?? 65_536,
       frames: new FrameMaker(),
       forget: (connection) => this.connections.delete(connection),
@@ -206,7 +208,7 @@ class WebSocketListener extends StreamListener {
   }
 
   private countRefusal(why: string): void {
-    this.counters.refusedHandshakes!++;
+    this.counters.refusedHandshakes++;
     this.warn('handshake', `handshake refused: ${why}`);
   }
 }

@@ -41,6 +41,8 @@ const CODES: Readonly<Record<number, string>> = {
 export interface WebSocketSettings {
   /** Messages are chunks of a stream of bytes: what they are cut into means nothing, and they go out as binary. */
   readonly stream: boolean;
+  /** What the connections say they speak. */
+  readonly speaks?: 'websocket' | undefined;
   /** Longest message in bytes. */
   readonly messageBytes: number;
   /** Makes the frames, where the connection writes them itself. */
@@ -99,6 +101,10 @@ export class WebSocketConnection extends Endpoint {
 
   get datagram(): boolean {
     return !this.settings.stream;
+  }
+
+  get speaks(): 'websocket' | undefined {
+    return this.settings.speaks;
   }
 
   tls(): TlsFacts | undefined {

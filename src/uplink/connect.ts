@@ -147,11 +147,6 @@ export class Membership {
     });
   }
 
-  /** Servers have opened: the centre is told anew. */
-  serversChanged(): void {
-    this.registration.resend();
-  }
-
   /** Leaves: other nodes are reached no more. Never fails. */
   async stop(): Promise<void> {
     this.engine.observers.delete(this.observer);
@@ -165,6 +160,7 @@ function observe(registration: Registration, mesh: Mesh): EngineObserver {
   return {
     clientOpened: ({ id }) => registration.clientOpened(id),
     clientClosed: ({ id }) => registration.clientClosed(id),
+    partsChanged: () => registration.serversChanged(),
     channelOpened: (name) => {
       registration.channelOpened(name);
       mesh.channelOpened(name);

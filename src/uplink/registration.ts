@@ -114,6 +114,11 @@ export class Registration {
     this.setDevice(device, undefined);
   }
 
+  /** Servers or links came or went. */
+  serversChanged(): void {
+    if (this.recording) this.control!.send({ t: 'reg', n: this.n++, servers: this.source.servers() });
+  }
+
   /** Sends all there is over a control stream that has joined, and changes from then on. */
   attach(control: MessageStream): void {
     this.detach();

@@ -1,7 +1,6 @@
 /** Requests and their answers on a control stream, both ways. */
 
 import { ERROR_CODES, type ErrorCode, MoonwireError, messageOf } from '../errors.js';
-import type { MessageStream } from './message-stream.js';
 import type { Message, ReqMessage, ResMessage } from './messages.js';
 import { isText } from './sendable.js';
 
@@ -24,7 +23,7 @@ interface Waiting {
   readonly timer: NodeJS.Timeout;
 }
 
-/** The requests of one control stream. */
+/** The requests of one control stream, or of whatever else carries messages. */
 export class Requests {
   private readonly waiting = new Map<number, Waiting>();
   private readonly timeoutMs: number;
@@ -34,7 +33,7 @@ export class Requests {
   private answering = 0;
 
   constructor(
-    private readonly control: MessageStream,
+    private readonly control: { send(message: Message): MoonwireError | undefined },
     private readonly handlers: RequestHandlers,
     options: RequestOptions = {},
   ) {
@@ -114,7 +113,7 @@ export class Requests {
     }
   }
 
-  /** As {@link MessageStream.send}; refuses what the peer would end the stream for. */
+  /** As `MessageStream.send`; refuses what the peer would end the stream for. */
   private send(message: ReqMessage | ResMessage): MoonwireError | undefined {
     if (isText(message)) return this.control.send(message);
     return new MoonwireError('invalid_argument', 'text with half a character in it');

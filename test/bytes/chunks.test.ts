@@ -9,7 +9,7 @@ t.test('behaves as one flat array of bytes would', async (t) => {
     let flat = Buffer.alloc(0);
     const sizes = rng.pick([[1], [1, 2, 3], [1, 600, 2000], [64, 511, 512, 513]]);
     for (let step = 0; step < 60; step++) {
-      switch (rng.below(7)) {
+      switch (rng.below(8)) {
         case 0:
         case 1: {
           for (let n = rng.below(80); n >= 0; n--) {
@@ -45,6 +45,9 @@ t.test('behaves as one flat array of bytes would', async (t) => {
           t.equal(queue.indexOfByte(pattern[0]!, from), flat.indexOf(pattern[0]!, from), 'indexOfByte');
           break;
         }
+        case 6:
+          t.ok(flat.equals(queue.whole()), 'whole');
+          break;
         default:
           queue.settle();
       }
@@ -67,6 +70,17 @@ t.test('what was handed out does not change when more arrives', async (t) => {
   for (let i = 0; i < 200; i++) queue.push(Uint8Array.of(9));
   t.strictSame([...taken], [1, 2, 3]);
   t.strictSame([...held], [2, 3]);
+});
+
+t.test('asking for all of it after each byte does not copy all of it each time', async (t) => {
+  const queue = new ChunkQueue();
+  const memory = new Set<ArrayBufferLike>();
+  for (let i = 0; i < 10_000; i++) {
+    queue.push(Uint8Array.of(i));
+    memory.add(queue.whole().buffer);
+  }
+  t.equal(queue.whole().length, 10_000);
+  t.ok(memory.size < 20, `${memory.size} pieces of memory`);
 });
 
 t.test('a cut inside one chunk copies nothing', async (t) => {

@@ -223,6 +223,7 @@ t.test('whatever changes, the centre ends up with what there is', async (t) => {
           else registration.deviceAttached(devices.set(name, id) && name, id);
       }
       if (rng.below(60) === 0) await new Promise((resolve) => setTimeout(resolve, rng.below(3)));
+      if (rng.below(200) === 0) registration.serversChanged();
       if (rng.below(1500) === 0) registration.resend();
     }
     const same = (): boolean =>

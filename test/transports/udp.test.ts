@@ -107,7 +107,7 @@ t.test('a silent peer expires, and is a new connection when it speaks again', as
 
 t.test('a flood of addresses fills the table and does not push known peers out', async (t) => {
   const log = new CountingLogger();
-  const { listener, recorders, close } = await listen({ peers: 5 }, log);
+  const { listener, recorders, close } = await listen({ connections: 5 }, log);
   const known = await device();
   known.send('hello', listener.port, LOCAL);
   await until(() => recorders.length === 1);

@@ -3,6 +3,7 @@
 import { hostname } from 'node:os';
 import { parseRegistryAddress, type RegistryAddress } from '../address.js';
 import {
+  choice,
   duration,
   list,
   name,
@@ -22,6 +23,7 @@ import { mqtt } from './mqtt.js';
 import { outbox } from './outbox.js';
 import { server } from './servers.js';
 import { clientTls } from './tls.js';
+import { workerCount } from './workers.js';
 
 const MAX_CENTERS = 16;
 
@@ -56,6 +58,21 @@ export const engine = section({
   outbox: setting(outbox, {}, 'Reports that wait to be taken.'),
   luavm: setting(luavm, {}, 'What all scripts share.'),
   mqtt: setting(mqtt, {}, 'What MQTT servers keep for their devices.'),
+  workers: setting(
+    workerCount,
+    0,
+    'Processes that serve devices, each an engine of its own; auto: one for each core. 0: all in one process.',
+  ),
+  balance: setting(
+    choice(['rr', 'random', 'least', 'hash']),
+    'rr',
+    'Which worker gets a connection: in turn, any, the one with the fewest, or the same one for an address.',
+  ),
+  workerTimeout: setting(
+    duration(1, 600),
+    '30s',
+    'A worker that says nothing for so long hangs, and is replaced.',
+  ),
   servers: setting(list(server, 256), [], 'What devices connect to.'),
   links: setting(list(link, 256), [], 'Connections the engine opens itself.'),
 });

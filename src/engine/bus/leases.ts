@@ -6,7 +6,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type { LinkConfig } from '../../config/schema.js';
-import { Failure } from '../../errors.js';
+import { Failure, MoonwireError } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import { type Buses, busNameOf } from './buses.js';
 
@@ -95,6 +95,17 @@ export class Leases {
     if (lease?.id !== id) return new Failure(`not_found: link ${linkName} has no lease ${id}`);
     await lease.end();
     return undefined;
+  }
+
+  /** Throws `conflict` when the line of a link is lent: nothing may open on it. */
+  checkFree(config: LinkConfig): void {
+    if (!this.lent.has(busNameOf(config))) return;
+    throw new MoonwireError('conflict', `the line of ${config.name} is lent`, config.name);
+  }
+
+  /** Gives the line of a link back, whoever has it, if it is lent. */
+  async endOf(config: LinkConfig): Promise<void> {
+    await this.lent.get(busNameOf(config))?.end();
   }
 
   /** Gives all lines back. */

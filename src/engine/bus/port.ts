@@ -10,7 +10,7 @@ import { bytesOf } from '../../script/fengari.js';
 import type { Pushable } from '../../script/values.js';
 import type { Client } from '../client.js';
 import type { Program } from '../program.js';
-import type { Decoded, ProtocolPeer } from '../protocol.js';
+import type { Decoded, Protocol, ProtocolPeer } from '../protocol.js';
 import type { Station } from '../station.js';
 import type { Bus } from './bus.js';
 import { Echo } from './echo.js';
@@ -74,6 +74,15 @@ export class Port {
     else this.bus.remove(this);
   }
 
+  /** What the frames of the open connection mean. */
+  private get protocol(): Protocol {
+    return this.protocolOf(this.program);
+  }
+
+  private protocolOf(program: Program): Protocol {
+    return this.client ? program.protocolFor(this.client.connection) : program.protocol;
+  }
+
   /** Whether a request can be sent now. */
   get ready(): boolean {
     return this.client !== undefined && !this.client.closed;
@@ -96,7 +105,7 @@ export class Port {
 
   /** Seconds of silence that end an incomplete frame. */
   get silence(): number {
-    const { protocol } = this.program;
+    const { protocol } = this;
     if (protocol.endsWithSilence && protocol.partial !== undefined) return protocol.partial;
     return Math.max(this.bus.settings.silence, Math.min(protocol.partial ?? 0, MAX_SILENCE));
   }
@@ -115,7 +124,7 @@ export class Port {
     if (typeof data === 'string') return bytesOf(data);
     const client = this.client!;
     try {
-      const bytes = program.protocol.encode(data, program.peerOf(client));
+      const bytes = this.protocolOf(program).encode(data, program.peerOf(client));
       return bytes instanceof Failure ? new Failure(`invalid_argument: ${bytes.message}`) : bytes;
     } catch (error) {
       this.station.scriptFailed('encode', client, error as Error);
@@ -126,7 +135,7 @@ export class Port {
   /** A message as scripts get it. */
   scriptMessage(message: Pushable, program: Program): Pushable | Failure {
     try {
-      return program.protocol.toScript(message);
+      return this.protocolOf(program).toScript(message);
     } catch (error) {
       this.station.scriptFailed('decode', this.client, error as Error);
       return new Failure(`internal: ${(error as Error).message}`);
@@ -210,7 +219,7 @@ export class Port {
     const { station, program, framer, framing } = this;
     if (framing === program && !anew) return;
     this.framing = program;
-    if (framer && framing && program.protocol.framesAs(framing.protocol)) return;
+    if (framer && framing && this.protocol.framesAs(this.protocolOf(framing))) return;
     this.framer = station.framed(client.connection, program)
       ? station.createFramer(client, program)
       : undefined;
@@ -241,7 +250,7 @@ export class Port {
 
   private decode(frame: Uint8Array, peer: ProtocolPeer, client: Client): Decoded | Failure | undefined {
     try {
-      return this.program.protocol.decode(frame, peer);
+      return this.protocol.decode(frame, peer);
     } catch (error) {
       this.station.scriptFailed('decode', client, error as Error);
       return undefined;
@@ -297,7 +306,7 @@ export class Port {
   }
 
   private repeats(request: BusRequest, message: Pushable): boolean {
-    return request.program.protocol.canMatch && this.matches(request, message) === true;
+    return this.protocolOf(request.program).canMatch && this.matches(request, message) === true;
   }
 
   /** Whether a message answers a request; else why not, when the protocol says so. */
@@ -305,7 +314,7 @@ export class Port {
     // What other code decoded is a value of another VM.
     if (program !== this.program) return false;
     try {
-      return program.protocol.matches(data, message);
+      return this.protocolOf(program).matches(data, message);
     } catch (error) {
       this.station.scriptFailed('matches', this.client, error as Error);
       return false;

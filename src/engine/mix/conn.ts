@@ -7,22 +7,15 @@ import { bytesOf } from '../../script/fengari.js';
 import type { Subscriber } from '../channels.js';
 import type { Client } from '../client.js';
 import type { Conn } from '../conn.js';
+import { checkAttach } from '../devices.js';
 
-/** Most devices behind one client. */
-const MAX_DEVICES = 10_000;
-const MAX_DEVICE_ID = 256;
 /** What a close frame has room for (RFC 6455, 5.5). */
 const MAX_CLOSE_REASON = 123;
 
-const deviceId = value('device_id', 'text', `1 to ${MAX_DEVICE_ID} bytes`);
-
-function checkDeviceId(id: string): Failure | undefined {
-  if (id.length > 0 && Buffer.byteLength(id) <= MAX_DEVICE_ID) return undefined;
-  return new Failure(`invalid_argument: a device id has 1 to ${MAX_DEVICE_ID} bytes`);
-}
+const deviceId = value('device_id', 'text', '1 to 256 bytes');
 
 function subscriberOf(client: Client): Subscriber {
-  return client.station.native?.subscriberOf(client) ?? client;
+  return client.native?.subscriberOf(client) ?? client;
 }
 
 export const connMethods: ApiFunction<Conn>[] = [
@@ -59,12 +52,12 @@ export const connMethods: ApiFunction<Conn>[] = [
     run: ({ client, program }, data: LuaValue, type?: string) => {
       if (type !== undefined && type !== 'text' && type !== 'binary')
         return new Failure(`invalid_argument: the type is "text" or "binary", not "${type}"`);
-      const { native } = client.station;
+      const { native } = client;
       if (native) return native.sendFromScript(client, data, program);
       if (typeof data === 'string') return client.send(bytesOf(data), type);
       const { port } = client;
       if (port) return client.sendInTurn(() => port.encode(data, program), type);
-      const bytes = program.protocol.encode(data, program.peerOf(client), true);
+      const bytes = program.protocolFor(client.connection).encode(data, program.peerOf(client), true);
       return bytes instanceof Failure ? bytes : client.send(bytes, type);
     },
   },
@@ -171,11 +164,8 @@ export const connMethods: ApiFunction<Conn>[] = [
     returns: [value('ok', 'boolean')],
     example: 'conn:attach(msg.device_id)',
     run: ({ client }, id: string) => {
-      const refused = checkDeviceId(id);
+      const refused = checkAttach(client, id);
       if (refused) return refused;
-      if ((client.devices?.length ?? 0) >= MAX_DEVICES) {
-        return new Failure(`too_large: more than ${MAX_DEVICES} devices behind one client`);
-      }
       client.station.engine.attach(client, id);
       return true;
     },

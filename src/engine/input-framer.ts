@@ -1,34 +1,32 @@
-/** Framing by a script's own `protocol_input` or a module's `input` function. */
+/** Framing by a function: a script's `protocol_input`, a module's `input`, or `parse` of a program. */
 
 import { ChunkQueue } from '../bytes/chunks.js';
 import type { Framer, OnDiscard } from '../bytes/framer.js';
 import { MoonwireError } from '../errors.js';
-import { HostObject, type LuaValue } from '../script/executor.js';
-import type { ProtocolHost } from '../script/protocol-host.js';
-import { BUFFER_KIND, ReceiveBuffer } from './receive-buffer.js';
 
-/** The script asked for the connection to be closed by returning -1. */
+/** The function asked for the connection to be closed by returning -1. */
 export class DisconnectRequest extends Error {
   override readonly name = 'DisconnectRequest';
 }
+
+/** Says where the frame at the start of what is held ends; what else than a number it says is shown in an error. */
+export type Ask = (held: ChunkQueue) => number | string;
 
 /**
  * Asks the function where the frame at the start of the buffer ends: its length, 0 for more bytes, -1 to
  * disconnect. It is asked again only when bytes have come since.
  */
-export class LuaFramer implements Framer {
+export class InputFramer implements Framer {
   private readonly held = new ChunkQueue();
   private asked = 0;
   position = 0;
 
+  /** `name`: of the function, for errors. */
   constructor(
-    private readonly vm: ProtocolHost,
-    private readonly input: LuaValue,
-    private readonly extra: () => LuaValue,
+    private readonly name: string,
+    private readonly ask: Ask,
     private readonly max: number,
     private readonly onDiscard: OnDiscard,
-    /** On whose behalf the function runs. */
-    private readonly owner: unknown,
   ) {}
 
   get pending(): number {
@@ -40,18 +38,17 @@ export class LuaFramer implements Framer {
   }
 
   /**
-   * Throws ScriptError when the function fails or answers nonsense, {@link DisconnectRequest}, and MoonwireError
-   * `too_large` when more than `max` bytes wait for a frame to end.
+   * Throws what the function throws, {@link DisconnectRequest}, and MoonwireError: `invalid_argument` when it answers
+   * nonsense, `too_large` when more than `max` bytes wait for a frame to end.
    */
   next(): Uint8Array | undefined {
     if (this.held.length === 0 || this.held.length === this.asked) return undefined;
-    const buffer = new HostObject(BUFFER_KIND, new ReceiveBuffer(this.held));
-    const [end] = this.vm.invoke(this.input, [buffer, this.extra()], this.owner);
-    if (end === -1) throw new DisconnectRequest('the script asked to disconnect');
+    const end = this.ask(this.held);
+    if (end === -1) throw new DisconnectRequest(`${this.name} asked to disconnect`);
     if (typeof end !== 'number' || !Number.isInteger(end) || end < 0 || end > this.held.length) {
       throw new MoonwireError(
         'invalid_argument',
-        `protocol_input must return a length from 0 to ${this.held.length} or -1, returned ${this.vm.tostring(end)}`,
+        `${this.name} must return a length from 0 to ${this.held.length} or -1, returned ${end}`,
       );
     }
     if (end === 0) {
