@@ -22,7 +22,8 @@ export type HealthCode =
   | 'queue_full'
   | 'budget_exceeded'
   | 'event_loop_lag'
-  | 'engine_lost';
+  | 'engine_lost'
+  | 'worker_down';
 
 /** Something a check found to be wrong. */
 export interface Finding {

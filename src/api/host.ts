@@ -60,7 +60,7 @@ export interface ApiHost {
   /** Of the program. */
   readonly version: string;
   /** Queues of this process; the centre has none. */
-  readonly queues?: Queues | undefined;
+  readonly queues?: Pick<Queues, 'consume' | 'resume'> | undefined;
 
   /** Sends to one client of any node; a Failure when that is not possible. */
   send(id: number, message: Outgoing): Promise<Failure | undefined>;
@@ -89,11 +89,11 @@ export interface ApiHost {
   /** Commands to devices; centres only. */
   readonly commands?: CommandHost;
   /** Reports that are kept until they are taken; engines only. */
-  outbox?(): OutboxStatus | undefined;
+  outbox?(): OutboxStatus | undefined | Promise<OutboxStatus | undefined>;
   /** Sinks that reports are delivered to from here. */
   sinks?(): readonly SinkFigures[];
   /** Buses of links; engines only. */
-  buses?(): BusInfo[];
+  buses?(): BusInfo[] | Promise<BusInfo[]>;
   /** Lends the line of links; engines only. */
   readonly leases?: Pick<Leases, 'take' | 'giveBack'>;
   /** Channels with subscribers, by name. */

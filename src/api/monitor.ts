@@ -59,6 +59,8 @@ export interface MonitorOptions {
   readonly sinks?: SinkSource | undefined;
   /** Counters of parts that have no metrics of their own. */
   readonly counters?: () => PartCounters;
+  /** Looks at what is not this process's own. */
+  readonly checks?: readonly HealthCheck[];
   /** Milliseconds between two looks for what is wrong. */
   readonly lookMs?: number;
 }
@@ -144,6 +146,7 @@ export class Monitor {
       ...(feed ? [feedCheck(feed)] : []),
       ...(feedMissing ? [feedMissingCheck] : []),
       ...(sinks ? [sinkCheck(sinks)] : []),
+      ...(this.options.checks ?? []),
       lagCheck(this.process),
     ];
   }

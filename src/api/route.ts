@@ -12,7 +12,7 @@ import type { HealthReport } from './shapes.js';
 export interface ApiMonitor {
   health(): HealthReport;
   /** In Prometheus' text format. */
-  metrics(): string;
+  metrics(): string | Promise<string>;
 }
 
 /** What routes work with. */

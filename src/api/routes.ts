@@ -191,7 +191,7 @@ export const ROUTES: readonly Route[] = [
     needs: 'read',
     summary: 'Buses of this engine: what was asked and answered on each line, and how its units fare.',
     answer: v.object({ buses: v.array(busInfo) }),
-    run: ({ host }) => ({ json: { buses: host.buses?.() ?? [] } }),
+    run: async ({ host }) => ({ json: { buses: (await host.buses?.()) ?? [] } }),
   }),
   route({
     method: 'GET',
@@ -200,8 +200,8 @@ export const ROUTES: readonly Route[] = [
     summary: 'One bus, by its name or that of a link on it.',
     params: byName,
     answer: busInfo,
-    run: ({ host }, { params: { name } }) => {
-      const buses = host.buses?.() ?? [];
+    run: async ({ host }, { params: { name } }) => {
+      const buses = (await host.buses?.()) ?? [];
       const bus = buses.find((one) => one.name === name) ?? buses.find(({ links }) => links.includes(name));
       return jsonOr(bus ?? new Failure(`not_found: no bus ${name}`));
     },
@@ -242,9 +242,9 @@ export const ROUTES: readonly Route[] = [
     needs: 'read',
     summary: 'Metrics for Prometheus.',
     answer: METRICS_CONTENT_TYPE,
-    run: ({ monitor }) =>
+    run: async ({ monitor }) =>
       monitor
-        ? { contentType: METRICS_CONTENT_TYPE, text: monitor.metrics() }
+        ? { contentType: METRICS_CONTENT_TYPE, text: await monitor.metrics() }
         : new Failure('not_found: nothing is measured here'),
   }),
   route({

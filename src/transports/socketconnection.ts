@@ -5,6 +5,11 @@ import { Endpoint } from './endpoint.js';
 import { socketError } from './failure.js';
 import { tlsFacts } from './tlsfacts.js';
 
+/** What carries a stream socket's bytes. */
+export function streamTransport(socket: Socket): 'tcp' | 'tls' {
+  return (socket as { encrypted?: boolean }).encrypted ? 'tls' : 'tcp';
+}
+
 const OWNER = Symbol('connection');
 type OwnedSocket = Socket & { [OWNER]: SocketConnection };
 

@@ -4,7 +4,9 @@ import { type Logger, LogThrottle } from '../log.js';
 import { formatAddress } from './address.js';
 import { type Listener, listenerCounters } from './connection.js';
 import { socketError } from './failure.js';
+import type { Spoken } from './firstbytes.js';
 import { Gate, type GateLimits } from './gate.js';
+import { Sniffer } from './sniffer.js';
 import { type HandshakeLimits, Handshakes } from './tlshandshakes.js';
 
 /** Where a server of stream sockets listens, and how many may come; the limits of handshakes concern TLS. */
@@ -15,6 +17,12 @@ export interface StreamListenOptions extends GateLimits, HandshakeLimits {
   port: number;
   /** Connections the system may hold before they are accepted. Default 1024, bounded by `net.core.somaxconn`. */
   backlog?: number | undefined;
+  /** HTTP is told from what is spoken otherwise, by the first bytes. Default false. */
+  tellHttp?: boolean | undefined;
+  /** With TLS: those that come without it are let in, too. Default false. */
+  plain?: boolean | undefined;
+  /** Seconds to wait for first bytes, where they are looked at. Default 2. */
+  sniffSeconds?: number | undefined;
   /** Where connections come from when it is not to listen itself. */
   source?: SocketSource | undefined;
 }
@@ -28,6 +36,9 @@ export interface SocketSource {
   open(take: (socket: Socket) => void): void;
   close(): void;
 }
+
+/** Told of each connection that is let in, of which nobody has read, and of what it speaks. */
+export type OnSocket = (socket: Socket, spoken: Spoken) => void;
 
 /** Milliseconds of silence after which the system probes whether a peer still exists. */
 export const KEEP_ALIVE_MS = 60_000;
@@ -59,24 +70,34 @@ export class StreamListener implements Listener {
   private readonly source: SocketSource | undefined;
   private readonly throttle = new LogThrottle();
   private readonly tlsHandshakes: Handshakes | undefined;
+  private readonly sniffer: Sniffer | undefined;
+  private readonly parts: { close(): void }[] = [];
 
   /**
-   * `onSocket` is told of each connection that is let in; whoever takes it as a client counts it as accepted.
-   * `credentials`: those that a server of node:tls or node:https was made with, closed with it.
+   * Whoever takes a connection as a client counts it as accepted. `credentials`: those that a server of node:tls was made with, closed with it.
    */
   constructor(
     protected readonly server: Server,
-    options: StreamListenOptions,
+    private readonly options: StreamListenOptions,
     private readonly log: Logger,
-    onSocket: (socket: Socket) => void,
-    private readonly credentials?: { close(): void },
+    private readonly onSocket: OnSocket,
+    credentials?: { close(): void },
   ) {
     this.source = options.source;
     const { address, port } = options.source ?? boundTo(server);
     this.address = address;
     this.port = port;
 
-    if (credentials) this.tlsHandshakes = this.shakeHands(server as TlsServer, options, onSocket);
+    if (credentials) {
+      this.tlsHandshakes = this.shakeHands(server as TlsServer, options);
+      this.closeWith(this.tlsHandshakes);
+      this.closeWith(credentials);
+    }
+    if (options.tellHttp || (options.plain && credentials)) {
+      this.sniffer = new Sniffer(options.sniffSeconds ?? 2);
+      this.counters.sniffed = this.sniffer.counters;
+      this.closeWith(this.sniffer);
+    }
     const limit = options.connections ?? 10_000;
     const gate = new Gate(options, this.counters);
     // Node closes what is above its `maxConnections` before it makes a socket of it: the cheapest refusal.
@@ -96,8 +117,7 @@ export class StreamListener implements Listener {
         return;
       }
       if (gate.counts) socket.once('close', () => gate.left(host));
-      if (this.tlsHandshakes) this.tlsHandshakes.take(socket);
-      else onSocket(socket);
+      this.pass(socket, this.tlsHandshakes);
     });
     // After listening, an error is a failed accept (too many open files): the server goes on.
     server.on('error', (error) =>
@@ -109,18 +129,36 @@ export class StreamListener implements Listener {
     this.source?.close();
     // Node's callback waits for the open connections; the port itself is free once the handle is closed.
     this.server.close();
-    this.tlsHandshakes?.close();
-    this.credentials?.close();
+    for (const part of this.parts) part.close();
     return new Promise((resolve) => setImmediate(resolve));
   }
 
-  private shakeHands(
-    server: TlsServer,
-    limits: HandshakeLimits,
-    secured: (socket: Socket) => void,
-  ): Handshakes {
+  /** Counts what was refused after it was let in, and logs it at a bounded rate. */
+  refuse(counter: 'refusedHandshakes' | 'refusedRequests', why: string): void {
+    this.counters[counter]++;
+    this.warn(counter, `${counter === 'refusedRequests' ? 'request' : 'handshake'} refused: ${why}`);
+  }
+
+  /** Closes `part` with it. */
+  closeWith(part: { close(): void }): void {
+    this.parts.push(part);
+  }
+
+  /** Passes a connection on, by what it speaks. `tls`: what encrypts it, unless that is done. */
+  private pass(socket: Socket, tls: Handshakes | undefined): void {
+    const { sniffer, options, onSocket } = this;
+    const among = { tls: tls !== undefined && options.plain === true, http: options.tellHttp === true };
+    if (tls && !among.tls) tls.take(socket);
+    else if (!sniffer || !(among.tls || among.http)) onSocket(socket, 'own');
+    else
+      sniffer.take(socket, among, (spoken) =>
+        spoken === 'tls' ? tls!.take(socket) : onSocket(socket, spoken),
+      );
+  }
+
+  private shakeHands(server: TlsServer, limits: HandshakeLimits): Handshakes {
     return new Handshakes(server, limits, {
-      secured,
+      secured: (socket) => this.pass(socket, undefined),
       failed: (reason) => {
         this.counters.refusedHandshakes++;
         this.warn('tls', `TLS handshake failed: ${reason}`);
@@ -136,7 +174,7 @@ export class StreamListener implements Listener {
   }
 
   /** Logs at most every 5 s for each `key`. */
-  protected warn(key: string, message: string): void {
+  private warn(key: string, message: string): void {
     const suppressed = this.throttle.pass(key);
     if (suppressed >= 0) this.log.warn(message, { server: this.address, suppressed });
   }

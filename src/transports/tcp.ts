@@ -5,7 +5,13 @@ import { formatAddress } from './address.js';
 import type { Connection, Listener, OnConnection } from './connection.js';
 import { socketError } from './failure.js';
 import { SOCKET_OPTIONS, SocketConnection } from './socketconnection.js';
-import { KEEP_ALIVE_MS, listen, StreamListener, type StreamListenOptions } from './streamlistener.js';
+import {
+  KEEP_ALIVE_MS,
+  listen,
+  type OnSocket,
+  StreamListener,
+  type StreamListenOptions,
+} from './streamlistener.js';
 
 /** Opens a TCP server. Rejects as `listen` of streamlistener.ts does. */
 export async function listenTcp(
@@ -13,13 +19,22 @@ export async function listenTcp(
   onConnection: OnConnection,
   log: Logger,
 ): Promise<Listener> {
-  const server = createServer({ ...SOCKET_OPTIONS, keepAliveInitialDelay: KEEP_ALIVE_MS });
-  await listen(server, options);
-  const listener: StreamListener = new StreamListener(server, options, log, (socket) => {
+  const listener: StreamListener = await openTcp(options, log, (socket) => {
     listener.counters.accepted++;
     onConnection(new SocketConnection('tcp', socket));
   });
   return listener;
+}
+
+/** Opens a port and passes on whom it lets in. Rejects as {@link listenTcp} does. */
+export async function openTcp(
+  options: StreamListenOptions,
+  log: Logger,
+  onSocket: OnSocket,
+): Promise<StreamListener> {
+  const server = createServer({ ...SOCKET_OPTIONS, keepAliveInitialDelay: KEEP_ALIVE_MS });
+  await listen(server, options);
+  return new StreamListener(server, options, log, onSocket);
 }
 
 /** What a TCP link needs. */
