@@ -4,6 +4,7 @@ import type { Commands } from '../center/commands.js';
 import type { Leases } from '../engine/bus/leases.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
+import type { Scripts } from '../engine/reload/scripts.js';
 import type { TraceListener } from '../engine/trace.js';
 import type { Failure } from '../errors.js';
 import type { OutboxStatus } from '../store/outbox-status.js';
@@ -94,6 +95,8 @@ export interface ApiHost {
   sinks?(): readonly SinkFigures[];
   /** Buses of links; engines only. */
   buses?(): BusInfo[] | Promise<BusInfo[]>;
+  /** What runs, and how saved scripts take over; engines only. */
+  readonly scripts?: Pick<Scripts, 'list' | 'reload'>;
   /** Lends the line of links; engines only. */
   readonly leases?: Pick<Leases, 'take' | 'giveBack'>;
   /** Channels with subscribers, by name. */

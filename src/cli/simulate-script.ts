@@ -58,6 +58,11 @@ export class ScriptPlayer {
     return this.station.load();
   }
 
+  /** Lets the script take over as it is now, if it was saved. */
+  async reload(): Promise<void> {
+    await this.station.reloads.reload({ untried: true });
+  }
+
   /** Makes the owner of a connection, which the caller attaches in this turn. */
   own(connection: Connection): ConnectionHandler {
     const client = this.station.adopt(connection);

@@ -22,8 +22,10 @@ const HASH_DIGITS = 12;
 
 /** How new code is taken over. */
 export interface ReloadOptions {
-  /** Without a trial on the frames that came last, and though nothing was saved. */
+  /** Though nothing was saved. */
   readonly force?: boolean | undefined;
+  /** Without a trial on the frames that came last. */
+  readonly untried?: boolean | undefined;
 }
 
 /** A file that differs between two programs; its hashes are SHA-256 in hex. */
@@ -74,7 +76,7 @@ export class Reloads {
     return this.probation !== undefined;
   }
 
-  /** Replaces the code where something was saved, or in any case when forced. Never rejects. */
+  /** Replaces the code where something was saved. Never rejects. */
   reload(options: ReloadOptions = {}): Promise<ReloadResult> {
     return this.inTurn(() => this.perform(options));
   }
@@ -127,7 +129,7 @@ export class Reloads {
     return new SourceWatch(program.vm.loader);
   }
 
-  private async perform({ force = false }: ReloadOptions): Promise<ReloadResult> {
+  private async perform({ force = false, untried = false }: ReloadOptions): Promise<ReloadResult> {
     const { station } = this;
     const { log } = station;
     const old = station.program;
@@ -148,7 +150,7 @@ export class Reloads {
       const init = fresh.handler('init');
       if (init !== undefined) await within(INIT_SECONDS, 'init', fresh.vm.run(init, []));
       fresh.initialized();
-      const problem = force ? undefined : await dryRun(old, fresh, station.frames);
+      const problem = untried ? undefined : await dryRun(old, fresh, station.frames);
       if (problem !== undefined) throw new MoonwireError('decode_error', problem);
       await handOver(station, fresh);
     } catch (error) {
