@@ -15,7 +15,7 @@ protocol = {
   end,
 }
 function on_message(m, conn)
-  if m.text == "slow" then mix.sleep(0.1) end
+  if m.text == "slow" then conn:wait_context_value("go") end
   conn:send("v${version} " .. m.text .. " " .. m.count .. "\\n")
 end
 ${more}`;
@@ -89,6 +89,7 @@ t.test('a message under way ends in the old code, before the next one of its cli
   slow.send('b\nc\n');
   save(e, lines(2));
   t.match(await station(e).reloads.reload(), { outcome: 'reloaded' });
+  e.engine.clients.get(1)!.context.set('go', true);
   other.send('x\n');
   t.equal(await other.until((text) => text.includes('x')), 'v2 x 1\n');
   t.equal(await slow.until((text) => text.includes('c')), 'v1 slow 1\nv2 b 2\nv2 c 3\n');
