@@ -5,11 +5,23 @@ import type { Config } from './config/schema.js';
 import type { Logger } from './log.js';
 import { serveApi } from './main/api.js';
 import { type CenterProcess, type Gateway, type GatewayOptions, opening } from './main/process.js';
-import { runCenter } from './main/run-center.js';
+import { ownAddress, runCenter } from './main/run-center.js';
 import { runEngine } from './main/run-engine.js';
+import type { Primary, PrimaryOptions } from './main/run-workers.js';
 
+export type { ReportOptions, ServerInfo } from './main/embedding.js';
+export { createEngine, type EngineEvents, type MoonwireEngine } from './main/embedding.js';
+export type {
+  CreateEngineOptions,
+  Handlers,
+  LinkOptions,
+  OwnSink,
+  ServerOptions,
+  SinkOptions,
+} from './main/embedding-options.js';
 export { buildTransientEngine, checkEngine, engineOptions, type Findings } from './main/engine.js';
 export type { CenterProcess, Gateway, GatewayOptions, Process } from './main/process.js';
+export { workerCount } from './main/worker-count.js';
 
 /** Opens the store and starts an engine. Throws with nothing left open when a part cannot start. */
 export function startEngine(config: Config, log: Logger, options: GatewayOptions = {}): Promise<Gateway> {
@@ -40,11 +52,23 @@ export function startSingle(
 ): Promise<Gateway & { readonly center: Center }> {
   return opening(config, log, options, async (setting) => {
     const { center } = await runCenter(setting, [setting.store.identity.publicKey]);
-    const { bind, tls } = config.center.registry;
-    const host = bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind;
-    const scheme = tls ? 'tls' : 'tcp';
-    const own = { scheme, host, port: center.listener!.port, path: '/' } as const;
+    const own = ownAddress(config.center.registry, center);
     const engine = await runEngine(setting, [own], serveApi);
     return { ...engine, center, stop: setting.closing.run };
   });
+}
+
+/** An engine or `single` as several processes (`engine.workers`). Throws with nothing left running when one fails. */
+export async function startWorkers(
+  command: 'engine' | 'single',
+  config: Config,
+  log: Logger,
+  options: PrimaryOptions,
+): Promise<Primary> {
+  return (await import('./main/run-workers.js')).startWorkers(command, config, log, options);
+}
+
+/** One of these processes. Throws when it was not started by another one. */
+export async function startWorker(): Promise<void> {
+  (await import('./main/run-worker.js')).startWorker();
 }

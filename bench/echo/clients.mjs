@@ -74,8 +74,10 @@ export class Crowd {
         client.answered = (error, answer) => {
           if (error) return end(error);
           waits[done++] = performance.now() - began;
-          if (sent < messages) send(protocol.following?.(request, answer) ?? request);
-          else if (done === messages) end();
+          const confirmation = protocol.confirmation?.(answer);
+          if (sent < messages) send(confirmation ? Buffer.concat([confirmation, request]) : request);
+          else if (confirmation) client.socket.write(confirmation);
+          if (done === messages) end();
         };
         if (sent < messages) send(request);
       }

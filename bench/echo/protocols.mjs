@@ -94,12 +94,12 @@ export const PROTOCOLS = [
     name: 'MQTT, QoS 1, answered by the handler',
     request: (size) => publish('up', size, 1),
     replyBytes: (size) => PUBACK_BYTES + publish('down', size, 1).length,
-    /** The request that follows, which confirms the answer too. */
-    following(request, answer) {
+    /** PUBACK of what came in answer. */
+    confirmation(answer) {
       const at = answer[0] === PUBACK ? PUBACK_BYTES : 0;
       const confirmation = Buffer.from([PUBACK, 2, 0, 0]);
       answer.copy(confirmation, 2, at + ID_AT, at + ID_AT + 2);
-      return Buffer.concat([confirmation, request]);
+      return confirmation;
     },
   },
   {

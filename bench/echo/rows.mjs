@@ -7,7 +7,7 @@ import { PROTOCOLS } from './protocols.mjs';
 
 const SIZES = [128, 512];
 const CONNECTIONS = [50, 5000];
-const MESSAGES = 20_000;
+const MESSAGES = 10_000;
 const ROUNDS = 5;
 const BUDGET = 2;
 
@@ -31,8 +31,11 @@ async function protocolRows(protocol, tls, note) {
     for (const connections of CONNECTIONS) {
       note(`echo over ${protocol.name}, ${connections} connections`);
       for (const crowd of crowds) await crowd.grow(connections);
-      for (const size of SIZES)
-        rows.push(row(protocol, connections, size, await measure(servers, crowds, size)));
+      for (const size of SIZES) {
+        const measured = row(protocol, connections, size, await measure(servers, crowds, size));
+        rows.push(measured);
+        note(`${measured.figure} ${measured.details}`);
+      }
     }
     return rows;
   } finally {

@@ -89,7 +89,7 @@ export class DevDevices {
       );
     }
     const { entry, name, options, limits, reconnect, byteCodeExpires } = link;
-    const tcp = { host: LOOPBACK, port, timeoutSeconds: 10, tls: undefined };
+    const tcp = { host: [LOOPBACK], port, timeoutSeconds: 10, keepAliveSeconds: 60, tls: undefined };
     return { entry, name, options, limits, reconnect, byteCodeExpires, kind: 'tcp', tcp };
   }
 

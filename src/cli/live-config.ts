@@ -5,7 +5,7 @@ import { boardNames } from '../boards/catalogue.js';
 import { loadConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { messageOf } from '../errors.js';
-import type { Logger } from '../log.js';
+import type { Logger, LogLevel } from '../log.js';
 
 /** How often the file is looked at. Polled, since watching misses files that are replaced. */
 const LOOK_MS = 1000;
@@ -27,6 +27,9 @@ export class LiveConfig {
 
   /** `access` as it is now. */
   readonly access = (): Config['access'] => this.current.access;
+
+  /** `logging.level` as it is now. */
+  readonly logLevel = (): LogLevel => this.current.logging.level;
 
   stop(): void {
     clearInterval(this.timer);

@@ -16,11 +16,13 @@ import type { Port } from './bus/port.js';
 import { carrierOf } from './carrier.js';
 import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
+import { ClientOutput } from './client-output.js';
 import type { Conn } from './conn.js';
 import type { ClientView } from './embedded/client.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import { handshakeTables } from './handshake.js';
 import { DisconnectRequest } from './input-framer.js';
+import { MessageRate } from './message-rate.js';
 import type { NativeProtocol } from './native.js';
 import type { Program } from './program.js';
 import type { Decoded, Protocol, ProtocolPeer } from './protocol.js';
@@ -38,8 +40,13 @@ const STEPS_A_TURN = 64;
 /** Messages of a bus that may wait: it is not slowed down, so that replies come through; more are dropped. */
 const MAX_SPONTANEOUS = 256;
 
-/** V8 keeps typed arrays up to this size inside its heap. */
-const HEAP_ARRAY = 64;
+/** Why a client may be closed for a limit, as it is counted, and what its scripts are told. */
+const CLOSED_CODES = {
+  closedIdle: 'timeout',
+  closedStalled: 'timeout',
+  closedOverflow: 'queue_full',
+  closedRate: 'rate_limited',
+} as const;
 
 /** A step of a client's life that is done after the one before it. */
 type Step = 'connect' | 'close' | Received;
@@ -68,10 +75,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   bytesOut = 0;
   messages = 0;
   readonly openedAt = performance.now();
-  /** When the peer last showed that it is there, and since when sent bytes wait without any being taken (0: none wait). */
+  /** When the peer last showed that it is there. */
   lastSeen = performance.now();
-  stalledSince = 0;
-  private stalledBytes = 0;
+  private output: ClientOutput | undefined;
+  private rate: MessageRate | undefined;
   private hostObject: HostObject<Conn> | undefined;
   private framer: Framer | undefined;
   private waiting: Received[] | undefined;
@@ -122,6 +129,11 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     return this;
   }
 
+  /** Bytes that were sent and have not left yet. */
+  get pendingBytes(): number {
+    return this.output?.pendingBytes ?? 0;
+  }
+
   /** This client as its scripts see it. */
   conn(): HostObject<Conn> {
     this.hostObject ??= this.program.connOf(this);
@@ -143,6 +155,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     if (this.tracers) this.trace({ event: 'in', hex: hexOf(bytes) });
     if (this.port) {
       this.port.receive(bytes);
+      return;
+    }
+    if (type === 'text' && this.native?.refuseText) {
+      this.native.refuseText(this);
       return;
     }
     if (this.station.framed(this.connection, this.program)) {
@@ -176,7 +192,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.station.counters.discard('overflow', 1);
       return;
     }
-    this.waiting.push(new Spontaneous(decoded));
+    this.waiting.push(new Spontaneous(decoded, this.program));
     this.pump();
   }
 
@@ -185,13 +201,15 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   }
 
   drain(): void {
-    this.stalledSince = 0;
+    this.output?.drained();
   }
 
   close(error?: Error): void {
     this.ended = true;
-    if (!this.abandoned && error instanceof MoonwireError && error.code === 'too_large') this.oversize(error);
+    if (!this.abandoned && error instanceof MoonwireError) this.countLimit(error);
     this.cause ??= error;
+    this.output?.close();
+    this.rate?.close();
     this.port?.closed(this);
     clearTimeout(this.partialTimer);
     this.ownContext?.close();
@@ -202,6 +220,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** Closes the connection: what was sent leaves first. `code` and `reason`: what a WebSocket tells its peer. */
   end(code?: number, reason?: string): void {
     this.abandoned = true;
+    this.output?.flush();
     this.connection.end(code, reason);
   }
 
@@ -250,23 +269,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** Sends at once, as only a bus may on its line; returns as {@link send} does. */
   transmit(bytes: Uint8Array, type?: MessageType): Failure | undefined {
     if (this.closed) return new Failure('closed: the client is closed');
-    const { limits, counters } = this.station;
-    if (this.connection.pendingBytes + bytes.length > limits.sendBufferBytes) {
-      counters.sendsRefused++;
-      this.station.limitReached(this, 'sendBufferBytes', 'does not take what it is sent; sends are refused');
-      return new Failure(`queue_full: ${this.connection.pendingBytes} bytes wait for this client already`);
-    }
-    counters.sends++;
-    counters.bytesOut += bytes.length;
-    this.bytesOut += bytes.length;
-    this.station.frames.add(this.id, true, bytes, performance.now());
-    if (this.tracers) this.trace({ event: 'out', hex: hexOf(bytes) });
-    // A small array lies in the heap, from which a socket would move it out first: a copy in Node's pool costs less.
-    this.connection.write(
-      bytes.length <= HEAP_ARRAY && !Buffer.isBuffer(bytes) ? Buffer.from(bytes) : bytes,
-      type,
-    );
-    return undefined;
+    this.output ??= new ClientOutput(this);
+    return this.output.send(bytes, type);
   }
 
   /** Tells those who watch. */
@@ -288,7 +292,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** Drops received bytes that no handler has seen yet; returns how many. */
   clearBuffer(): number {
     const framed = this.port?.clear() ?? this.framer?.clear() ?? 0;
-    const held = (this.waiting ?? []).reduce((sum, chunk) => sum + chunk.length, framed);
+    const held = (this.waiting ?? []).reduce(
+      (sum, chunk) => sum + chunk.length,
+      framed + (this.rate?.clear() ?? 0),
+    );
     this.waiting = undefined;
     this.station.counters.discard('cleared', held);
     return held;
@@ -315,27 +322,22 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.closeFor('closedIdle', 'idleSeconds', `silent for ${limits.idleSeconds} s`);
       return;
     }
-    const pending = this.connection.pendingBytes;
-    if (pending === 0) {
-      this.stalledSince = 0;
-    } else if (this.stalledSince === 0 || pending < this.stalledBytes) {
-      this.stalledSince = now;
-    } else if (now - this.stalledSince > limits.sendStallSeconds * 1000) {
+    if (this.output?.stalls(now))
       this.closeFor('closedStalled', 'sendStallSeconds', `took nothing for ${limits.sendStallSeconds} s`);
-    }
-    this.stalledBytes = pending;
+    else if (this.pendingBytes === 0) this.output = undefined;
   }
 
   /** Closes the client because it reached a limit: counted, and logged at a bounded rate. */
-  private closeFor(counter: 'closedIdle' | 'closedStalled', limit: string, message: string): void {
+  closeFor(counter: keyof typeof CLOSED_CODES, limit: string, message: string): void {
     this.station.counters[counter]++;
     this.station.limitReached(this, limit, message);
-    this.destroy(new MoonwireError('timeout', message));
+    this.destroy(new MoonwireError(CLOSED_CODES[counter], message));
   }
 
   // -- Handlers, one after the other ----------------------------------------------------------------------------
 
-  private pump(): void {
+  /** Handles what was received, as far as nothing holds it up. */
+  pump(): void {
     for (let steps = 1; !this.running && this.mayGoOn(); steps++) {
       const step = this.take();
       if (step === undefined) break;
@@ -368,10 +370,6 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     this.hostObject = to.knows(this) ? to.connOf(this) : undefined;
     const before = from.protocolFor(this.connection);
     this.session = this.protocol.carrySession(this.session, before, object, lost);
-    for (const received of this.waiting ?? []) {
-      if (received instanceof Spontaneous)
-        received.decoded = this.protocol.carryDecoded(received.decoded, before, object, lost);
-    }
     this.reframe(from);
     this.port?.renewed();
     if (lost.length > 0) station.leftBehind(this, lost);
@@ -412,10 +410,17 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.greeted = true;
       return 'connect';
     }
-    const frame = this.abandoned ? undefined : this.nextFrame();
+    const frame = this.abandoned ? undefined : this.nextMessage();
     if (frame !== undefined || !this.ended) return frame;
     this.finished = true;
     return 'close';
+  }
+
+  private nextMessage(): Received | undefined {
+    const { messagesPerSecond = 0 } = this.station.limits;
+    if (messagesPerSecond === 0) return this.nextFrame();
+    this.rate ??= new MessageRate(this, messagesPerSecond);
+    return this.rate.take(() => this.nextFrame());
   }
 
   private nextFrame(): Received | undefined {
@@ -439,12 +444,15 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** The framer refused what came: closes the client. */
   framingFailed(error: Error): void {
     if (error instanceof ScriptError) this.station.scriptFailed('protocol_input', this, error);
-    else if (error instanceof MoonwireError && error.code === 'too_large') this.oversize(error);
+    else if (error instanceof MoonwireError) this.countLimit(error);
     if (error instanceof DisconnectRequest) this.destroy(new MoonwireError('closed', error.message));
     else this.destroy(error);
   }
 
-  private oversize(error: MoonwireError): void {
+  /** Counts what the connection or the framer ended for, where that is a limit. */
+  private countLimit(error: MoonwireError): void {
+    if (error.code === 'timeout') this.station.counters.closedIdle++;
+    if (error.code !== 'too_large') return;
     this.station.counters.closedOversize++;
     this.station.limitReached(this, 'frameBytes', error.message);
   }
@@ -452,7 +460,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** Slows the peer down while a handler waits and enough has been received; lets it go on afterwards. */
   private regulate(): void {
     const full =
-      (this.running || this.station.held !== undefined) &&
+      (this.running || this.rate?.waits === true || this.station.held !== undefined) &&
       !this.port &&
       ((this.waiting?.length ?? 0) >= MAX_WAITING ||
         (this.framer?.pending ?? 0) >= this.station.limits.frameBytes);
@@ -492,8 +500,12 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** `on_connect`, then `on_handshake` where the connection began with one. */
   private greet(): Promise<void> | undefined {
-    // Such a protocol introduces its clients itself.
-    if (this.native) return undefined;
+    const { native } = this;
+    if (native) {
+      // Such a protocol introduces its clients itself.
+      native.opened?.(this);
+      return undefined;
+    }
     const handshake = this.connection.takeHandshake?.();
     const { handlers } = this.station;
     if (handlers) return handlers.connected(this, handshake);
@@ -526,8 +538,18 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     return callHandler(this, 'on_close', textValue(cause && messageOf(cause)));
   }
 
+  /** What was decoded before this code took over, as a value of this code. */
+  private own({ decoded, program: from }: Spontaneous): Decoded {
+    const { program: to, connection } = this;
+    if (from === to) return decoded;
+    const lost: string[] = [];
+    const carried = this.protocol.carryDecoded(decoded, from.protocolFor(connection), carrierOf(to), lost);
+    if (lost.length > 0) this.station.leftBehind(this, lost);
+    return carried;
+  }
+
   private process(received: Received): Promise<void> | undefined {
-    if (received instanceof Spontaneous) return handleDecoded(this, received.decoded);
+    if (received instanceof Spontaneous) return handleDecoded(this, this.own(received));
     const { native } = this;
     if (native) return native.handle(this, received instanceof TextMessage ? received.bytes : received);
     if (received instanceof TextMessage) return handleFrame(this, received.bytes, 'text');

@@ -15,6 +15,7 @@ import { Channels } from './channels.js';
 import type { Client } from './client.js';
 import { Delivery } from './delivery.js';
 import type { LinkSettings, ServerSettings } from './embedded/settings.js';
+import { EngineLimits } from './engine-limits.js';
 import { Histogram } from './histogram.js';
 import { Link } from './link.js';
 import { Mesh, type SendScenario } from './mesh.js';
@@ -34,6 +35,8 @@ export interface EngineOptions {
   links: readonly LinkSettings[];
   /** What all scripts share: queues and Redis. */
   luavm: EngineConfig['luavm'];
+  /** What all servers may take together; without, as much as each may. */
+  limits?: EngineConfig['limits'];
   /** What MQTT servers keep for their devices; needed where there are any. */
   mqtt?: EngineConfig['mqtt'];
 }
@@ -118,6 +121,8 @@ export class Engine {
   /** Messages to clients of this engine, and to those of all nodes. */
   readonly delivery = new Delivery(this.clients, this.channels);
   readonly mesh: Mesh;
+  /** What all servers may take together. */
+  readonly limits: EngineLimits;
   /** What MQTT servers share; made by the first of them. */
   mqtt: Broker | undefined;
   /** How long sends took. */
@@ -135,6 +140,7 @@ export class Engine {
     this.log = parts.log;
     this.queues = new Queues(options.luavm.queue);
     this.services = new Services(options.luavm);
+    this.limits = new EngineLimits(this.clients, parts.log, options.limits);
     this.mesh = new Mesh(this.delivery, parts.isOwn, this.sendTimes.local);
     for (const server of options.servers) this.servers.push(new Server(this, server));
     for (const link of options.links) this.links.push(new Link(this, link));
@@ -147,6 +153,7 @@ export class Engine {
    */
   async start(): Promise<void> {
     const parts = [...this.servers, ...this.links];
+    this.limits.open();
     try {
       for (const part of parts) await part.station.load();
       for (const part of parts) await part.open();
@@ -164,6 +171,7 @@ export class Engine {
     await Promise.all([changes, this.leases.close(), ...parts]);
     this.mqtt?.close();
     this.services.close();
+    this.limits.close();
   }
 
   nextClientId(): number {

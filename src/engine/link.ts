@@ -4,21 +4,22 @@ import type { LinkConfig } from '../config/schema.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Connection } from '../transports/connection.js';
 import { type KeptLink, keepOpen, NETWORK_RETRY, SERIAL_RETRY } from '../transports/keepopen.js';
-import { openSerial } from '../transports/serial.js';
-import { connectTcp } from '../transports/tcp.js';
-import { readClientFiles } from '../transports/tlsfiles.js';
-import { connectUdp, MAX_DATAGRAM_BYTES } from '../transports/udp.js';
+import { Addresses } from './addresses.js';
 import type { LentLink } from './bus/leases.js';
+import type { Client } from './client.js';
 import type { Engine } from './engine.js';
+import { addressesOf, checkFiles, openLink } from './link-open.js';
+import { type LinkStatus, linkStatus } from './link-status.js';
+import { Poller } from './poller.js';
 import { Station } from './station.js';
 
 /** Seconds that what was sent may take to leave before the line is lent. */
 const DRAIN_SECONDS = 2;
 
-type TcpLink = Extract<LinkConfig, { kind: 'tcp' }>;
-
 export class Link implements LentLink {
   readonly station: Station;
+  private readonly addresses: Addresses;
+  private readonly poller: Poller | undefined;
   private kept: KeptLink | undefined;
   private ended = false;
   private noted: string | undefined;
@@ -27,25 +28,33 @@ export class Link implements LentLink {
     private readonly engine: Engine,
     readonly config: LinkConfig,
   ) {
-    this.station = new Station(engine, config);
+    const protocol = protocolOf(config);
+    this.station = new Station(engine, protocol ? { ...config, protocol } : config);
+    this.addresses = new Addresses(addressesOf(config));
+    this.poller = config.poll && new Poller(config.poll);
   }
 
   /** What of its configuration cannot be used; undefined when all can. */
   problem(): string | undefined {
-    const { config } = this;
     try {
-      if (config.kind === 'tcp' && config.tcp.tls) readClientFiles(config.tcp.tls);
+      checkFiles(this.config);
       return undefined;
     } catch (error) {
-      return `link ${config.name}: ${messageOf(error)}`;
+      return `link ${this.config.name}: ${messageOf(error)}`;
     }
   }
 
   /** Begins to open the connection; it need not succeed at once. */
   async open(): Promise<void> {
+    const { config, engine, station } = this;
     const problem = this.problem();
-    if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, this.config.name);
-    if (this.config.bus && !this.ended) this.engine.buses.join(this.station, this.config);
+    if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, config.name);
+    if (config.kind === 'mqtt') {
+      const { brokerOf } = await import('./mqtt/broker.js');
+      const { MqttLink } = await import('./mqtt/link.js');
+      station.native = new MqttLink(config, station, brokerOf(engine));
+    }
+    if (config.bus && !this.ended) engine.buses.join(station, config);
     this.resume();
   }
 
@@ -56,12 +65,7 @@ export class Link implements LentLink {
     this.kept = keepOpen(
       config.name,
       (signal) => this.connect(signal),
-      (connection) => {
-        const client = station.adopt(connection);
-        this.engine.buses.opened(client);
-        queueMicrotask(() => client.start());
-        return client;
-      },
+      (connection) => this.adopt(connection),
       retry,
       station.log,
     );
@@ -74,42 +78,66 @@ export class Link implements LentLink {
     const late = setTimeout(() => {
       for (const client of station.clients) client.destroy(new MoonwireError('closed', 'the line is lent'));
     }, DRAIN_SECONDS * 1000);
-    await kept?.stop();
+    await this.stop(kept);
     clearTimeout(late);
   }
 
-  private connect(signal: AbortSignal): Promise<Connection> {
-    const { config, station } = this;
-    switch (config.kind) {
-      case 'serial':
-        return openSerial(config.serial, (message) => this.note(message));
-      case 'tcp':
-        return this.connectStream(config.tcp, signal);
-      case 'udp':
-        return connectUdp(
-          { ...config.udp, datagramBytes: Math.min(config.limits.frameBytes, MAX_DATAGRAM_BYTES) },
-          station.log,
-        );
-    }
+  /** Where it stands. */
+  status(): LinkStatus {
+    const [client] = this.station.clients;
+    return linkStatus(this.config, this.addresses, this.kept, client);
   }
 
-  /** Logs what a port lacks, once and not whenever it opens. */
+  private connect(signal: AbortSignal): Promise<Connection> {
+    const { config, station, addresses } = this;
+    const note = (message: string): void => this.note(message);
+    const stream = config.kind === 'websocket' && config.websocket.stream;
+    const attempt = {
+      signal,
+      log: station.log,
+      note,
+      stream: stream && !station.program.protocol.readsDatagrams,
+    };
+    return addresses.open(
+      (address) => openLink(config, address, attempt),
+      signal,
+      (error) => note(messageOf(error)),
+    );
+  }
+
+  private adopt(connection: Connection): Client {
+    const client = this.station.adopt(connection);
+    this.engine.buses.opened(client);
+    queueMicrotask(() => {
+      client.start();
+      this.poller?.start(client);
+    });
+    return client;
+  }
+
+  private async stop(kept: KeptLink | undefined): Promise<void> {
+    for (const client of this.station.clients) client.native?.leaving?.(client);
+    await kept?.stop();
+  }
+
+  /** Logs what a port lacks or why an address was passed over, once and not whenever the link opens. */
   private note(message: string): void {
     if (message !== this.noted) this.station.log.warn(message);
     this.noted = message;
   }
 
-  private async connectStream({ tls, ...where }: TcpLink['tcp'], signal: AbortSignal): Promise<Connection> {
-    if (!tls) return connectTcp({ ...where, signal });
-    const { connectTls } = await import('../transports/tls.js');
-    return connectTls({ ...where, tls, signal });
-  }
-
   async close(seconds: number): Promise<void> {
     this.ended = true;
-    const stopped = this.kept?.stop();
+    this.poller?.stop();
+    const stopped = this.stop(this.kept);
     this.engine.buses.leave(this.station);
     await this.station.close(seconds);
     await stopped;
   }
+}
+
+/** What the messages of a link are, where they are not frames of a protocol of its script. */
+function protocolOf(config: LinkConfig): 'mqtt' | 'websocket' | undefined {
+  if (config.kind === 'mqtt') return 'mqtt';
+  return config.kind === 'websocket' && !config.websocket.stream ? 'websocket' : undefined;
 }

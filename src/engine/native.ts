@@ -11,12 +11,18 @@ import type { Client } from './client.js';
 import type { Outgoing } from './mesh.js';
 import type { Program } from './program.js';
 
-/** What a station asks of such a protocol; one for each server. */
+/** What a station asks of such a protocol; one for each server or link. */
 export interface NativeProtocol {
   /** Cuts a client's stream into frames, where there are streams. What cannot be a frame it answers itself. */
   createFramer?(client: Client): Framer;
   /** Seconds an incomplete frame may wait. */
   readonly partialSeconds?: number;
+  /** A WebSocket message of text came, for a protocol whose bytes come in binary ones; without it text is bytes, too. */
+  refuseText?(client: Client): void;
+  /** The connection is open, where it is on us to speak first. */
+  opened?(client: Client): void;
+  /** A link is about to be closed by us. */
+  leaving?(client: Client): void;
   /** A frame of a client, after those before it are done. It calls the script's handlers. */
   handle(client: Client, frame: Uint8Array): Promise<void> | undefined;
   /** The connection is over. Returns whether the script is to know (`on_close`): not of one that it never met. */

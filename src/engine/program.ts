@@ -22,6 +22,7 @@ const HANDLERS = [
   'on_authorize',
   'on_message',
   'on_request',
+  'on_poll',
   'on_close',
   'on_command',
   'on_unload',

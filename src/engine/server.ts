@@ -24,15 +24,16 @@ export class Server {
     return this.config.own?.name ?? this.config.transport;
   }
 
-  /** What of its configuration cannot be used, or not yet; undefined when all can. */
+  /** What of its configuration cannot be used; undefined when all can. */
   problem(): string | undefined {
     const { name, protocol, tls, transport, handlers, own } = this.config;
     if (handlers && protocol === 'mqtt') return `server ${name}: mqtt needs a script, not handlers`;
     if (own && (tls || (protocol !== 'socket' && protocol !== 'mqtt')))
       return `server ${name}: transport ${own.name} carries protocols socket and mqtt, without TLS`;
-    if (protocol === 'auto') return `server ${name}: protocol auto is not available yet`;
     if (protocol === 'coap' && transport !== 'udp') return `server ${name}: coap needs transport udp`;
     if (protocol === 'mqtt' && transport === 'udp') return `server ${name}: mqtt needs transport tcp or ws`;
+    if ((protocol === 'http' || protocol === 'auto') && transport !== 'tcp')
+      return `server ${name}: ${protocol} needs transport tcp`;
     try {
       if (tls) readServerFiles(tls);
       return undefined;
@@ -51,6 +52,10 @@ export class Server {
       const { CoapServer } = await import('./coap/server.js');
       station.native = new CoapServer(station);
     }
+    if (config.protocol === 'http' || config.protocol === 'auto') {
+      const { HttpServer } = await import('./http-server/server.js');
+      station.http = new HttpServer(station);
+    }
     this.listener = await listenFor(station, config);
     const transport = speaksWebSocket(config) ? 'ws' : this.transport;
     station.log.info(`listening on ${transport} ${this.listener.address}${config.tls ? ' with TLS' : ''}`);
@@ -64,11 +69,8 @@ export class Server {
 
   private async speakMqtt(): Promise<void> {
     const { engine } = this.station;
-    const { mqtt } = engine.options;
-    if (!mqtt) throw new MoonwireError('invalid_argument', 'an MQTT server needs the settings engine.mqtt');
-    const { Broker } = await import('./mqtt/broker.js');
+    const { brokerOf } = await import('./mqtt/broker.js');
     const { MqttServer } = await import('./mqtt/server.js');
-    engine.mqtt ??= new Broker(engine, mqtt);
-    this.station.native = new MqttServer(this.config, this.station, engine.mqtt);
+    this.station.native = new MqttServer(this.config, this.station, brokerOf(engine));
   }
 }

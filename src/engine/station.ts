@@ -4,7 +4,7 @@
  */
 
 import type { Framer, OnDiscard } from '../bytes/framer.js';
-import type { ServerConfig } from '../config/schema.js';
+import type { LinkConfig, ServerConfig } from '../config/schema.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
 import { type Logger, LogThrottle } from '../log.js';
 import { LuaError, type LuaValue } from '../script/executor.js';
@@ -32,9 +32,14 @@ import { hexOf } from './trace.js';
 export interface StationLimits {
   frameBytes: number;
   sendBufferBytes: number;
+  sendOverflow?: LinkConfig['limits']['sendOverflow'];
   sendStallSeconds: number;
   /** 0: never. */
   idleSeconds: number;
+  /** Of one client; 0 or undefined: any number. */
+  messagesPerSecond?: number;
+  messagesBurst?: number | undefined;
+  messageOverflow?: ServerConfig['limits']['messageOverflow'];
 }
 
 /** What a station is made of, beside what it listens on or connects to. */
@@ -113,7 +118,7 @@ export class Station {
         vm,
         timers,
         entry,
-        ready: protocol !== undefined && protocol !== 'socket',
+        ready: protocol !== undefined && protocol !== 'socket' && protocol !== 'auto',
         install: (made) => {
           program = made;
           installMix(made, this);
@@ -234,8 +239,11 @@ export class Station {
 
   /** Whether this connection's bytes are cut into frames; a datagram is one frame as it is. */
   framed(connection: Connection, program: Program): boolean {
-    if (connection.datagram || connection.speaks === 'websocket') return false;
-    return this.native !== undefined || this.framing(program).framed;
+    return (
+      !connection.datagram &&
+      connection.speaks !== 'websocket' &&
+      (this.native !== undefined || this.framing(program).framed)
+    );
   }
 
   createFramer(client: Client, program: Program): Framer {

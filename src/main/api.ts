@@ -21,7 +21,7 @@ export function numbersOf(counters: object): Record<string, number> {
 
 /** Opens it with the settings it has on an engine or a centre. */
 export async function serveApi(
-  { config, log, options, closing }: Setting,
+  { config, log, options, closing }: Omit<Setting, 'store'>,
   host: ApiHost,
   settings: Config['engine']['apiServer'],
   monitor: ApiMonitor,

@@ -21,6 +21,7 @@ export function engineOptions(config: Config): EngineOptions {
     servers: engine.servers,
     links: engine.links,
     luavm: engine.luavm,
+    limits: engine.limits,
     mqtt: engine.mqtt,
   };
 }

@@ -7,6 +7,7 @@ import type { Config } from '../config/schema.js';
 import type { Engine, EngineParts, Report } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
+import type { Sink } from '../sinks/sink.js';
 import { openStore, type Store } from '../store/store.js';
 import type { Uplink } from '../uplink/uplink.js';
 
@@ -34,8 +35,16 @@ export interface CenterProcess extends Process {
 export interface GatewayOptions {
   /** Codecs for `mix.codec`; default: those Moonwire brings. */
   codecs?: CodecRegistry;
-  /** Takes what scripts report, in place of the outbox. Of a durable report the promise is waited for. */
+  /** Takes what is reported, in place of the outbox. Of a durable report the promise is waited for. */
   report?(report: Report): void | Promise<void>;
+  /** Given the engine before it starts. */
+  built?(engine: Engine): void;
+  /** Told of what is reported, whoever takes it; must return at once. */
+  reported?(report: Report): void;
+  /** Sinks of the program by name, in place of what the configuration says these are. */
+  sinks?: ReadonlyMap<string, Sink>;
+  /** Keeps all state in memory only, not in `store.path`. */
+  memory?: boolean;
   /** `access` as it is now, a new object when it changed; default: that of the configuration. */
   access?(): Config['access'];
 }
@@ -73,20 +82,28 @@ export class Closing {
   };
 }
 
+/** Runs `start`; closes what was opened when that fails. */
+export async function guarded<T>(log: Logger, start: (closing: Closing) => Promise<T>): Promise<T> {
+  const closing = new Closing(log);
+  try {
+    return await start(closing);
+  } catch (error) {
+    await closing.run();
+    throw error;
+  }
+}
+
 /** Opens the store and runs `start`; closes what was opened when that fails. */
-export async function opening<T>(
+export function opening<T>(
   config: Config,
   log: Logger,
   options: GatewayOptions,
   start: (setting: Setting) => Promise<T>,
 ): Promise<T> {
-  const closing = new Closing(log);
-  try {
-    const store = await openStore({ path: config.store.path, maxBytes: config.store.maxBytes, log });
+  return guarded(log, async (closing) => {
+    const { path, maxBytes } = config.store;
+    const store = await openStore({ ...(options.memory !== true && { path }), maxBytes, log });
     closing.add(() => store.close());
-    return await start({ config, log, options, store, closing });
-  } catch (error) {
-    await closing.run();
-    throw error;
-  }
+    return start({ config, log, options, store, closing });
+  });
 }

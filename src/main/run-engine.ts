@@ -23,9 +23,9 @@ type Serve<A> = (
 ) => Promise<A>;
 
 /**
- * Runs an engine, whose API `serve` opens; `addresses`: of the centres it joins, none for an engine alone.
+ * Runs an engine, whose API `serve` opens, if it is to have one; `addresses`: of the centres it joins, none for an engine alone.
  */
-export async function runEngine<A extends OpenApi>(
+export async function runEngine<A extends OpenApi | undefined>(
   setting: Setting,
   addresses: Config['engine']['centerRegistry'],
   serve: Serve<A>,
@@ -52,13 +52,19 @@ export async function runEngine<A extends OpenApi>(
     closing.add(async () => local.stop());
   }
   const sinks = taking && (await openSinks(setting, taking.feed));
-  const shown = !options.report && config.sinks.length === 0 && config.engine.centerRegistry.length === 0;
+  const shown =
+    !options.report &&
+    !options.reported &&
+    config.sinks.length === 0 &&
+    config.engine.centerRegistry.length === 0;
   const own = { ...options, sockets: setting.sockets };
   const engine = buildEngine(engineOptions(await withPorts(config, log)), store, log, own, (report) => {
     monitor?.reported(report.deviceId);
+    options.reported?.(report);
     if (shown) logReport(log, report);
     return options.report ? options.report(report) : outbox?.report(report);
   });
+  options.built?.(engine);
   let api: A | undefined;
   const commands = addresses.length > 0 ? new Commands(engine, await store.map('started')) : undefined;
   const joined =

@@ -6,25 +6,29 @@ import type { Logger } from '../log.js';
 import type { Feed } from '../store/feed.js';
 import { SinkDelivery, type SinkStatus } from './delivery.js';
 import { openSink } from './registry.js';
+import type { Sink } from './sink.js';
 
 export class Sinks {
   private constructor(private readonly deliveries: readonly SinkDelivery[]) {}
 
   /**
    * Begins to deliver what `feed` holds, of which each sink's name must be a reader. Dead letters go to files in the
-   * folder `deadLetters`, one for each sink. None of the sinks has to be there.
+   * folder `deadLetters`, one for each sink. None of the sinks has to be there. `given`: sinks by name that are made
+   * already.
    */
   static async start(
     configs: readonly SinkConfig[],
     feed: Feed,
     deadLetters: string,
     log: Logger,
+    given: ReadonlyMap<string, Sink> = new Map(),
   ): Promise<Sinks> {
     const deliveries = await Promise.all(
       configs.map(async (config) => {
         const own = log.child({ sink: config.name });
         const letters = join(deadLetters, `${config.name}.jsonl`);
-        return new SinkDelivery(config, await openSink(config), feed, letters, own);
+        const sink = given.get(config.name) ?? (await openSink(config));
+        return new SinkDelivery(config, sink, feed, letters, own);
       }),
     );
     for (const delivery of deliveries) delivery.start();

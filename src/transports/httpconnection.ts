@@ -41,8 +41,8 @@ export class HttpConnection extends Endpoint {
   readonly speaks = 'http';
   /** Kept as text, because a closed socket no longer knows it. */
   readonly remote: string;
-  /** Since when no request is here, by `performance.now()`; undefined while one is. */
-  idleSince: number | undefined;
+  /** When it last changed whether the owner has a request, by `performance.now()`. */
+  since = performance.now();
   /** The first one is the one at hand. */
   private readonly line: Exchange[] = [];
   /** The owner has the request at hand. */
@@ -84,7 +84,6 @@ export class HttpConnection extends Endpoint {
   /** A request came. */
   take(exchange: Exchange): void {
     if (this.closed) return;
-    this.idleSince = undefined;
     this.line.push(exchange);
     exchange.response.on('close', () => this.answered(exchange));
     if (this.line.length === 1) this.begin();
@@ -190,6 +189,7 @@ export class HttpConnection extends Endpoint {
     const onEnd = (): void => {
       if (this.closed) return;
       this.asked = true;
+      this.since = performance.now();
       this.handler!.data(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
     };
     request.on('data', onData).on('end', onEnd);
@@ -219,13 +219,13 @@ export class HttpConnection extends Endpoint {
   private answered(exchange: Exchange): void {
     if (this.line[0] !== exchange) return;
     this.asked = false;
+    this.since = performance.now();
     this.line.shift();
     if (this.closed) {
       this.socket.destroySoon();
       return;
     }
-    if (this.line.length === 0) this.idleSince = performance.now();
-    else this.begin();
+    this.begin();
     if (this.line.length <= ENOUGH_WAITING && this.socket.isPaused()) this.socket.resume();
   }
 

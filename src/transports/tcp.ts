@@ -45,6 +45,8 @@ export interface TcpConnectOptions {
   port: number;
   /** Most seconds for name look-up and connecting. Default 10. */
   timeoutSeconds?: number | undefined;
+  /** Seconds of silence after which the system probes whether the peer still exists; 0: never. Default 60. */
+  keepAliveSeconds?: number | undefined;
   /** Gives up when aborted. */
   signal?: AbortSignal | undefined;
 }
@@ -60,7 +62,7 @@ export async function connectTcp(options: TcpConnectOptions): Promise<Connection
 
 /** Where and how Node is to connect. */
 export function connectOptions({ host, port }: TcpConnectOptions) {
-  return { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+  return { host, port, noDelay: true };
 }
 
 /** Opens a socket, and resolves once it tells `event`. Rejects as {@link connectTcp} does, with nothing left open. */
@@ -69,7 +71,7 @@ export function connected(
   open: () => Socket,
   event: 'connect' | 'secureConnect',
 ): Promise<Socket> {
-  const { host, port, signal, timeoutSeconds = 10 } = options;
+  const { host, port, signal, timeoutSeconds = 10, keepAliveSeconds = 60 } = options;
   const where = formatAddress(host, port);
   return new Promise((resolve, reject) => {
     let socket: Socket | undefined;
@@ -86,7 +88,7 @@ export function connected(
     };
     const done = (): void => {
       settle();
-      resolve(socket!);
+      resolve(socket!.setKeepAlive(keepAliveSeconds > 0, keepAliveSeconds * 1000));
     };
     const abort = (): void => fail(new MoonwireError('closed', `${where}: connecting was given up`, where));
     const timer = setTimeout(

@@ -67,7 +67,7 @@ export async function openTls(
 /** What a TLS link needs. */
 export interface TlsConnectOptions extends TcpConnectOptions {
   /** Certificates and versions; the files are read anew for each connection. */
-  tls: ClientTls;
+  tls?: ClientTls | undefined;
 }
 
 /**

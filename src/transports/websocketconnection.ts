@@ -45,8 +45,8 @@ export interface WebSocketSettings {
   readonly speaks?: 'websocket' | undefined;
   /** Longest message in bytes. */
   readonly messageBytes: number;
-  /** Makes the frames, where the connection writes them itself. */
-  readonly frames: FrameMaker;
+  /** Makes the frames, where the connection writes them itself: as a server, whose frames are not masked. */
+  readonly frames?: FrameMaker;
   /** The connection is over. */
   forget(connection: WebSocketConnection): void;
 }
@@ -129,7 +129,7 @@ export class WebSocketConnection extends Endpoint {
     const { stream, frames } = this.settings;
     if (this.closed || (stream && bytes.length === 0)) return;
     const carried = stream ? 'binary' : type;
-    if (this.ws.extensions === '') {
+    if (frames && this.ws.extensions === '') {
       const frame = frames.make(bytes, carried);
       // A message to many leaves at once: to wait for others of this turn would only cost.
       if (!frames.repeated) this.cork();

@@ -17,6 +17,7 @@ import {
 } from '../values.js';
 import { apiServer, endpoint } from './api-server.js';
 import { REGISTRY_PORT } from './center.js';
+import { engineLimits } from './limits.js';
 import { link } from './links.js';
 import { luavm } from './luavm.js';
 import { mqtt } from './mqtt.js';
@@ -73,6 +74,7 @@ export const engine = section({
     '30s',
     'A worker that says nothing for so long hangs, and is replaced.',
   ),
+  limits: setting(engineLimits, {}, 'What all servers may take together.'),
   servers: setting(list(server, 256), [], 'What devices connect to.'),
   links: setting(list(link, 256), [], 'Connections the engine opens itself.'),
 });

@@ -10,7 +10,12 @@ import type { Handshake, MessageType, TlsFacts } from '../../transports/connecti
  * Where the first frame of `buffer`, all bytes that wait, ends: its length, 0 for more bytes, -1 to disconnect.
  * `buffer` is valid during the call only.
  */
-export type Parse<Context = unknown> = (buffer: Buffer, client: EngineClient<Context>) => number;
+export type Parse<Context = unknown> = Parser<Context>['parse'];
+
+/** A method, so that one for a certain context fits where any may stand. */
+interface Parser<Context> {
+  parse(buffer: Buffer, client: EngineClient<Context>): number;
+}
 
 /** A message of a WebSocket. */
 export type WebSocketMessage =

@@ -30,7 +30,7 @@ export interface Transport {
 /** What a program gives. */
 export interface Embedded {
   /** In place of the script. */
-  readonly handlers?: Handlers;
+  readonly handlers?: Handlers | undefined;
   /** In place of the configured transport. */
   readonly own?: { readonly name: string; readonly transport: Transport };
 }

@@ -1,8 +1,9 @@
-/** What all MQTT servers of an engine share: sessions, retained messages, wills. */
+/** What all MQTT servers and links of an engine share: sessions, retained messages, wills. */
 
 import { isUtf8 } from 'node:buffer';
 import { MqttPackets } from '../../codecs/mqtt_packets.js';
 import type { EngineConfig } from '../../config/schema.js';
+import { MoonwireError } from '../../errors.js';
 import type { Client } from '../client.js';
 import type { Engine } from '../engine.js';
 import type { Publication } from './publication.js';
@@ -138,6 +139,14 @@ export class Broker {
     this.end(oldest);
     return true;
   }
+}
+
+/** The broker of an engine, made by the first that needs it. Throws `invalid_argument` without `engine.mqtt`. */
+export function brokerOf(engine: Engine): Broker {
+  const { mqtt } = engine.options;
+  if (!mqtt) throw new MoonwireError('invalid_argument', 'MQTT needs the settings engine.mqtt');
+  engine.mqtt ??= new Broker(engine, mqtt);
+  return engine.mqtt;
 }
 
 function timer(run: () => void, seconds: number): NodeJS.Timeout {

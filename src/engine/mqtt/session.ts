@@ -148,7 +148,7 @@ export class Session implements Subscriber {
 
   /** Sends a message whether subscribed to or not. */
   sendTo(publication: Publication): Failure | undefined {
-    return this.take({ publication, qos: publication.qos, retain: false, identifiers: [] });
+    return this.take({ publication, qos: publication.qos, retain: publication.retain, identifiers: [] });
   }
 
   /** The device has got a message (PUBACK, PUBCOMP), or refuses one of QoS 2: others may follow. */

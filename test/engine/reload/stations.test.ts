@@ -113,7 +113,7 @@ t.test(
     await until(() => e.engine.servers[0]!.station.counters.messages === 1);
     t.match(await reload(e, script(2)), { outcome: 'reloaded' });
     go(e);
-  await until(() => answers.length === 1);
+    await until(() => answers.length === 1);
     ask(2);
     await until(() => answers.length === 2);
     ask(1);
