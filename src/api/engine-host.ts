@@ -106,7 +106,7 @@ export class EngineHost implements ApiHost {
       ...this.describe(client),
       context: Object.fromEntries(client.context.values),
       channel_names: [...(client.channels ?? [])].slice(0, CHANNELS_SHOWN),
-      pending_bytes: client.connection.pendingBytes,
+      pending_bytes: client.pendingBytes,
       frames: client.station.frames.of(id),
     };
   }

@@ -22,6 +22,7 @@ export type HealthCode =
   | 'queue_full'
   | 'budget_exceeded'
   | 'event_loop_lag'
+  | 'overloaded'
   | 'engine_lost'
   | 'worker_down';
 

@@ -123,6 +123,18 @@ function checkServers(read: unknown, report: Report): void {
       }
       if (at(server, 'tls') !== undefined) report([...steps, 'tls'], 'needs transport tcp');
     }
+    if (protocol === 'mqtt') checkLossless(steps, server, report);
+  }
+}
+
+/** A packet of MQTT refers to others: none can be left out. */
+function checkLossless(steps: readonly Step[], server: unknown, report: Report): void {
+  for (const [key, word] of [
+    ['sendOverflow', 'dropOldest'],
+    ['messageOverflow', 'drop'],
+  ] as const) {
+    if (at(server, 'limits', key) === word)
+      report([...steps, 'limits', key], `must not be ${word} for protocol mqtt, which loses no packet`);
   }
 }
 

@@ -305,20 +305,16 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   check(now: number): void {
     const { native } = this;
     const { limits } = this.station;
-    const reached = this.paused ? undefined : native?.check(this, now);
+    // A peer that was slowed down cannot be blamed for its silence.
+    const slowed = this.paused || this.rate?.waits === true;
+    const reached = slowed ? undefined : native?.check(this, now);
     if (reached) {
       this.station.counters.closedIdle++;
       this.station.limitReached(this, reached.limit, reached.message);
       this.endFor(new MoonwireError('timeout', reached.message));
       return;
     }
-    // A peer that was slowed down cannot be blamed for its silence.
-    if (
-      !native &&
-      limits.idleSeconds > 0 &&
-      !this.paused &&
-      now - this.lastSeen > limits.idleSeconds * 1000
-    ) {
+    if (!native && limits.idleSeconds > 0 && !slowed && now - this.lastSeen > limits.idleSeconds * 1000) {
       this.closeFor('closedIdle', 'idleSeconds', `silent for ${limits.idleSeconds} s`);
       return;
     }

@@ -19,7 +19,7 @@ export class Counters {
   sendsRefused = 0;
   sendsDropped = 0;
   /** Messages beyond a client's rate: made to wait for their time, dropped. */
-  slowed = 0;
+  messagesDelayed = 0;
   messagesDropped = 0;
   /** Clients closed for silence, for not taking what is sent, for a full send buffer, too many messages, too long a frame. */
   closedIdle = 0;

@@ -71,12 +71,13 @@ export class MessageRate {
   /** The time of the message that waits has come. */
   proceed(): void {
     this.timer = undefined;
+    this.client.alive();
     this.client.pump();
   }
 
   private wait(message: Received): void {
     this.held = message;
-    this.client.station.counters.slowed++;
+    this.client.station.counters.messagesDelayed++;
     this.timer = setTimeout(goOn, this.bucket.secondsToNext() * 1000, this);
   }
 

@@ -44,6 +44,8 @@ export interface Upgrades {
 
 /** Longest request line with all headers, in bytes; longer ones are answered 431. */
 const HEADER_BYTES = 16_384;
+/** That a client leaves, also amid a request, is no offence. */
+const LEFT = new Set(['ECONNRESET', 'EPIPE', 'HPE_INVALID_EOF_STATE']);
 /** How often requests that take too long are looked for, in milliseconds. */
 const CHECK_MS = 500;
 
@@ -178,9 +180,8 @@ class HttpDesk {
   private failed(error: Error, socket: Socket): void {
     const connection = HttpConnection.over(socket);
     const code = systemCode(error);
-    // That a client leaves after it was served is no offence.
-    if (!connection || code !== 'ECONNRESET')
-      this.listener.refuse(this.takers.requests ? 'refusedRequests' : 'refusedHandshakes', error.message);
+    if (!this.takers.requests) this.listener.refuse('refusedHandshakes', error.message);
+    else if (!LEFT.has(code)) this.listener.refuse('refusedRequests', error.message);
     if (!connection?.answers) refuse(socket, statusOf(code), 'No valid and timely HTTP request.');
     connection?.spoiled();
   }

@@ -1,4 +1,10 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import {
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+  validateHeaderName,
+  validateHeaderValue,
+} from 'node:http';
 import type { Socket } from 'node:net';
 import { MoonwireError } from '../errors.js';
 import { formatAddress } from './address.js';
@@ -47,6 +53,8 @@ export class HttpConnection extends Endpoint {
   private readonly line: Exchange[] = [];
   /** The owner has the request at hand. */
   private asked = false;
+  /** The connection ends with the answer to the request at hand. */
+  private last = false;
   private paused = false;
 
   constructor(
@@ -83,7 +91,7 @@ export class HttpConnection extends Endpoint {
 
   /** A request came. */
   take(exchange: Exchange): void {
-    if (this.closed) return;
+    if (this.closed || this.last) return;
     this.line.push(exchange);
     exchange.response.on('close', () => this.answered(exchange));
     if (this.line.length === 1) this.begin();
@@ -98,7 +106,12 @@ export class HttpConnection extends Endpoint {
   answer(status: number, headers: OutgoingHttpHeaders, body: Uint8Array): void {
     const [exchange] = this.line;
     if (!this.asked || !exchange || exchange.response.headersSent) return;
-    const last = this.closed && { Connection: 'close' };
+    // Node's own check comes too late: the status has been set then.
+    const last = (this.closed || this.last) && { Connection: 'close' };
+    for (const [name, value] of Object.entries(headers)) {
+      validateHeaderName(name);
+      for (const item of [value].flat()) validateHeaderValue(name, String(item));
+    }
     const length = status !== 204 && { 'Content-Length': body.length };
     exchange.response.writeHead(status, { ...headers, ...length, ...last });
     exchange.response.end(body);
@@ -106,13 +119,15 @@ export class HttpConnection extends Endpoint {
 
   /** Whether an answer is still to come, or on its way. */
   get answers(): boolean {
-    return this.asked || this.line[0]?.response.headersSent === true;
+    const [exchange] = this.line;
+    return exchange !== undefined && (exchange.request.complete || exchange.response.headersSent);
   }
 
   /** What follows cannot be read as HTTP: the connection ends with the answer to the request at hand, if one is. */
   spoiled(): void {
     this.line.splice(1);
-    this.end();
+    this.last = true;
+    if (!this.answers) this.end();
   }
 
   /** Lets go of the socket, over which another protocol is spoken from now on; false while a request is here. */
@@ -221,7 +236,7 @@ export class HttpConnection extends Endpoint {
     this.asked = false;
     this.since = performance.now();
     this.line.shift();
-    if (this.closed) {
+    if (this.closed || this.last) {
       this.socket.destroySoon();
       return;
     }

@@ -165,3 +165,19 @@ t.test('Redis pools', async (t) => {
   t.match(problemsOf(redis('poolSize: 5')), [/poolSize: must be at least minIdleConns, which is 10/]);
   t.match(problemsOf(redis('addr: "no port:"')), [/addr: must be a host and port/]);
 });
+
+t.test('no packet of MQTT can be left out', async (t) => {
+  const limits = 'limits: { sendOverflow: dropOldest, messageOverflow: drop }';
+  t.match(problemsOf(servers(`port: 1883, protocol: mqtt, ${limits}`)), [
+    /limits\.sendOverflow: must not be dropOldest for protocol mqtt/,
+    /limits\.messageOverflow: must not be drop for protocol mqtt/,
+  ]);
+  t.same(problemsOf(servers(`port: 1, ${limits}`)), []);
+});
+
+t.test('what all servers may take together depends on the heap, unless it is said', async (t) => {
+  const { limits } = load('engine: { limits: { connections: 5, pendingBytes: 1MiB } }').config.engine;
+  t.match(limits, { connections: 5, pendingBytes: 2 ** 20, acceptsPerSecond: 10_000, lagSeconds: 1 });
+  const byHeap = load('engine: {}').config.engine.limits;
+  t.ok(byHeap.connections >= 1000 && byHeap.pendingBytes >= 2 ** 22);
+});

@@ -40,7 +40,7 @@ export class ClientView implements EngineClient {
   }
 
   get pendingBytes(): number {
-    return this.client.connection.pendingBytes;
+    return this.client.pendingBytes;
   }
 
   get devices(): readonly string[] {

@@ -71,6 +71,7 @@ export const requestMethods: ApiFunction<Conn>[] = [
       '  if not reply then mix.log(mix.WARN, err) end\nend',
     run: async ({ client, program }, data: LuaValue, given: Given = {}) => {
       if (client.closed) return new Failure('closed: the client is closed');
+      if (client.native) return new Failure('invalid_argument: this client speaks a protocol without a bus');
       if (typeof data !== 'string' && program.vm.type(data) !== 'table') {
         return wrong('data', 'a string or a table');
       }

@@ -16,6 +16,7 @@ import type { Station } from '../station.js';
 import type { Broker } from './broker.js';
 import { type Login, loginFacts, type Refused, readConnect } from './login.js';
 import { Peer, peerOf } from './peer.js';
+import { propertyProblem } from './properties.js';
 import type { Publication } from './publication.js';
 import { receivePublish, TOPIC_ALIASES } from './publishing.js';
 import { readPacket } from './reading.js';
@@ -186,6 +187,11 @@ export class MqttServer implements NativeProtocol {
 
   private receive(client: Client, peer: Peer, packet: Packet): Promise<void> | undefined {
     const { session } = peer;
+    const problem = propertyProblem(packet);
+    if (problem) {
+      this.violated(client, problem.reason, problem.detail);
+      return undefined;
+    }
     switch (packet.cmd) {
       case 'publish':
         return receivePublish(this, client, peer, packet);
@@ -211,6 +217,12 @@ export class MqttServer implements NativeProtocol {
         return undefined;
       case 'disconnect': {
         const { properties, reasonCode = 0 } = packet;
+        // A session that was to end with its connection is not kept after all (3.14.2.2.2).
+        const wasToEnd = peer.sessionSeconds === 0 && this.broker.limits.sessionSeconds > 0;
+        if (wasToEnd && properties?.sessionExpiryInterval) {
+          this.violated(client, REASON.protocolError, 'a session expiry interval that was 0 at CONNECT');
+          return undefined;
+        }
         // "Disconnect with will message" (MQTT 5, 3.14.2.1) is all that keeps it.
         if (reasonCode !== 0x04) peer.will = undefined;
         if (properties?.sessionExpiryInterval !== undefined)
