@@ -1,5 +1,6 @@
 /** An engine as the API sees it: lists tell of its own clients; sends reach those of all nodes. */
 
+import type { AddedLinks } from '../engine/added-links.js';
 import type { Leases } from '../engine/bus/leases.js';
 import type { Client } from '../engine/client.js';
 import type { Engine } from '../engine/engine.js';
@@ -38,6 +39,7 @@ export class EngineHost implements ApiHost {
   readonly queues: Queues;
   readonly leases: Leases;
   readonly scripts: Scripts;
+  readonly links: AddedLinks;
   readonly sinks: SinkSource;
 
   constructor(
@@ -49,6 +51,7 @@ export class EngineHost implements ApiHost {
     this.queues = engine.queues;
     this.leases = engine.leases;
     this.scripts = engine.scripts;
+    this.links = engine.addedLinks;
     this.sinks = facts.sinks ?? (() => []);
   }
 

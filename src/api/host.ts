@@ -1,6 +1,7 @@
 /** The narrow interface through which the API sees its process: an engine, or the centre. */
 
 import type { Commands } from '../center/commands.js';
+import type { AddedLinks } from '../engine/added-links.js';
 import type { Leases } from '../engine/bus/leases.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
@@ -97,6 +98,8 @@ export interface ApiHost {
   buses?(): BusInfo[] | Promise<BusInfo[]>;
   /** What runs, and how saved scripts take over; engines only. */
   readonly scripts?: Pick<Scripts, 'list' | 'reload'>;
+  /** Links, those that are added while the engine runs among them; engines only. These throw and reject with MoonwireError. */
+  readonly links?: Pick<AddedLinks, 'list' | 'add' | 'replace' | 'remove'>;
   /** Lends the line of links; engines only. */
   readonly leases?: Pick<Leases, 'take' | 'giveBack'>;
   /** Channels with subscribers, by name. */

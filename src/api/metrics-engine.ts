@@ -108,6 +108,11 @@ export function writeEngineMetrics(text: MetricsText, engine: Engine): void {
     listening.map(({ labels, counters }) => [labels, counters.refusedHandshakes]),
   );
   text.counter(
+    'moonwire_requests_refused_total',
+    'HTTP requests that could not be read, were too large or too slow.',
+    listening.map(({ labels, counters }) => [labels, counters.refusedRequests]),
+  );
+  text.counter(
     'moonwire_sniffed_total',
     'Connections whose first bytes were looked at, by what they are; silent and slow ones had their time.',
     listening.flatMap(({ labels, counters }) =>

@@ -8,6 +8,7 @@ import { CALLS, type Call } from './connmix.js';
 import { DEVICE_ROUTES } from './device-routes.js';
 import { EVENTS } from './event-stream.js';
 import { LEASE_ROUTES } from './lease-routes.js';
+import { LINK_ROUTES } from './link-routes.js';
 import { METRICS_CONTENT_TYPE } from './metrics-text.js';
 import { OUTBOX_ROUTES } from './outbox-routes.js';
 import { pageLimit as limit, pageAnswer, pageSchema } from './paging.js';
@@ -207,6 +208,7 @@ export const ROUTES: readonly Route[] = [
       return jsonOr(bus ?? new Failure(`not_found: no bus ${name}`));
     },
   }),
+  ...LINK_ROUTES,
   ...LEASE_ROUTES,
   ...OUTBOX_ROUTES,
   ...SINK_ROUTES,

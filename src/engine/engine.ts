@@ -7,6 +7,7 @@ import type { CodecRegistry } from '../codecs/registry.js';
 import type { EngineConfig } from '../config/schema.js';
 import type { Logger } from '../log.js';
 import type { SocketSource } from '../transports/streamlistener.js';
+import { AddedLinks, type LinkBook } from './added-links.js';
 import { Buses } from './bus/buses.js';
 import { Leases } from './bus/leases.js';
 import type { Port } from './bus/port.js';
@@ -33,6 +34,8 @@ export interface EngineOptions {
   script: ScriptSettings;
   servers: readonly ServerSettings[];
   links: readonly LinkSettings[];
+  /** Bounds of those that are added; without it none can be. */
+  addedLinks?: EngineConfig['addedLinks'];
   /** What all scripts share: queues and Redis. */
   luavm: EngineConfig['luavm'];
   /** What all servers may take together; without, as much as each may. */
@@ -64,6 +67,8 @@ export interface EngineParts {
   isOwn(id: number): boolean;
   /** Takes a report; a promise when it must be waited for. */
   report(report: Report): void | Promise<void>;
+  /** Checks and keeps links that are added while it runs; without it none can be. */
+  links?: LinkBook | undefined;
   /** Codecs by name, for `mix.codec` and `mix.store`. */
   codecs: CodecRegistry;
   /** Where a server's connections come from when it is not to listen itself. */
@@ -99,6 +104,8 @@ export class Engine {
   readonly links: Link[] = [];
   /** Adds and removes servers and links while the engine runs. */
   readonly changes = new Changes(this);
+  /** Links beside those of the configuration. */
+  readonly addedLinks = new AddedLinks(this);
   readonly buses = new Buses();
   /** Lines that somebody outside needs for a while. */
   readonly leases: Leases;

@@ -1,11 +1,10 @@
 /** Opens the connection of a link, whatever kind it is. */
 
-import type { LinkConfig } from '../config/schema.js';
+import type { ClientTls, LinkConfig } from '../config/schema.js';
 import type { Logger } from '../log.js';
 import type { Connection } from '../transports/connection.js';
 import { openSerial } from '../transports/serial.js';
 import { connectTcp } from '../transports/tcp.js';
-import { readClientFiles } from '../transports/tlsfiles.js';
 import { connectUdp, MAX_DATAGRAM_BYTES } from '../transports/udp.js';
 
 /** What one attempt is made with. */
@@ -37,12 +36,18 @@ export function addressesOf(config: LinkConfig): readonly string[] {
   }
 }
 
-/** Checks the files that TLS needs. Throws MoonwireError `invalid_argument`. */
-export function checkFiles(config: LinkConfig): void {
-  if (config.kind === 'serial' || config.kind === 'udp') return;
-  const { tls } =
-    config.kind === 'tcp' ? config.tcp : config.kind === 'mqtt' ? config.mqtt : config.websocket;
-  if (tls) readClientFiles(tls);
+/** `tls` of a link, where it has one. */
+export function tlsOf(config: LinkConfig): ClientTls | undefined {
+  switch (config.kind) {
+    case 'tcp':
+      return config.tcp.tls;
+    case 'websocket':
+      return config.websocket.tls;
+    case 'mqtt':
+      return config.mqtt.tls;
+    default:
+      return undefined;
+  }
 }
 
 /** Connects to one of a link's addresses. Rejects with a MoonwireError that names it. */

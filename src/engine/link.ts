@@ -4,11 +4,12 @@ import type { LinkConfig } from '../config/schema.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Connection } from '../transports/connection.js';
 import { type KeptLink, keepOpen, NETWORK_RETRY, SERIAL_RETRY } from '../transports/keepopen.js';
+import { readClientFiles } from '../transports/tlsfiles.js';
 import { Addresses } from './addresses.js';
 import type { LentLink } from './bus/leases.js';
 import type { Client } from './client.js';
 import type { Engine } from './engine.js';
-import { addressesOf, checkFiles, openLink } from './link-open.js';
+import { addressesOf, openLink, tlsOf } from './link-open.js';
 import { type LinkStatus, linkStatus } from './link-status.js';
 import { Poller } from './poller.js';
 import { Station } from './station.js';
@@ -37,7 +38,8 @@ export class Link implements LentLink {
   /** What of its configuration cannot be used; undefined when all can. */
   problem(): string | undefined {
     try {
-      checkFiles(this.config);
+      const tls = tlsOf(this.config);
+      if (tls) readClientFiles(tls);
       return undefined;
     } catch (error) {
       return `link ${this.config.name}: ${messageOf(error)}`;

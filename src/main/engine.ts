@@ -20,6 +20,7 @@ export function engineOptions(config: Config): EngineOptions {
     script: { ...script, roots: [...script.roots, LIBRARY_ROOT] },
     servers: engine.servers,
     links: engine.links,
+    addedLinks: engine.addedLinks,
     luavm: engine.luavm,
     limits: engine.limits,
     mqtt: engine.mqtt,
@@ -31,7 +32,7 @@ export function buildEngine(
   options: EngineOptions,
   store: Store,
   log: Logger,
-  own: GatewayOptions & Pick<EngineParts, 'sockets'>,
+  own: GatewayOptions & Pick<EngineParts, 'sockets' | 'links'>,
   report: (report: Report) => void | Promise<void>,
 ): Engine {
   const { identity, ids } = store;
@@ -43,6 +44,7 @@ export function buildEngine(
     report,
     values: store.kv,
     sockets: own.sockets,
+    links: own.links,
     codecs: own.codecs ?? defaultCodecs(options.script.roots),
   });
 }

@@ -8,6 +8,7 @@ import { Commands } from '../engine/commands.js';
 import { version } from '../package.js';
 import { apiCounters, type OpenApi } from './api.js';
 import { buildEngine, engineOptions, withPorts } from './engine.js';
+import { StoredLinks } from './links.js';
 import type { Gateway, Setting } from './process.js';
 import { intakeCounters, logReport, openReports, openSinks, outboxOf } from './reports.js';
 
@@ -57,7 +58,8 @@ export async function runEngine<A extends OpenApi | undefined>(
     !options.reported &&
     config.sinks.length === 0 &&
     config.engine.centerRegistry.length === 0;
-  const own = { ...options, sockets: setting.sockets };
+  const links = new StoredLinks(config, store, log);
+  const own = { ...options, sockets: setting.sockets, links };
   const engine = buildEngine(engineOptions(await withPorts(config, log)), store, log, own, (report) => {
     monitor?.reported(report.deviceId);
     options.reported?.(report);
@@ -129,5 +131,6 @@ export async function runEngine<A extends OpenApi | undefined>(
     if (store.identity.node === 0) await joined.firstLease(FIRST_LEASE_MS);
   }
   await engine.start();
+  await engine.addedLinks.restore();
   return { engine, store, api, uplink };
 }

@@ -58,7 +58,8 @@ export class Sniffer {
       deadline: this.deadline(),
     };
     this.pending.add(entry);
-    this.timer ??= setInterval(() => this.check(), CHECK_MS).unref();
+    // What came while this process was busy is read before anybody's time is over.
+    this.timer ??= setInterval(() => setImmediate(() => this.check()), CHECK_MS).unref();
     socket.on('error', ignore).on('close', closed).on('readable', readable);
   }
 

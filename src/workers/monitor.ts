@@ -1,5 +1,6 @@
 /** Health and metrics of the primary and its workers together. */
 
+import { setTimeout as wait } from 'node:timers/promises';
 import { MetricsText } from '../api/metrics-text.js';
 import type { ApiMonitor } from '../api/route.js';
 import type { HealthReport } from '../api/shapes.js';
@@ -18,6 +19,9 @@ const COUNTERS: readonly [keyof Worker['counters'], name: string, help: string][
 /** Why connections were refused before they reached a worker. */
 const REFUSED = { limit: 'refusedLimit', rate: 'refusedRate', busy: 'refusedBusy' } as const;
 
+/** A scrape must not wait long for a worker that hangs, in milliseconds. */
+const ANSWER_MS = 2000;
+
 export class WorkersMonitor implements ApiMonitor {
   constructor(
     private readonly own: { health(): HealthReport; metrics(): string },
@@ -33,7 +37,8 @@ export class WorkersMonitor implements ApiMonitor {
     const answers = await Promise.all(
       this.workers.ready.map(async (worker): Promise<WorkerMetrics[]> => {
         try {
-          return [{ worker: worker.name, text: (await worker.request('metrics', undefined)) as string }];
+          const text = await soon(worker.request('metrics', undefined));
+          return text === undefined ? [] : [{ worker: worker.name, text: text as string }];
         } catch {
           return [];
         }
@@ -69,5 +74,17 @@ export class WorkersMonitor implements ApiMonitor {
       ),
     );
     return text.toString();
+  }
+}
+
+/** What is answered in time; undefined when nothing is. */
+async function soon(answer: Promise<unknown>): Promise<unknown> {
+  const giveUp = new AbortController();
+  const late = wait(ANSWER_MS, undefined, { signal: giveUp.signal }).catch(() => {});
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    giveUp.abort();
+    answer.catch(() => {});
   }
 }

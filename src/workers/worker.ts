@@ -10,7 +10,7 @@ import type { FromWorker, ToWorker, WorkerReport, WorkerSetup } from './messages
 /** One that does not last is replaced at longer and longer intervals, some eight times in the first minute. */
 const REPLACE: RetryOptions = { minSeconds: 0.2, maxSeconds: 30, stableSeconds: 60 };
 /** A worker that is to stop ends within seconds; after these it is killed. */
-const STOP_MS = 15_000;
+const STOP_MS = 10_000;
 
 /** What a worker is made of. */
 export interface WorkerOptions {

@@ -15,6 +15,7 @@ import {
   text,
   toName,
 } from '../values.js';
+import { addedLinks } from './added-links.js';
 import { apiServer, endpoint } from './api-server.js';
 import { REGISTRY_PORT } from './center.js';
 import { engineLimits } from './limits.js';
@@ -77,4 +78,5 @@ export const engine = section({
   limits: setting(engineLimits, {}, 'What all servers may take together.'),
   servers: setting(list(server, 256), [], 'What devices connect to.'),
   links: setting(list(link, 256), [], 'Connections the engine opens itself.'),
+  addedLinks: setting(addedLinks, {}, 'Links that are added while the engine runs.'),
 });

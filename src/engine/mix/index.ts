@@ -17,6 +17,7 @@ import { bufferMethods } from '../receive-buffer.js';
 import type { Station } from '../station.js';
 import { connMethods } from './conn.js';
 import { httpFunctions } from './http.js';
+import { linkFunctions } from './link.js';
 import { type LogHost, logFunctions, logLevels } from './log.js';
 import { meshFunctions } from './mesh.js';
 import { metricsFunctions } from './metrics.js';
@@ -60,6 +61,7 @@ export const luaApi: readonly ApiSection[] = [
   { title: 'HTTP', where: IN_ENTRIES, entries: httpFunctions },
   { title: 'Redis', where: IN_ENTRIES, entries: [...redisFunctions, ...redisMethods] },
   { title: 'Reports', where: IN_ENTRIES, entries: reportFunctions },
+  { title: 'Links', where: IN_ENTRIES, entries: linkFunctions },
   { title: 'Kept values', where: IN_ENTRIES, entries: storeFunctions },
   { title: 'Metrics', where: IN_ENTRIES, entries: metricsFunctions },
   {
@@ -110,6 +112,7 @@ export function installMix(program: Program, station: Station): void {
   vm.define(queueFunctions, host);
   vm.define(reportFunctions, host);
   vm.define(storeFunctions, host);
+  vm.define(linkFunctions, host);
   vm.define(httpFunctions, host);
   vm.define(redisFunctions, host);
   vm.define(metricsFunctions, host);
