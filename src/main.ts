@@ -4,7 +4,7 @@ import type { Center } from './center/center.js';
 import type { Config } from './config/schema.js';
 import type { Logger } from './log.js';
 import { serveApi } from './main/api.js';
-import { type CenterProcess, type Gateway, type GatewayOptions, opening } from './main/process.js';
+import { type CenterProcess, controls, type Gateway, type GatewayOptions, opening } from './main/process.js';
 import { ownAddress, runCenter } from './main/run-center.js';
 import { runEngine } from './main/run-engine.js';
 import type { Primary, PrimaryOptions } from './main/run-workers.js';
@@ -20,7 +20,8 @@ export type {
   SinkOptions,
 } from './main/embedding-options.js';
 export { buildTransientEngine, checkEngine, engineOptions, type Findings } from './main/engine.js';
-export type { CenterProcess, Gateway, GatewayOptions, Process } from './main/process.js';
+export type { CenterProcess, Controls, Gateway, GatewayOptions, Process } from './main/process.js';
+export type { ConfigSource } from './main/reconfigure.js';
 export { workerCount } from './main/worker-count.js';
 
 /** Opens the store and starts an engine. Throws with nothing left open when a part cannot start. */
@@ -29,7 +30,7 @@ export function startEngine(config: Config, log: Logger, options: GatewayOptions
     const addresses = config.engine.centerRegistry;
     if (addresses.length > 0 && config.sinks.length > 0)
       log.warn('sinks are not used here: reports go to the centre, which delivers them');
-    return { ...(await runEngine(setting, addresses, serveApi)), stop: setting.closing.run };
+    return Object.assign(controls(setting), await runEngine(setting, addresses, serveApi));
   });
 }
 
@@ -40,7 +41,7 @@ export function startCenter(
   options: GatewayOptions = {},
 ): Promise<CenterProcess> {
   return opening(config, log, options, async (setting) => {
-    return { ...(await runCenter(setting)), stop: setting.closing.run };
+    return Object.assign(controls(setting), await runCenter(setting));
   });
 }
 
@@ -54,7 +55,7 @@ export function startSingle(
     const { center } = await runCenter(setting, [setting.store.identity.publicKey]);
     const own = ownAddress(config.center.registry, center);
     const engine = await runEngine(setting, [own], serveApi);
-    return { ...engine, center, stop: setting.closing.run };
+    return Object.assign(controls(setting), engine, { center });
   });
 }
 

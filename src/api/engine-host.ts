@@ -10,7 +10,7 @@ import type { Scripts } from '../engine/reload/scripts.js';
 import type { TraceListener } from '../engine/trace.js';
 import { Failure } from '../errors.js';
 import type { OutboxStatus } from '../store/outbox-status.js';
-import type { ApiHost, ClientFilter, DeviceFilter, Page, PageRequest } from './host.js';
+import type { ApiHost, ClientFilter, ConfigHost, DeviceFilter, Page, PageRequest } from './host.js';
 import type { SinkSource } from './monitor-sources.js';
 import { describedPage } from './paging.js';
 import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
@@ -26,6 +26,7 @@ export interface EngineHostFacts {
   api(): string | undefined;
   /** The outbox, where there is one. */
   outbox?(): OutboxStatus | undefined;
+  readonly config?: ConfigHost;
   /** Sinks of an engine alone. */
   readonly sinks?: SinkSource | undefined;
   /** The link to the centre: whether it is up, and since when in Unix seconds. Undefined for an engine alone. */
@@ -41,6 +42,7 @@ export class EngineHost implements ApiHost {
   readonly scripts: Scripts;
   readonly links: AddedLinks;
   readonly sinks: SinkSource;
+  readonly config: ConfigHost | undefined;
 
   constructor(
     private readonly engine: Engine,
@@ -53,6 +55,7 @@ export class EngineHost implements ApiHost {
     this.scripts = engine.scripts;
     this.links = engine.addedLinks;
     this.sinks = facts.sinks ?? (() => []);
+    this.config = facts.config;
   }
 
   get node(): number {

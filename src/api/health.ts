@@ -10,6 +10,7 @@ export type HealthCode =
   | 'server_down'
   | 'link_down'
   | 'store_failing'
+  | 'config_fallback'
   | 'outbox_failing'
   | 'outbox_damaged'
   | 'reports_dropped'

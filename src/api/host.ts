@@ -1,6 +1,7 @@
 /** The narrow interface through which the API sees its process: an engine, or the centre. */
 
 import type { Commands } from '../center/commands.js';
+import type { Change } from '../config/changes.js';
 import type { AddedLinks } from '../engine/added-links.js';
 import type { Leases } from '../engine/bus/leases.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
@@ -52,6 +53,21 @@ export interface Page<T> {
 /** The centre's commands; these throw and reject with MoonwireError. */
 export type CommandHost = Pick<Commands, 'submit' | 'cancel' | 'get' | 'list' | 'watch' | 'detailOf'>;
 
+/** The configuration while it runs; these throw and reject with MoonwireError. */
+export interface ConfigHost {
+  /** Where it comes from; not there when that is no file. */
+  readonly source?: () => {
+    readonly file: string;
+    readonly source: 'file' | 'last_good';
+    /** Unix seconds. */
+    readonly applied: number;
+  };
+  /** What a reload would do. */
+  plan(): Change[];
+  /** Reads it again and applies it; what it did. */
+  reload(): Promise<Change[]>;
+}
+
 /** What the API needs. None of these rejects, except on defects. */
 export interface ApiHost {
   readonly role: 'engine' | 'center';
@@ -61,6 +77,8 @@ export interface ApiHost {
   readonly node: number;
   /** Of the program. */
   readonly version: string;
+  /** What this process was configured with. */
+  readonly config?: ConfigHost | undefined;
   /** Queues of this process; the centre has none. */
   readonly queues?: Pick<Queues, 'consume' | 'resume'> | undefined;
 

@@ -9,8 +9,10 @@ import { DeviceWatch } from './alerts-devices.js';
 import { Webhook } from './alerts-webhook.js';
 import { Health, type HealthCheck } from './health.js';
 import { centerCheck, engineChecks, lagCheck, storeCheck, uplinkCheck } from './health-checks.js';
+import { configCheck } from './health-config.js';
 import { outboxCheck } from './health-outbox.js';
 import { feedCheck, feedMissingCheck, sinkCheck } from './health-sinks.js';
+import type { ConfigHost } from './host.js';
 import { writeBusMetrics } from './metrics-buses.js';
 import { writeEngineMetrics } from './metrics-engine.js';
 import { writeMqttMetrics } from './metrics-mqtt.js';
@@ -57,6 +59,7 @@ export interface MonitorOptions {
   /** There should be a feed, and it could not be opened. */
   readonly feedMissing?: boolean;
   readonly sinks?: SinkSource | undefined;
+  readonly config?: Pick<ConfigHost, 'source'>;
   /** Counters of parts that have no metrics of their own. */
   readonly counters?: () => PartCounters;
   /** Looks at what is not this process's own. */
@@ -136,7 +139,7 @@ export class Monitor {
   }
 
   private healthChecks(): HealthCheck[] {
-    const { engine, uplink, store, outbox, center, feed, feedMissing, sinks } = this.options;
+    const { engine, uplink, store, outbox, center, feed, feedMissing, sinks, config } = this.options;
     return [
       ...(engine ? engineChecks(engine) : []),
       ...(center ? [centerCheck(center)] : []),
@@ -146,6 +149,7 @@ export class Monitor {
       ...(feed ? [feedCheck(feed)] : []),
       ...(feedMissing ? [feedMissingCheck] : []),
       ...(sinks ? [sinkCheck(sinks)] : []),
+      ...(config ? [configCheck(config)] : []),
       ...(this.options.checks ?? []),
       lagCheck(this.process),
     ];

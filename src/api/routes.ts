@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { Failure } from '../errors.js';
 import { clientId, fields, text } from './check.js';
 import { COMMAND_ROUTES } from './command-routes.js';
+import { CONFIG_ROUTES } from './config-routes.js';
 import { CALLS, type Call } from './connmix.js';
 import { DEVICE_ROUTES } from './device-routes.js';
 import { EVENTS } from './event-stream.js';
@@ -213,6 +214,7 @@ export const ROUTES: readonly Route[] = [
   ...OUTBOX_ROUTES,
   ...SINK_ROUTES,
   ...SCRIPT_ROUTES,
+  ...CONFIG_ROUTES,
   route({
     method: 'GET',
     path: '/v1/health',

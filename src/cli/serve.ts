@@ -1,39 +1,54 @@
 /** `moonwire engine`, `center` and `single`: what runs in production, until a signal ends it. */
 
-import { boardNames } from '../boards/catalogue.js';
 import { serviceNotifier } from '../boards/service-notifier.js';
-import { loadConfig } from '../config/load.js';
-import { describeProblems } from '../config/problems.js';
+import type { Config } from '../config/schema.js';
+import { messageOf } from '../errors.js';
+import type { Logger } from '../log.js';
 import { startCenter, startEngine, startSingle, startWorkers, workerCount } from '../main.js';
-import { LiveConfig } from './live-config.js';
-import { jsonLogger, textLogger } from './logging.js';
+import { ConfigFile } from './config-file.js';
+import { jsonLogger, type LeveledLogger, textLogger } from './logging.js';
 import { untilSignal } from './signals.js';
 
 /** How each command starts. */
 const STARTS = { engine: startEngine, center: startCenter, single: startSingle };
 
-type Running = Awaited<ReturnType<(typeof STARTS)[keyof typeof STARTS] | typeof startWorkers>>;
+type Command = keyof typeof STARTS;
+type Running = Awaited<ReturnType<(typeof STARTS)[Command] | typeof startWorkers>>;
 
-export async function serve(command: keyof typeof STARTS, file: string): Promise<void> {
-  const { config, notices } = loadConfig(file, { boards: boardNames() });
-  const toTerminal = config.logging.filename === undefined && process.stderr.isTTY === true;
-  const log = toTerminal ? textLogger(config.logging.level) : await jsonLogger(config.logging);
-  for (const notice of describeProblems(notices, file)) log.warn(notice);
+export async function serve(command: Command, path: string): Promise<void> {
+  const file = new ConfigFile(path);
+  let unusable: unknown;
+  let config = readOr(file, (error) => {
+    unusable = error;
+  });
+  const log = await loggerOf(config);
+  file.log = log;
+  if (unusable !== undefined) warnOf(log, unusable);
+  for (const notice of file.notices) log.warn(notice);
   // From here on, so that a signal while it starts does not end it half way.
   const stopping = untilSignal();
-  const live = new LiveConfig(file, config, log, ({ logging }) => {
-    log.level = logging.level;
-  });
-  const workers = command === 'center' ? 0 : workerCount(config.engine);
-  const running: Running =
-    command !== 'center' && workers > 0
-      ? await startWorkers(command, config, log, live)
-      : await STARTS[command](config, log, live);
+  let running: Running;
+  try {
+    running = await start(command, config, log, file);
+  } catch (error) {
+    const before = file.fallBack();
+    if (!before) throw error;
+    warnOf(log, error);
+    config = before;
+    running = await start(command, config, log, file);
+  }
+  if (file.source === 'file') file.keep();
+  file.watch(running, log);
+  const reload = (): void => {
+    // What is wrong is in the log already.
+    running.reload().catch((error) => log.error('not reloaded', { reason: messageOf(error) }));
+  };
+  process.on('SIGHUP', reload);
   log.info(command === 'center' ? 'the centre runs' : `engine ${config.engine.name} runs`, {
     ...(command !== 'center' && {
       servers: config.engine.servers.length,
       links: config.engine.links.length,
-      ...(workers > 0 && { workers }),
+      ...('workers' in running && { workers: workerCount(config.engine) }),
     }),
   });
   // A process whose event loop hangs does not come to ask.
@@ -41,10 +56,38 @@ export async function serve(command: keyof typeof STARTS, file: string): Promise
   await service.ready();
   const signal = await stopping;
   log.info(`${signal}: stopping`);
-  live.stop();
+  process.off('SIGHUP', reload);
+  file.stop();
   await service.stopping();
   await running.stop();
   log.info('stopped');
+}
+
+function start(command: Command, config: Config, log: Logger, source: ConfigFile): Promise<Running> {
+  return command !== 'center' && workerCount(config.engine) > 0
+    ? startWorkers(command, config, log, { source })
+    : STARTS[command](config, log, { source });
+}
+
+/** What the file says; what it said when it ran last when it cannot be used, and then `problem` is told why. */
+function readOr(file: ConfigFile, problem: (error: unknown) => void): Config {
+  try {
+    return file.read();
+  } catch (error) {
+    const before = file.fallBack();
+    if (!before) throw error;
+    problem(error);
+    return before;
+  }
+}
+
+function warnOf(log: Logger, error: unknown): void {
+  log.error('the configuration cannot be used; the one that ran last is', { reason: messageOf(error) });
+}
+
+async function loggerOf({ logging }: Config): Promise<LeveledLogger> {
+  const toTerminal = logging.filename === undefined && process.stderr.isTTY === true;
+  return toTerminal ? textLogger(logging.level) : jsonLogger(logging);
 }
 
 /** Whether all that the process is for still works. */

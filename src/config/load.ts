@@ -34,20 +34,27 @@ export interface LoadedConfig {
 }
 
 /** Loads and checks a file; throws {@link ConfigError} with all of its problems. */
-export function loadConfig(file: string, options: LoadOptions = {}): LoadedConfig {
+export function loadConfig(
+  file: string,
+  options: LoadOptions = {},
+): LoadedConfig & { readonly text: string } {
+  const text = readConfig(file);
+  return { ...parseConfig(text, file, options), text };
+}
+
+/** The text of a file; throws {@link ConfigError} when it cannot be read, is too large or is no UTF-8. */
+export function readConfig(file: string): string {
   let bytes: Buffer;
   try {
     bytes = readBounded(file);
   } catch (error) {
     throw failure(file, describeRead(error));
   }
-  let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw failure(file, 'is not UTF-8 text');
   }
-  return parseConfig(text, file, options);
 }
 
 /** Checks the text of a configuration; `file` names it in problems, and its folder is a base for paths in it. */

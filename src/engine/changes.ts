@@ -43,27 +43,67 @@ export class Changes {
   }
 
   /**
+   * Puts another configuration and script in the place of a server's: these are made ready first, then the old clients
+   * drain and end, and it listens anew. Rejects as {@link addServer} does, and then the old server listens again,
+   * without its clients where it had to end first; `not_found` when there is none of that name.
+   */
+  replaceServer(config: ServerConfig): Promise<Server> {
+    const { servers } = this.engine;
+    return this.replace(servers, config, async (old) => {
+      const server = new Server(this.engine, config);
+      await this.readyOrClosed(server);
+      if (old.config.port !== config.port) {
+        await this.openedOrClosed(server);
+        put(servers, old, server);
+        await old.close(CLOSE_SECONDS);
+        return server;
+      }
+      await old.close(CLOSE_SECONDS);
+      try {
+        await this.openedOrClosed(server);
+        put(servers, old, server);
+        return server;
+      } catch (error) {
+        const again = new Server(this.engine, old.config);
+        put(servers, old, again);
+        await this.makeReady(again);
+        await again.open();
+        throw error;
+      }
+    });
+  }
+
+  /**
    * Puts another configuration and script in the place of a link's: these are made ready first, then the old
    * connection drains and ends, and the new one opens with a client, counters and timers of its own. Rejects as
    * {@link addLink} does, the old link being as it was; `not_found` when there is none of that name.
    */
   replaceLink(config: LinkConfig): Promise<Link> {
-    const { links } = this.engine;
-    const old = links.find((link) => link.config.name === config.name);
-    if (!old) return Promise.reject(notFound(config.name));
-    return this.change(config.name, async () => {
-      this.engine.leases.checkFree(old.config);
-      this.engine.leases.checkFree(config);
+    const { links, leases } = this.engine;
+    return this.replace(links, config, async (old) => {
+      leases.checkFree(old.config);
+      leases.checkFree(config);
       const link = new Link(this.engine, config);
-      try {
-        await this.makeReady(link);
-      } catch (error) {
-        await link.close(0);
-        throw error;
-      }
-      links[links.indexOf(old)] = link;
+      await this.readyOrClosed(link);
+      put(links, old, link);
       await old.close(CLOSE_SECONDS);
       await link.open();
+      return link;
+    });
+  }
+
+  /** Puts settings in effect that a server's clients outlive: limits, the script. Rejects as {@link replaceServer}. */
+  changeServer(config: ServerConfig): Promise<Server> {
+    return this.replace(this.engine.servers, config, async (server) => {
+      await server.reconfigure(config);
+      return server;
+    });
+  }
+
+  /** Puts settings in effect that a link's connection outlives: limits, waits, the script. Rejects as {@link replaceLink}. */
+  changeLink(config: LinkConfig): Promise<Link> {
+    return this.replace(this.engine.links, config, async (link) => {
+      await link.reconfigure(config);
       return link;
     });
   }
@@ -90,6 +130,11 @@ export class Changes {
     await Promise.allSettled(this.underWay);
   }
 
+  private replace<P extends Part>(list: P[], { name }: P['config'], run: (old: P) => Promise<P>): Promise<P> {
+    const old = list.find(({ config }) => config.name === name);
+    return old ? this.change(name, () => run(old)) : Promise.reject(notFound(name));
+  }
+
   private add<P extends Part>(list: P[], config: P['config'], make: () => P): Promise<P> {
     const { servers, links, leases } = this.engine;
     return this.change(config.name, async () => {
@@ -97,14 +142,8 @@ export class Changes {
         throw new MoonwireError('conflict', `${config.name} is there already`, config.name);
       if ('kind' in config) leases.checkFree(config);
       const part = make();
-      try {
-        await this.makeReady(part);
-        await part.open();
-        this.ended.signal.throwIfAborted();
-      } catch (error) {
-        await part.close(0);
-        throw error;
-      }
+      await this.readyOrClosed(part);
+      await this.openedOrClosed(part);
       list.push(part);
       // It may have changed while the script's `init` ran.
       part.station.nodeChanged();
@@ -127,11 +166,36 @@ export class Changes {
     return result;
   }
 
+  private readyOrClosed(part: Part): Promise<void> {
+    return orClosed(part, () => this.makeReady(part));
+  }
+
+  private openedOrClosed(part: Part): Promise<void> {
+    return orClosed(part, async () => {
+      await part.open();
+      this.ended.signal.throwIfAborted();
+    });
+  }
+
   private async makeReady(part: Part): Promise<void> {
     const problem = part.problem();
     if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, part.config.name);
     await within(part.station.load(), this.ended.signal, part.config.name);
   }
+}
+
+/** Does it; closes the part when that fails. */
+async function orClosed(part: Part, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    await part.close(0);
+    throw error;
+  }
+}
+
+function put<T>(list: T[], old: T, next: T): void {
+  list[list.indexOf(old)] = next;
 }
 
 function take<T>(list: T[], item: T): void {

@@ -27,7 +27,7 @@ export class Link implements LentLink {
 
   constructor(
     private readonly engine: Engine,
-    readonly config: LinkConfig,
+    public config: LinkConfig,
   ) {
     const protocol = protocolOf(config);
     this.station = new Station(engine, protocol ? { ...config, protocol } : config);
@@ -71,6 +71,12 @@ export class Link implements LentLink {
       retry,
       station.log,
     );
+  }
+
+  /** Puts settings in effect that its connection outlives. Rejects with nothing changed. */
+  async reconfigure(config: LinkConfig): Promise<void> {
+    await this.station.reconfigure(config);
+    this.config = config;
   }
 
   /** Resolves once the connection is over and its port free. */

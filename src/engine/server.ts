@@ -14,7 +14,7 @@ export class Server {
 
   constructor(
     engine: Engine,
-    readonly config: ServerSettings,
+    public config: ServerSettings,
   ) {
     this.station = new Station(engine, config);
   }
@@ -59,6 +59,13 @@ export class Server {
     this.listener = await listenFor(station, config);
     const transport = speaksWebSocket(config) ? 'ws' : this.transport;
     station.log.info(`listening on ${transport} ${this.listener.address}${config.tls ? ' with TLS' : ''}`);
+  }
+
+  /** Puts settings in effect that its clients outlive. Rejects with nothing changed. */
+  async reconfigure(config: ServerSettings): Promise<void> {
+    if (config.tls) readServerFiles(config.tls);
+    await this.station.reconfigure(config);
+    this.config = config;
   }
 
   async close(seconds: number): Promise<void> {

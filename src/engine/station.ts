@@ -67,7 +67,7 @@ export class Station {
   readonly messageTimes = new Histogram();
   readonly clients = new Set<Client>();
   readonly log: Logger;
-  readonly limits: StationLimits;
+  limits: StationLimits;
   /** The code that serves new messages. */
   program!: Program;
   /** While code is replaced: the clients whose next step waits for it. */
@@ -87,7 +87,7 @@ export class Station {
 
   constructor(
     readonly engine: Engine,
-    readonly settings: StationSettings,
+    public settings: StationSettings,
   ) {
     this.log = engine.log.child({ at: settings.name });
     this.limits = settings.limits;
@@ -147,6 +147,12 @@ export class Station {
     const { notCompiled } = this.program;
     if (notCompiled !== undefined) this.log.debug('the protocol is not compiled', { reason: notCompiled });
     this.reloads.watch(this.settings.byteCodeExpires ?? 0);
+  }
+
+  /** Puts other limits in effect. */
+  async reconfigure(settings: StationSettings): Promise<void> {
+    this.settings = settings;
+    this.limits = settings.limits;
   }
 
   /** Takes a new connection in as a client. */

@@ -21,13 +21,13 @@ export function numbersOf(counters: object): Record<string, number> {
 
 /** Opens it with the settings it has on an engine or a centre. */
 export async function serveApi(
-  { config, log, options, closing }: Omit<Setting, 'store'>,
+  { reconfiguration, log, closing }: Omit<Setting, 'store'>,
   host: ApiHost,
   settings: Config['engine']['apiServer'],
   monitor: ApiMonitor,
 ): Promise<Api> {
   const { startApi } = await import('../api/server.js');
-  const access = options.access ?? (() => config.access);
+  const access = () => reconfiguration.config.access;
   const own = log.child({ at: 'api' });
   const tls =
     settings.tls && new (await import('../transports/tlscredentials.js')).TlsCredentials(settings.tls, own);

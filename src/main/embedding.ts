@@ -48,7 +48,7 @@ export interface ReportOptions {
 }
 
 /** Where it stands. */
-type Running = Omit<Gateway, 'api'>;
+type Running = Omit<Gateway, 'api' | 'config' | 'reconfigure' | 'reload'>;
 
 /**
  * An engine; made by {@link createEngine}. Engines share no state. One that was stopped may be started again, with

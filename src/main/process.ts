@@ -3,6 +3,7 @@
 import type { Api } from '../api/server.js';
 import type { Center } from '../center/center.js';
 import type { CodecRegistry } from '../codecs/registry.js';
+import type { Change } from '../config/changes.js';
 import type { Config } from '../config/schema.js';
 import type { Engine, EngineParts, Report } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
@@ -10,13 +11,27 @@ import type { Logger } from '../log.js';
 import type { Sink } from '../sinks/sink.js';
 import { openStore, type Store } from '../store/store.js';
 import type { Uplink } from '../uplink/uplink.js';
+import { type ConfigSource, Reconfiguration } from './reconfigure.js';
 
-/** What every process of Moonwire runs. */
-export interface Process {
-  readonly store: Store;
-  readonly api: Api;
+/** What a process is changed and ended by. */
+export interface Controls {
+  /** What is in effect now. */
+  readonly config: Config;
+  /**
+   * Applies another configuration while everything runs: what did not change is not touched, and what takes a restart
+   * is left as it was; both are told. Rejects with MoonwireError, everything being as before, when it cannot be.
+   */
+  reconfigure(config: Config): Promise<Change[]>;
+  /** Reads the file again, if the configuration comes from one, and applies it as {@link reconfigure} does. */
+  reload(): Promise<Change[]>;
   /** Drains, closes and flushes everything; never fails, and ends within seconds. */
   stop(): Promise<void>;
+}
+
+/** What every process of Moonwire runs. */
+export interface Process extends Controls {
+  readonly store: Store;
+  readonly api: Api;
 }
 
 /** A running engine. */
@@ -45,8 +60,8 @@ export interface GatewayOptions {
   sinks?: ReadonlyMap<string, Sink>;
   /** Keeps all state in memory only, not in `store.path`. */
   memory?: boolean;
-  /** `access` as it is now, a new object when it changed; default: that of the configuration. */
-  access?(): Config['access'];
+  /** The file that the configuration is read from again; without it only {@link Process.reconfigure} changes it. */
+  source?: ConfigSource;
 }
 
 /** What the parts of one process are built from. */
@@ -55,6 +70,8 @@ export interface Setting {
   readonly log: Logger;
   readonly options: GatewayOptions;
   readonly store: Store;
+  /** Changes what is begun. */
+  readonly reconfiguration: Reconfiguration;
   /** Ends what was begun. */
   readonly closing: Closing;
   /** Where connections of servers come from, in a worker. */
@@ -82,11 +99,17 @@ export class Closing {
   };
 }
 
-/** Runs `start`; closes what was opened when that fails. */
-export async function guarded<T>(log: Logger, start: (closing: Closing) => Promise<T>): Promise<T> {
+/** Runs `start` without a store; closes what was opened when that fails. */
+export async function guarded<T>(
+  config: Config,
+  log: Logger,
+  options: GatewayOptions,
+  start: (setting: Omit<Setting, 'store'>) => Promise<T>,
+): Promise<T> {
   const closing = new Closing(log);
+  const reconfiguration = new Reconfiguration(config, log.child({ at: 'config' }), options.source);
   try {
-    return await start(closing);
+    return await start({ config, log, options, reconfiguration, closing });
   } catch (error) {
     await closing.run();
     throw error;
@@ -100,10 +123,22 @@ export function opening<T>(
   options: GatewayOptions,
   start: (setting: Setting) => Promise<T>,
 ): Promise<T> {
-  return guarded(log, async (closing) => {
+  return guarded(config, log, options, async (setting) => {
     const { path, maxBytes } = config.store;
     const store = await openStore({ ...(options.memory !== true && { path }), maxBytes, log });
-    closing.add(() => store.close());
-    return start({ config, log, options, store, closing });
+    setting.closing.add(() => store.close());
+    return start({ ...setting, store });
   });
+}
+
+/** How what runs is changed and ended from outside. */
+export function controls({ closing, reconfiguration }: Omit<Setting, 'store'>): Controls {
+  return {
+    get config() {
+      return reconfiguration.config;
+    },
+    reconfigure: (config) => reconfiguration.apply(config),
+    reload: () => reconfiguration.reload(),
+    stop: closing.run,
+  };
 }

@@ -8,20 +8,21 @@ import type { Center, CenterOptions } from '../center/center.js';
 import type { RegistryAddress } from '../config/address.js';
 import { version } from '../package.js';
 import { apiCounters, numbersOf, serveApi } from './api.js';
-import type { CenterProcess, Setting } from './process.js';
+import type { CenterProcess, Controls, Setting } from './process.js';
 import { intakeCounters, openReports, openSinks } from './reports.js';
 
 /** Runs a centre; engines with `trustedKeys` need no token. */
 export async function runCenter(
   setting: Setting,
   trustedKeys: readonly Uint8Array[] = [],
-): Promise<Omit<CenterProcess, 'stop'>> {
+): Promise<Omit<CenterProcess, keyof Controls>> {
   const { config, log, store, closing } = setting;
   const { registry, joinToken = config.engine.joinToken, apiServer } = config.center;
   const { center, host, monitored } = await openCenter(setting, { registry, joinToken, trustedKeys });
   let api: Api | undefined;
   const monitor = new Monitor({
     ...monitored,
+    config: setting.reconfiguration,
     role: 'center',
     name: 'center',
     version: version(),
@@ -92,7 +93,9 @@ export async function openCenter(setting: Setting, options: CenterOptions): Prom
     commands,
     devices,
     sinks?.status,
+    setting.reconfiguration,
   );
+  setting.reconfiguration.sinks = sinks;
   const monitored: OpenCenter['monitored'] = {
     store: store.health,
     center: host.figures,

@@ -9,7 +9,7 @@ import { version } from '../package.js';
 import { apiCounters, type OpenApi } from './api.js';
 import { buildEngine, engineOptions, withPorts } from './engine.js';
 import { StoredLinks } from './links.js';
-import type { Gateway, Setting } from './process.js';
+import type { Controls, Gateway, Setting } from './process.js';
 import { intakeCounters, logReport, openReports, openSinks, outboxOf } from './reports.js';
 
 /** How long an engine that never had a node number waits for its first before devices may connect. */
@@ -30,7 +30,7 @@ export async function runEngine<A extends OpenApi | undefined>(
   setting: Setting,
   addresses: Config['engine']['centerRegistry'],
   serve: Serve<A>,
-): Promise<Omit<Gateway, 'stop' | 'api'> & { api: A }> {
+): Promise<Omit<Gateway, keyof Controls | 'api'> & { api: A }> {
   const { config, log, options, store, closing } = setting;
   let monitor: Monitor | undefined;
   const alone = addresses.length === 0;
@@ -90,6 +90,7 @@ export async function runEngine<A extends OpenApi | undefined>(
     name: config.engine.name,
     version: version(),
     alerts: config.alerts,
+    config: setting.reconfiguration,
     log,
     engine,
     store: store.health,
@@ -114,8 +115,11 @@ export async function runEngine<A extends OpenApi | undefined>(
     }),
   });
   closing.add(() => monitor?.stop());
+  setting.reconfiguration.engine = engine;
+  setting.reconfiguration.sinks ??= sinks;
   const host = new EngineHost(engine, {
     version: version(),
+    config: setting.reconfiguration,
     api: () => api?.address,
     outbox: () => outbox?.status(),
     sinks: sinks?.status,

@@ -12,7 +12,7 @@ export function startWorker(): void {
   if (!process.send)
     throw new MoonwireError('invalid_argument', 'only a primary runs this command (engine.workers)');
   // The primary says when it is time, to all of them; a terminal or service manager signals each process.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   // Its successor is to have the store at once.
   process.on('disconnect', () => process.exit(1));
   const worker = new WorkerProcess(process, run, (code) => process.exit(code));

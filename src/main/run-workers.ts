@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { Monitor } from '../api/monitor.js';
 import type { Api } from '../api/server.js';
 import type { Config } from '../config/schema.js';
-import type { Logger, LogLevel } from '../log.js';
+import type { Logger } from '../log.js';
 import { CLI_FILE, version } from '../package.js';
 import { workersCheck } from '../workers/health.js';
 import { WorkersHost } from '../workers/host.js';
@@ -19,24 +19,19 @@ import { Traces } from '../workers/traces.js';
 import type { Worker } from '../workers/worker.js';
 import { Workers } from '../workers/workers.js';
 import { apiCounters, serveApi } from './api.js';
-import { type GatewayOptions, guarded, opening, type Setting } from './process.js';
+import { type Controls, controls, type GatewayOptions, guarded, opening, type Setting } from './process.js';
 import { type OpenCenter, openCenter, ownAddress, runCenter } from './run-center.js';
 import { workerConfigs, workerNames } from './worker-setup.js';
 
 /** What may be put in place of the usual. */
-export interface PrimaryOptions extends Pick<GatewayOptions, 'access'> {
-  /** The level of the log as it is now; default: that of the configuration. */
-  logLevel?(): LogLevel;
-}
+export type PrimaryOptions = Pick<GatewayOptions, 'source'>;
 
 /** A primary with its workers. */
-export interface Primary {
+export interface Primary extends Controls {
   readonly api: Api;
   readonly workers: Workers;
   /** Whether it does its work: any worker serves. */
   readonly alive: boolean;
-  /** Drains, closes and flushes everything; never fails, and ends within seconds. */
-  stop(): Promise<void>;
 }
 
 /** Which centre workers join, and what is known of it where it is here. */
@@ -55,13 +50,13 @@ export function startWorkers(
 ): Promise<Primary> {
   const { centerRegistry, joinToken } = config.engine;
   if (command === 'engine' && centerRegistry.length > 0) {
-    return guarded(log, (closing) =>
-      runWorkers({ config, log, options, closing }, { addresses: centerRegistry, joinToken }, options),
+    return guarded(config, log, options, (setting) =>
+      runWorkers(setting, { addresses: centerRegistry, joinToken }),
     );
   }
   return opening(config, log, options, async (setting) => {
     const joining = command === 'single' ? await joinSingle(setting) : await joinPrivate(setting);
-    return runWorkers(setting, joining, options);
+    return runWorkers(setting, joining);
   });
 }
 
@@ -87,7 +82,6 @@ async function joinPrivate(setting: Setting): Promise<Joining> {
 async function runWorkers(
   setting: Omit<Setting, 'store'>,
   { addresses, joinToken, here }: Joining,
-  { logLevel }: PrimaryOptions,
 ): Promise<Primary> {
   const { config, log, closing } = setting;
   const names = workerNames(config.engine);
@@ -111,7 +105,7 @@ async function runWorkers(
         addresses,
         api: { address: api!.address, port: api!.port },
       }),
-      logLevel: logLevel ?? (() => config.logging.level),
+      logLevel: () => setting.reconfiguration.config.logging.level,
       log,
     },
     { ready: (worker) => queues.tell(worker), lost: (worker) => traces.lost(worker), told },
@@ -122,10 +116,12 @@ async function runWorkers(
     version: version(),
     sinks: here?.host.sinks,
     center: here?.host,
+    config: setting.reconfiguration,
   });
   let api: Api | undefined;
   const monitor = new Monitor({
     ...here?.monitored,
+    config: setting.reconfiguration,
     role: 'engine',
     name: config.engine.name,
     version: version(),
@@ -138,12 +134,18 @@ async function runWorkers(
   api = await serveApi(setting, host, config.engine.apiServer, new WorkersMonitor(monitor, workers));
   closing.add(() => workers.stop());
   await workers.start();
+  const own = controls(setting);
   return {
     api,
     workers,
     get alive() {
       return workers.ready.length > 0;
     },
-    stop: closing.run,
+    get config() {
+      return own.config;
+    },
+    reconfigure: own.reconfigure,
+    reload: own.reload,
+    stop: own.stop,
   };
 }

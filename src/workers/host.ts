@@ -3,7 +3,15 @@
  * the worker that has it. What only a centre knows comes from that of the primary, where there is one.
  */
 
-import type { ApiHost, ClientFilter, CommandHost, DeviceFilter, Page, PageRequest } from '../api/host.js';
+import type {
+  ApiHost,
+  ClientFilter,
+  CommandHost,
+  ConfigHost,
+  DeviceFilter,
+  Page,
+  PageRequest,
+} from '../api/host.js';
 import type { SinkSource } from '../api/monitor-sources.js';
 import type {
   BusInfo,
@@ -38,6 +46,7 @@ export interface WorkersHostFacts {
   readonly version: string;
   readonly sinks?: SinkSource | undefined;
   readonly center?: CenterPart | undefined;
+  readonly config?: ConfigHost;
 }
 
 export class WorkersHost implements ApiHost {
@@ -46,6 +55,7 @@ export class WorkersHost implements ApiHost {
   readonly name: string;
   readonly version: string;
   readonly sinks: SinkSource;
+  readonly config: ConfigHost | undefined;
   readonly commands?: CommandHost;
   readonly label?: NonNullable<ApiHost['label']>;
   readonly forgetDevice?: NonNullable<ApiHost['forgetDevice']>;
@@ -61,11 +71,12 @@ export class WorkersHost implements ApiHost {
     private readonly workers: Workers,
     readonly queues: WorkerQueues,
     private readonly traces: Traces,
-    { name, version, sinks, center }: WorkersHostFacts,
+    { name, version, sinks, center, config }: WorkersHostFacts,
   ) {
     this.name = name;
     this.version = version;
     this.sinks = sinks ?? (() => []);
+    this.config = config;
     this.center = center;
     if (!center) return;
     this.commands = center.commands;

@@ -53,7 +53,9 @@ t.test('CONNMIX time-outs are limits, and naming both is a problem', async (t) =
 });
 
 t.test('a link has exactly one target, and says so beside its other problems', async (t) => {
-  t.match(problemsOf(links('name: x')), [/links\[0\]: needs exactly one of serial, tcp, udp, websocket and mqtt, has 0/]);
+  t.match(problemsOf(links('name: x')), [
+    /links\[0\]: needs exactly one of serial, tcp, udp, websocket and mqtt, has 0/,
+  ]);
   t.match(problemsOf(links('serial: { port: a }, udp: { host: h, port: 1 }')), [/has 2/]);
   const both = problemsOf(links('limits: { frameBytes: no }'));
   t.equal(both.length, 2, String(both));
