@@ -24,7 +24,7 @@ MOONWIRE_API_CA names a PEM file of the authorities an https address is trusted 
 The centre's API listens on port 6787. --json prints one JSON value a line.
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 cannot connect, 4 timed out: it may have been done or not.`;
 
-/** Adds `ps`, `forget`, `clients`, `devices`, `command`, `bus`, `links`, `send`, `publish`, `trace` and `top`. */
+/** Adds `ps`, `forget`, `clients`, `devices`, `command`, `bus`, `links`, `reload`, `send`, `publish`, `trace` and `top`. */
 export function addApiCommands(program: Command): void {
   add(program, 'ps', 'list engines: the one asked, or all that the centre knows').action(
     async (options: ApiOptions) => {
@@ -109,6 +109,14 @@ export function addApiCommands(program: Command): void {
         });
       },
     );
+
+  add(program, 'reload', 'let saved scripts take over from those that run; connections stay')
+    .option('--server <name>', 'only that of this server or link')
+    .option('--force', 'without a trial on the frames that came last, and though nothing was saved')
+    .action(async (options) => {
+      const { reload } = await import('./reload.js');
+      await run(options, (client) => reload(client, options));
+    });
 
   addData(
     add(program, 'send', 'send to a client, on whatever node it is').argument('<client>', 'its id', clientId),

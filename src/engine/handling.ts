@@ -20,7 +20,7 @@ export function callHandler(
 ): Promise<void> | undefined {
   const { station } = client;
   if (station.handlers) return station.handlers.called(name, client);
-  const handler = station.program.handler(name);
+  const handler = client.program.handler(name);
   if (handler === undefined) return undefined;
   const done = station.runHandler(name, client, handler, [String(client.id), ...args, client.conn()]);
   return done instanceof Promise ? done.then(() => undefined) : undefined;
@@ -32,6 +32,7 @@ export function handleFrame(client: Client, frame: Uint8Array, type: MessageType
   if (station.handlers) return station.handlers.handle(client, frame, type);
   const { protocol } = client;
   station.counters.frames++;
+  client.program.tally.calls++;
   station.frames.add(client.id, false, frame, client.lastSeen);
   let result: ReturnType<typeof protocol.decode>;
   try {
@@ -81,7 +82,7 @@ export function handOver(client: Client, messages: readonly Pushable[]): boolean
 /** Runs `on_message` once a message; stops at the first error, so that the frame is not acknowledged. */
 function deliver(client: Client, messages: readonly Pushable[], from: number): boolean | Promise<boolean> {
   const { station } = client;
-  const handler = station.program.handler('on_message');
+  const handler = client.program.handler('on_message');
   if (handler === undefined) return true;
   const { messageTimes } = station;
   for (let i = from; i < messages.length; i++) {

@@ -107,7 +107,7 @@ export class Link implements LentLink {
       signal,
       log: station.log,
       note,
-      stream: stream && !station.framing.readsDatagrams,
+      stream: stream && !station.framing(station.program).readsDatagrams,
     };
     return addresses.open(
       (address) => openLink(config, address, attempt),
