@@ -23,6 +23,7 @@ export { loadConfig, parseConfig } from './config/load.js';
 export { ConfigError, describeProblems, type Problem } from './config/problems.js';
 export type { Config } from './config/schema.js';
 export type {
+  EngineAnswer,
   EngineClient,
   EngineRequest,
   HandlerStats,

@@ -6,6 +6,7 @@ import type { Client } from '../engine/client.js';
 import type { Engine } from '../engine/engine.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
+import type { Scripts } from '../engine/reload/scripts.js';
 import type { TraceListener } from '../engine/trace.js';
 import { Failure } from '../errors.js';
 import type { OutboxStatus } from '../store/outbox-status.js';
@@ -38,6 +39,7 @@ export class EngineHost implements ApiHost {
   readonly version: string;
   readonly queues: Queues;
   readonly leases: Leases;
+  readonly scripts: Scripts;
   readonly links: AddedLinks;
   readonly sinks: SinkSource;
   readonly config: ConfigHost | undefined;
@@ -50,6 +52,7 @@ export class EngineHost implements ApiHost {
     this.version = facts.version;
     this.queues = engine.queues;
     this.leases = engine.leases;
+    this.scripts = engine.scripts;
     this.links = engine.addedLinks;
     this.sinks = facts.sinks ?? (() => []);
     this.config = facts.config;

@@ -6,6 +6,7 @@ import type { AddedLinks } from '../engine/added-links.js';
 import type { Leases } from '../engine/bus/leases.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
+import type { Scripts } from '../engine/reload/scripts.js';
 import type { TraceListener } from '../engine/trace.js';
 import type { Failure } from '../errors.js';
 import type { OutboxStatus } from '../store/outbox-status.js';
@@ -113,6 +114,8 @@ export interface ApiHost {
   sinks?(): readonly SinkFigures[];
   /** Buses of links; engines only. */
   buses?(): BusInfo[] | Promise<BusInfo[]>;
+  /** What runs, and how saved scripts take over; engines only. */
+  readonly scripts?: Pick<Scripts, 'list' | 'reload'>;
   /** Links, those that are added while the engine runs among them; engines only. These throw and reject with MoonwireError. */
   readonly links?: Pick<AddedLinks, 'list' | 'add' | 'replace' | 'remove'>;
   /** Lends the line of links; engines only. */

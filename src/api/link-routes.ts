@@ -6,7 +6,7 @@ import { Failure } from '../errors.js';
 import { fields, text } from './check.js';
 import { type Answer, type Route, route } from './route.js';
 
-const NO_LINKS = new Failure('invalid_argument: only engines have links');
+const NO_LINKS = new Failure('invalid_argument: links are changed at an engine that runs in one process');
 const byName = fields({ name: text(1, 256) });
 /** What a link is made of is checked by the engine, as in the configuration. */
 const body = v.pipe(

@@ -14,6 +14,7 @@ import { METRICS_CONTENT_TYPE } from './metrics-text.js';
 import { OUTBOX_ROUTES } from './outbox-routes.js';
 import { pageLimit as limit, pageAnswer, pageSchema } from './paging.js';
 import { type ApiContext, jsonOr, type Route, route } from './route.js';
+import { SCRIPT_ROUTES } from './script-routes.js';
 import type { EngineInfo } from './shapes.js';
 import {
   busInfo,
@@ -212,6 +213,7 @@ export const ROUTES: readonly Route[] = [
   ...LEASE_ROUTES,
   ...OUTBOX_ROUTES,
   ...SINK_ROUTES,
+  ...SCRIPT_ROUTES,
   ...CONFIG_ROUTES,
   route({
     method: 'GET',

@@ -38,6 +38,8 @@ export interface Framer {
   expire(): void;
   /** Drops everything held and returns how many bytes that were. */
   clear(): number;
+  /** Hands out everything held, as it came: for the framer that takes its place. */
+  release(): Uint8Array;
   /** Bytes held: pushed, neither handed out nor dropped. Bounded by `max` plus the last push. */
   readonly pending: number;
   /** Bytes handed out or dropped so far: the stream position at which the incomplete frame begins. */
@@ -48,6 +50,8 @@ export interface Framer {
 export interface FramerSpec {
   /** The framing's name, as in `mix.frame.<kind>`. */
   readonly kind: string;
+  /** What it was made of: a framer of the same declaration can go on where another stopped. */
+  readonly declaration?: string;
   /** Largest frame in bytes, as on the wire. */
   readonly max: number;
   /** Seconds an incomplete frame may wait before its owner calls `expire`; undefined: the owner's default. */

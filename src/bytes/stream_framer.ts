@@ -123,6 +123,12 @@ class StreamFramer implements Framer {
     return held;
   }
 
+  release(): Uint8Array {
+    const held = this.queue.peek(0, this.queue.length);
+    this.clear();
+    return held;
+  }
+
   /**
    * The shape of the frame that may begin at the first byte not lost; bytes before it become lost. Undefined when
    * none begins in what is held, except perhaps with its last bytes, which stay.

@@ -23,6 +23,7 @@ export class DevDevices {
   config: Config;
   /** How to stop what runs. */
   private readonly stops: (() => Promise<void>)[] = [];
+  private readonly players: ScriptPlayer[] = [];
 
   private constructor(
     config: Config,
@@ -53,6 +54,11 @@ export class DevDevices {
       const kind = transport === 'udp' ? 'udp' : 'tcp';
       await this.start(device, { kind, host, port: server.listener.port });
     }
+  }
+
+  /** Lets saved scripts of devices take over. */
+  async reload(): Promise<void> {
+    for (const player of this.players) await player.reload();
   }
 
   /** Ends all devices and their lines; together with the engine, so that neither misses the other. */
@@ -111,6 +117,7 @@ export class DevDevices {
     }
     const player = scriptOf(device, this.config, log);
     await player.load();
+    this.players.push(player);
     this.stops.push(() => player.stop());
     return (connection) => player.own(connection);
   }

@@ -9,6 +9,9 @@ import { ScriptError } from '../script/script-error.js';
 import type { Engine } from './engine.js';
 import type { LinkStatus } from './link-status.js';
 
+/** Longest link as JSON; a place in the store holds 64 KiB. */
+const MAX_BYTES = 32 * 1024;
+
 /** Who changes a link: the API, or the script of the server or link of that name. */
 export type Author = { readonly script?: string };
 
@@ -18,7 +21,7 @@ export interface LinkBook {
   read(written: unknown, author: Author): Promise<LinkConfig>;
   /** Those that are kept over restarts, as they were written. */
   kept(): Iterable<readonly [name: string, written: unknown]>;
-  /** Keeps one; resolves when it is on disk. Throws MoonwireError `too_large`. */
+  /** Keeps one; resolves when it is on disk, rejects with `overloaded` while the disk refuses. */
   keep(name: string, written: unknown): Promise<void>;
   /** Keeps it no more. */
   forget(name: string): Promise<void>;
@@ -78,12 +81,7 @@ export class AddedLinks {
       const config = await book.read(written, author);
       await usable(this.engine.changes.addLink(config));
       this.added.set(config.name, temporary);
-      if (keeping && !temporary) {
-        await this.keep(book, config.name, written).catch(async (error: unknown) => {
-          await this.remove(config.name, author);
-          throw error;
-        });
-      }
+      if (keeping && !temporary) await this.keep(book, config.name, written);
       return this.info(config.name);
     } finally {
       this.coming--;
@@ -173,5 +171,7 @@ function split(given: unknown): { temporary: boolean; written: object } {
   const { temporary = false, ...written } = given as { temporary?: unknown };
   if (typeof temporary !== 'boolean')
     throw new MoonwireError('invalid_argument', 'temporary must be true or false', 'temporary');
+  if (Buffer.byteLength(JSON.stringify(written)) > MAX_BYTES)
+    throw new MoonwireError('too_large', `a link has at most ${MAX_BYTES} bytes as JSON`);
   return { temporary, written };
 }

@@ -6,6 +6,7 @@
 import { Failure } from '../errors.js';
 import type { MessageType } from '../transports/connection.js';
 import type { Client } from './client.js';
+import { closeFor } from './client-limits.js';
 import { hexOf } from './trace.js';
 
 /** V8 keeps typed arrays up to this size inside its heap. */
@@ -139,7 +140,7 @@ export class ClientOutput {
       station.limitReached(client, limit, 'does not take what it is sent; sends are refused');
       return new Failure(`queue_full: ${waiting}`);
     }
-    client.closeFor('closedOverflow', limit, 'does not take what it is sent');
+    closeFor(client, 'closedOverflow', limit, 'does not take what it is sent');
     return new Failure(`queue_full: ${waiting}, so it is closed`);
   }
 

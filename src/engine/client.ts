@@ -8,27 +8,28 @@
 
 import type { Framer } from '../bytes/framer.js';
 import { MoonwireError, messageOf } from '../errors.js';
-import { Failure, HostObject } from '../script/api.js';
+import { Failure, type HostObject } from '../script/api.js';
 import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
 import type { Connection, ConnectionHandler, MessageType } from '../transports/connection.js';
 import type { Port } from './bus/port.js';
+import { carrierOf } from './carrier.js';
 import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
+import { countLimit } from './client-limits.js';
 import { ClientOutput } from './client-output.js';
+import type { Conn } from './conn.js';
 import type { ClientView } from './embedded/client.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import { handshakeTables } from './handshake.js';
 import { DisconnectRequest } from './input-framer.js';
 import { MessageRate } from './message-rate.js';
 import type { NativeProtocol } from './native.js';
+import type { Program } from './program.js';
 import type { Decoded, Protocol, ProtocolPeer } from './protocol.js';
 import { type Received, Spontaneous, TextMessage } from './received.js';
 import type { Station } from './station.js';
 import { hexOf, type TraceEvent, type TraceListener } from './trace.js';
-
-/** The kind of these objects in Lua. */
-export const CLIENT_KIND = 'conn';
 
 /** Chunks or datagrams that may wait while a handler does; then the peer is slowed down. */
 const MAX_WAITING = 16;
@@ -40,18 +41,14 @@ const STEPS_A_TURN = 64;
 /** Messages of a bus that may wait: it is not slowed down, so that replies come through; more are dropped. */
 const MAX_SPONTANEOUS = 256;
 
-/** Why a client may be closed for a limit, as it is counted, and what its scripts are told. */
-const CLOSED_CODES = {
-  closedIdle: 'timeout',
-  closedStalled: 'timeout',
-  closedOverflow: 'queue_full',
-  closedRate: 'rate_limited',
-} as const;
-
 /** A step of a client's life that is done after the one before it. */
 type Step = 'connect' | 'close' | Received;
 
 export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
+  /** The code that serves it; newer code takes over between two messages. */
+  program: Program;
+  /** Commands for its devices that this code does right now. */
+  commands = 0;
   /** `session` of the protocol module, a Lua table. */
   session: LuaValue;
   /** Ids of devices behind this client, the first one first. */
@@ -73,9 +70,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   readonly openedAt = performance.now();
   /** When the peer last showed that it is there. */
   lastSeen = performance.now();
-  private output: ClientOutput | undefined;
+  /** What waits to be sent to it, once something was. */
+  output: ClientOutput | undefined;
   private rate: MessageRate | undefined;
-  private hostObject: HostObject | undefined;
+  private hostObject: HostObject<Conn> | undefined;
   private framer: Framer | undefined;
   private waiting: Received[] | undefined;
   private ownContext: ClientContext | undefined;
@@ -96,7 +94,9 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     readonly id: number,
     readonly station: Station,
     readonly connection: Connection,
-  ) {}
+  ) {
+    this.program = station.program;
+  }
 
   /** Runs `on_connect`. The caller has attached this client to its connection. */
   start(): void {
@@ -105,7 +105,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** What its frames and messages mean. */
   get protocol(): Protocol {
-    return this.station.protocolOf(this.connection);
+    return this.program.protocolFor(this.connection);
   }
 
   /** What speaks with it, where that is not the script. */
@@ -125,13 +125,18 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** Bytes that were sent and have not left yet. */
   get pendingBytes(): number {
-    return this.output?.pendingBytes ?? 0;
+    return this.output?.pendingBytes ?? this.connection.pendingBytes;
+  }
+
+  /** Whether it is not read from, or not heard: what it sends has to wait. */
+  get slowed(): boolean {
+    return this.paused || this.rate?.waits === true;
   }
 
   /** This client as its scripts see it. */
-  conn(): HostObject<Client> {
-    this.hostObject ??= new HostObject<Client>(CLIENT_KIND, this);
-    return this.hostObject as HostObject<Client>;
+  conn(): HostObject<Conn> {
+    this.hostObject ??= this.program.connOf(this);
+    return this.hostObject;
   }
 
   /** What `conn:set_context` keeps. */
@@ -155,10 +160,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.native.refuseText(this);
       return;
     }
-    if (this.station.framed(this.connection)) {
-      this.framer ??= this.station.createFramer(this);
+    if (this.station.framed(this.connection, this.program)) {
+      this.framer ??= this.station.createFramer(this, this.program);
       this.framer.push(bytes);
-      if (this.station.framing.endsWithSilence) {
+      if (this.station.framing(this.program).endsWithSilence) {
         clearTimeout(this.partialTimer);
         this.partialTimer = undefined;
       }
@@ -186,7 +191,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.station.counters.discard('overflow', 1);
       return;
     }
-    this.waiting.push(new Spontaneous(decoded));
+    this.waiting.push(new Spontaneous(decoded, this.program));
     this.pump();
   }
 
@@ -200,7 +205,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   close(error?: Error): void {
     this.ended = true;
-    if (!this.abandoned && error instanceof MoonwireError) this.countLimit(error);
+    if (!this.abandoned && error instanceof MoonwireError) countLimit(this, error);
     this.cause ??= error;
     this.output?.close();
     this.rate?.close();
@@ -283,11 +288,6 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     };
   }
 
-  /** Encodes a message by the protocol, called from within a script of this client's VM. */
-  encodeInside(message: LuaValue): Uint8Array | Failure {
-    return this.protocol.encode(message, this, true);
-  }
-
   /** Drops received bytes that no handler has seen yet; returns how many. */
   clearBuffer(): number {
     const framed = this.port?.clear() ?? this.framer?.clear() ?? 0;
@@ -300,40 +300,11 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     return held;
   }
 
-  /** Closes a client that is silent, or that takes nothing of what waits for it. Called about once a second. */
-  check(now: number): void {
-    const { native } = this;
-    const { limits } = this.station;
-    // A peer that was slowed down cannot be blamed for its silence.
-    const slowed = this.paused || this.rate?.waits === true;
-    const reached = slowed ? undefined : native?.check(this, now);
-    if (reached) {
-      this.station.counters.closedIdle++;
-      this.station.limitReached(this, reached.limit, reached.message);
-      this.endFor(new MoonwireError('timeout', reached.message));
-      return;
-    }
-    if (!native && limits.idleSeconds > 0 && !slowed && now - this.lastSeen > limits.idleSeconds * 1000) {
-      this.closeFor('closedIdle', 'idleSeconds', `silent for ${limits.idleSeconds} s`);
-      return;
-    }
-    if (this.output?.stalls(now))
-      this.closeFor('closedStalled', 'sendStallSeconds', `took nothing for ${limits.sendStallSeconds} s`);
-    else if (this.pendingBytes === 0) this.output = undefined;
-  }
-
-  /** Closes the client because it reached a limit: counted, and logged at a bounded rate. */
-  closeFor(counter: keyof typeof CLOSED_CODES, limit: string, message: string): void {
-    this.station.counters[counter]++;
-    this.station.limitReached(this, limit, message);
-    this.destroy(new MoonwireError(CLOSED_CODES[counter], message));
-  }
-
   // -- Handlers, one after the other ----------------------------------------------------------------------------
 
   /** Handles what was received, as far as nothing holds it up. */
   pump(): void {
-    for (let steps = 1; !this.running; steps++) {
+    for (let steps = 1; !this.running && this.mayGoOn(); steps++) {
       const step = this.take();
       if (step === undefined) break;
       this.running = true;
@@ -343,6 +314,53 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       else this.running = false;
     }
     this.regulate();
+  }
+
+  /** Whether the next step may begin; it is the newest code's. */
+  private mayGoOn(): boolean {
+    const { held } = this.station;
+    held?.add(this);
+    if (held === undefined) this.renewed();
+    return held === undefined;
+  }
+
+  /** Goes over to the newest code, unless what it does right now is to end in its own. */
+  renewed(): void {
+    const { station, program: from } = this;
+    const { program: to } = station;
+    if (from === to || this.running || this.commands > 0) return;
+    const lost: string[] = [];
+    from.leave(this, this.session, this.hostObject);
+    this.program = to;
+    const object = carrierOf(to);
+    this.hostObject = to.knows(this) ? to.connOf(this) : undefined;
+    const before = from.protocolFor(this.connection);
+    this.session = this.protocol.carrySession(this.session, before, object, lost);
+    this.reframe(from);
+    this.port?.renewed();
+    if (lost.length > 0) station.leftBehind(this, lost);
+  }
+
+  /** Lets what was received and not cut yet go on in the framing of this client's program. */
+  private reframe(from: Program): void {
+    const { station, program, framer } = this;
+    if (!framer) {
+      if (!this.waiting || this.native || !station.framed(this.connection, program)) return;
+      // Chunks that were messages as they came are a stream now.
+      this.framer = station.createFramer(this, program);
+      const { waiting } = this;
+      this.waiting = undefined;
+      for (const received of waiting) if (received instanceof Uint8Array) this.framer.push(received);
+      return;
+    }
+    if (this.native || this.protocol.framesAs(from.protocolFor(this.connection))) return;
+    clearTimeout(this.partialTimer);
+    this.partialTimer = undefined;
+    const held = framer.release();
+    this.framer = station.framed(this.connection, program) ? station.createFramer(this, program) : undefined;
+    if (held.length === 0) return;
+    if (this.framer) this.framer.push(held);
+    else this.waiting = [held];
   }
 
   /** The step that ran is over. */
@@ -392,23 +410,15 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** The framer refused what came: closes the client. */
   framingFailed(error: Error): void {
     if (error instanceof ScriptError) this.station.scriptFailed('protocol_input', this, error);
-    else if (error instanceof MoonwireError) this.countLimit(error);
+    else if (error instanceof MoonwireError) countLimit(this, error);
     if (error instanceof DisconnectRequest) this.destroy(new MoonwireError('closed', error.message));
     else this.destroy(error);
-  }
-
-  /** Counts what the connection or the framer ended for, where that is a limit. */
-  private countLimit(error: MoonwireError): void {
-    if (error.code === 'timeout') this.station.counters.closedIdle++;
-    if (error.code !== 'too_large') return;
-    this.station.counters.closedOversize++;
-    this.station.limitReached(this, 'frameBytes', error.message);
   }
 
   /** Slows the peer down while a handler waits and enough has been received; lets it go on afterwards. */
   private regulate(): void {
     const full =
-      (this.running || this.rate?.waits === true) &&
+      (this.running || this.rate?.waits === true || this.station.held !== undefined) &&
       !this.port &&
       ((this.waiting?.length ?? 0) >= MAX_WAITING ||
         (this.framer?.pending ?? 0) >= this.station.limits.frameBytes);
@@ -422,13 +432,18 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   private watchPartial(framer: Framer): void {
     if (framer.pending === 0 || this.partialTimer || this.ended) return;
     this.partialPosition = framer.position;
-    this.partialTimer = setTimeout(partialExpired, this.station.partialSeconds(this.connection) * 1000, this);
+    this.partialTimer = setTimeout(
+      partialExpired,
+      this.station.partialSeconds(this.connection, this.program) * 1000,
+      this,
+    );
   }
 
   /** The time for an incomplete frame is over. */
   expirePartial(): void {
     this.partialTimer = undefined;
-    const framer = this.framer!;
+    const { framer } = this;
+    if (!framer) return;
     // While a handler runs, frames wait for it, not for the peer.
     if (framer.position === this.partialPosition && !this.running) framer.expire();
     if (!this.running) this.watchPartial(framer);
@@ -453,10 +468,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     const { handlers } = this.station;
     if (handlers) return handlers.connected(this, handshake);
     const waits = callHandler(this, 'on_connect');
-    if (!handshake || this.station.program.handler('on_handshake') === undefined) return waits;
+    if (!handshake || this.program.handler('on_handshake') === undefined) return waits;
     const shake = () => {
       if (this.abandoned) return undefined;
-      const { vm } = this.station.program;
+      const { vm } = this.program;
       const facts = handshakeTables(vm, handshake, this.connection.remote);
       return callHandler(this, 'on_handshake', ...facts);
     };
@@ -481,8 +496,18 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     return callHandler(this, 'on_close', textValue(cause && messageOf(cause)));
   }
 
+  /** What was decoded before this code took over, as a value of this code. */
+  private own({ decoded, program: from }: Spontaneous): Decoded {
+    const { program: to, connection } = this;
+    if (from === to) return decoded;
+    const lost: string[] = [];
+    const carried = this.protocol.carryDecoded(decoded, from.protocolFor(connection), carrierOf(to), lost);
+    if (lost.length > 0) this.station.leftBehind(this, lost);
+    return carried;
+  }
+
   private process(received: Received): Promise<void> | undefined {
-    if (received instanceof Spontaneous) return handleDecoded(this, received.decoded);
+    if (received instanceof Spontaneous) return handleDecoded(this, this.own(received));
     const { native } = this;
     if (native) return native.handle(this, received instanceof TextMessage ? received.bytes : received);
     if (received instanceof TextMessage) return handleFrame(this, received.bytes, 'text');

@@ -23,6 +23,7 @@ import { Mesh, type SendScenario } from './mesh.js';
 import type { Broker } from './mqtt/broker.js';
 import type { ScriptSettings } from './program.js';
 import { Queues } from './queues.js';
+import { Scripts } from './reload/scripts.js';
 import { Server } from './server.js';
 import { Services } from './services.js';
 
@@ -119,6 +120,8 @@ export class Engine {
     channelOpened: (name) => this.tell((observer) => observer.channelOpened(name)),
     channelClosed: (name) => this.tell((observer) => observer.channelClosed(name)),
   });
+  /** What runs in servers and links, and how saved scripts take over. */
+  readonly scripts = new Scripts(this);
   readonly queues: Queues;
   /** HTTP, Redis and metrics of scripts. */
   readonly services: Services;

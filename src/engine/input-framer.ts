@@ -76,4 +76,10 @@ export class InputFramer implements Framer {
     this.position += dropped;
     return dropped;
   }
+
+  release(): Uint8Array {
+    const held = this.held.peek(0, this.held.length);
+    this.clear();
+    return held;
+  }
 }

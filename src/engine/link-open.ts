@@ -1,11 +1,13 @@
 /** Opens the connection of a link, whatever kind it is. */
 
 import type { ClientTls, LinkConfig } from '../config/schema.js';
+import { MoonwireError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Connection } from '../transports/connection.js';
 import { openSerial } from '../transports/serial.js';
 import { connectTcp } from '../transports/tcp.js';
 import { connectUdp, MAX_DATAGRAM_BYTES } from '../transports/udp.js';
+import { type LinkSettings, ownOptions } from './embedded/settings.js';
 
 /** What one attempt is made with. */
 export interface Attempt {
@@ -21,7 +23,8 @@ export interface Attempt {
 type MqttLinkConfig = Extract<LinkConfig, { kind: 'mqtt' }>;
 
 /** Where a link may be found, in the order in which it is tried: hosts, URLs, or its one serial port. */
-export function addressesOf(config: LinkConfig): readonly string[] {
+export function addressesOf(config: LinkSettings): readonly string[] {
+  if (config.own) return [config.own.name];
   switch (config.kind) {
     case 'serial':
       return [config.serial.port];
@@ -51,8 +54,9 @@ export function tlsOf(config: LinkConfig): ClientTls | undefined {
 }
 
 /** Connects to one of a link's addresses. Rejects with a MoonwireError that names it. */
-export async function openLink(config: LinkConfig, address: string, attempt: Attempt): Promise<Connection> {
+export async function openLink(config: LinkSettings, address: string, attempt: Attempt): Promise<Connection> {
   const { signal, log, stream } = attempt;
+  if (config.own) return openOwn(config, config.own, attempt);
   switch (config.kind) {
     case 'serial':
       return openSerial(config.serial, attempt.note);
@@ -71,6 +75,16 @@ export async function openLink(config: LinkConfig, address: string, attempt: Att
     case 'mqtt':
       return openBroker(config, address, signal);
   }
+}
+
+/** Connects by a transport of the program. */
+async function openOwn(
+  config: LinkSettings,
+  { name, transport }: NonNullable<LinkSettings['own']>,
+  { signal, log }: Attempt,
+): Promise<Connection> {
+  if (transport.connect) return transport.connect(ownOptions(config, 1), signal, log);
+  throw new MoonwireError('invalid_argument', `transport ${name} cannot connect`, config.name);
 }
 
 type Options<F extends (options: never) => unknown> = Parameters<F>[0];

@@ -1,14 +1,15 @@
 /** Where a link stands, in plain values: for the API and for scripts. */
 
-import type { LinkConfig } from '../config/schema.js';
 import type { KeptLink } from '../transports/keepopen.js';
 import type { Addresses } from './addresses.js';
 import type { Client } from './client.js';
+import type { LinkSettings } from './embedded/settings.js';
 
 /** One link. Times are Unix seconds. */
 export interface LinkStatus {
   readonly name: string;
-  readonly kind: LinkConfig['kind'];
+  /** `serial`, `tcp`, `udp`, `websocket`, `mqtt`, or the name of a transport of the program. */
+  readonly kind: string;
   readonly entry: string;
   /** `lent`: somebody outside has the line. */
   readonly state: 'connecting' | 'open' | 'waiting' | 'lent' | 'stopped';
@@ -31,7 +32,7 @@ export interface LinkStatus {
 
 /** What is known of a link; `kept` is undefined while its line is lent. */
 export function linkStatus(
-  { name, kind, entry }: LinkConfig,
+  { name, kind, entry, own }: LinkSettings,
   { all, inUse }: Addresses,
   kept: KeptLink | undefined,
   client: Client | undefined,
@@ -40,7 +41,7 @@ export function linkStatus(
   const error = state && 'lastError' in state ? state.lastError : undefined;
   return {
     name,
-    kind,
+    kind: own?.name ?? kind,
     entry,
     state: state?.phase ?? 'lent',
     addresses: all.map(withoutQuery),

@@ -8,6 +8,7 @@ import { readClientFiles } from '../transports/tlsfiles.js';
 import { Addresses } from './addresses.js';
 import type { LentLink } from './bus/leases.js';
 import type { Client } from './client.js';
+import type { LinkSettings } from './embedded/settings.js';
 import type { Engine } from './engine.js';
 import { addressesOf, openLink, tlsOf } from './link-open.js';
 import { type LinkStatus, linkStatus } from './link-status.js';
@@ -27,7 +28,7 @@ export class Link implements LentLink {
 
   constructor(
     private readonly engine: Engine,
-    public config: LinkConfig,
+    public config: LinkSettings,
   ) {
     const protocol = protocolOf(config);
     this.station = new Station(engine, protocol ? { ...config, protocol } : config);
@@ -37,12 +38,14 @@ export class Link implements LentLink {
 
   /** What of its configuration cannot be used; undefined when all can. */
   problem(): string | undefined {
+    const { name, kind, bus, handlers } = this.config;
+    if (handlers && (kind === 'mqtt' || bus)) return `link ${name}: mqtt and bus need a script, not handlers`;
     try {
       const tls = tlsOf(this.config);
       if (tls) readClientFiles(tls);
       return undefined;
     } catch (error) {
-      return `link ${this.config.name}: ${messageOf(error)}`;
+      return `link ${name}: ${messageOf(error)}`;
     }
   }
 
@@ -104,7 +107,7 @@ export class Link implements LentLink {
       signal,
       log: station.log,
       note,
-      stream: stream && !station.program.protocol.readsDatagrams,
+      stream: stream && !station.framing(station.program).readsDatagrams,
     };
     return addresses.open(
       (address) => openLink(config, address, attempt),

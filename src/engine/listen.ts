@@ -102,7 +102,7 @@ function webSocketOptions(station: Station, config: ServerConfig): WebSocketOpti
     path: websocket.path ?? config.options.path?.toString(),
     pingSeconds: websocket.pingSeconds ?? (limits.idleSeconds > 0 ? limits.idleSeconds / 3 : 30),
     messageBytes: limits.frameBytes,
-    stream: !typed && !station.framing.readsDatagrams,
+    stream: !typed && !station.framing(station.program).readsDatagrams,
     speaks: typed ? 'websocket' : undefined,
   };
 }

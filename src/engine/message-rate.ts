@@ -2,6 +2,7 @@
 
 import { TokenBucket } from '../transports/tokenbucket.js';
 import type { Client } from './client.js';
+import { closeFor } from './client-limits.js';
 import type { Received } from './received.js';
 
 /** Of a client of a station that limits it; made with its first message. */
@@ -41,7 +42,7 @@ export class MessageRate {
         return undefined;
       }
       if (overflow === 'close') {
-        client.closeFor('closedRate', 'messagesPerSecond', 'sends more messages than it may');
+        closeFor(client, 'closedRate', 'messagesPerSecond', 'sends more messages than it may');
         return undefined;
       }
       client.station.counters.messagesDropped++;

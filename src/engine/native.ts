@@ -10,6 +10,7 @@ import type { LuaValue } from '../script/executor.js';
 import type { Subscriber } from './channels.js';
 import type { Client } from './client.js';
 import type { Outgoing } from './mesh.js';
+import type { Program } from './program.js';
 
 /** What a station asks of such a protocol; one for each server or link. */
 export interface NativeProtocol {
@@ -33,8 +34,8 @@ export interface NativeProtocol {
   check(client: Client, now: number): { limit: string; message: string } | undefined;
   /** Sends a message from outside the handlers to one client; why that failed. */
   send(client: Client, message: Outgoing): Failure | undefined;
-  /** `conn:send` from the client's script. */
-  sendFromScript(client: Client, data: LuaValue): Failure | undefined;
+  /** `conn:send` from a script, whose values are those of `program`. */
+  sendFromScript(client: Client, data: LuaValue, program: Program): Failure | undefined;
   /** What is subscribed to channels when this client is to be. */
   subscriberOf(client: Client): Subscriber;
 }

@@ -16,11 +16,11 @@ export interface Answer {
  * (`not_found`), or made a durable report that is not safe (`overloaded`), so that whoever asks does so again.
  */
 export function askScript(client: Client, request: object): Answer | Failure | Promise<Answer | Failure> {
-  const { station } = client;
+  const { station, program } = client;
   if (station.handlers) return station.handlers.request(client, request);
-  const handler = station.program.handler('on_request');
+  const handler = program.handler('on_request');
   if (handler === undefined) return new Failure('not_found: the script answers no requests');
-  const { vm } = station.program;
+  const { vm } = program;
   const { unsafe } = station.engine;
   unsafe.delete(client);
   const read = (results: readonly LuaValue[] | undefined): Answer | Failure => {

@@ -12,14 +12,19 @@ import type { Sink } from '../sinks/sink.js';
 import type { MoonwireEngine } from './embedding.js';
 import type { GatewayOptions } from './process.js';
 
-/** Settings as they may be given: durations and sizes also as text ("5s", "64KiB"), what has a default left out. */
+/**
+ * Settings as they may be given: durations and sizes also as text ("5s", "64KiB"), one text in place of a list where the
+ * schema has it, what has a default left out.
+ */
 export type Given<T> = T extends number
   ? number | string
-  : T extends readonly (infer I)[]
-    ? readonly Given<I>[]
-    : T extends object
-      ? { readonly [K in keyof T]?: Given<T[K]> }
-      : T;
+  : T extends readonly string[]
+    ? string | readonly string[]
+    : T extends readonly (infer I)[]
+      ? readonly Given<I>[]
+      : T extends object
+        ? { readonly [K in keyof T]?: Given<T[K]> }
+        : T;
 
 /** Leaves keys out of each member of a union. */
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -86,7 +86,7 @@ export function checkEngine(config: Config, log: Logger): Findings {
       problems.push(`${part.config.name}: ${messageOf(error)}`);
     } finally {
       // A script may start timers outside any handler.
-      station.timers.clear();
+      station.program?.timers.clear();
     }
     const problem = part.problem();
     if (problem !== undefined) problems.push(problem);

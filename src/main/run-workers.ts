@@ -21,7 +21,7 @@ import { Workers } from '../workers/workers.js';
 import { apiCounters, serveApi } from './api.js';
 import { type Controls, controls, type GatewayOptions, guarded, opening, type Setting } from './process.js';
 import { type OpenCenter, openCenter, ownAddress, runCenter } from './run-center.js';
-import { workerConfigs, workerNames } from './worker-setup.js';
+import { warnOfUnusedStores, workerConfigs, workerNames } from './worker-setup.js';
 
 /** What may be put in place of the usual. */
 export type PrimaryOptions = Pick<GatewayOptions, 'source'>;
@@ -84,6 +84,7 @@ async function runWorkers(
   { addresses, joinToken, here }: Joining,
 ): Promise<Primary> {
   const { config, log, closing } = setting;
+  warnOfUnusedStores(config, log);
   const names = workerNames(config.engine);
   const configs = workerConfigs(config, joinToken, names);
   const logs = new Map(names.map((name) => [name, log.child({ worker: name })]));

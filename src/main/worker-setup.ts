@@ -1,8 +1,10 @@
 /** What each worker of a configuration runs. */
 
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config, ServerConfig } from '../config/schema.js';
+import type { Logger } from '../log.js';
 import { acceptedHere } from '../workers/workers.js';
 import { workerCount } from './worker-count.js';
 
@@ -43,11 +45,27 @@ export function workerConfigs(
         },
         // A device may go from one worker to another, so that its silence at one of them says nothing.
         alerts: { ...config.alerts, deviceSilent: 0 },
-        store: { ...store, path: join(store.path, `worker-${i + 1}`), maxBytes: share(store.maxBytes) },
+        store: { ...store, path: storeOf(store, i), maxBytes: share(store.maxBytes) },
       };
       return [name, own];
     }),
   );
+}
+
+/** Where a worker keeps its state; `i` from 0 on. */
+function storeOf(store: Config['store'], i: number): string {
+  return join(store.path, `worker-${i + 1}`);
+}
+
+/** Tells of stores of workers that no longer run: what is in them waits until there are as many again. */
+export function warnOfUnusedStores({ store, engine }: Config, log: Logger): void {
+  const i = workerCount(engine);
+  const path = storeOf(store, i);
+  if (existsSync(path))
+    log.warn('there were more workers before: what they had not delivered waits in their stores', {
+      store: path,
+      workers: i,
+    });
 }
 
 /** Each worker resumes the TLS sessions of every other. */

@@ -55,7 +55,6 @@ export class HttpConnection extends Endpoint {
   private asked = false;
   /** The connection ends with the answer to the request at hand. */
   private last = false;
-  private paused = false;
 
   constructor(
     private readonly socket: Socket,
@@ -89,6 +88,11 @@ export class HttpConnection extends Endpoint {
     return this.asked ? this.line[0]?.request : undefined;
   }
 
+  /** Whether no request is here, or on its way. */
+  get idle(): boolean {
+    return this.line.length === 0;
+  }
+
   /** A request came. */
   take(exchange: Exchange): void {
     if (this.closed || this.last) return;
@@ -107,12 +111,12 @@ export class HttpConnection extends Endpoint {
     const [exchange] = this.line;
     if (!this.asked || !exchange || exchange.response.headersSent) return;
     // Node's own check comes too late: the status has been set then.
-    const last = (this.closed || this.last) && { Connection: 'close' };
     for (const [name, value] of Object.entries(headers)) {
       validateHeaderName(name);
       for (const item of [value].flat()) validateHeaderValue(name, String(item));
     }
     const length = status !== 204 && { 'Content-Length': body.length };
+    const last = (this.closed || this.last) && { Connection: 'close' };
     exchange.response.writeHead(status, { ...headers, ...length, ...last });
     exchange.response.end(body);
   }
@@ -142,15 +146,10 @@ export class HttpConnection extends Endpoint {
   /** Answers alone are sent. */
   write(): void {}
 
-  pause(): void {
-    this.paused = true;
-  }
+  /** The next request waits for the answer to the one at hand anyway. */
+  pause(): void {}
 
-  resume(): void {
-    if (!this.paused) return;
-    this.paused = false;
-    if (!this.asked) this.begin();
-  }
+  resume(): void {}
 
   /** A request that the owner has is answered as one that failed. */
   override destroy(error?: Error): void {
@@ -182,7 +181,7 @@ export class HttpConnection extends Endpoint {
   /** Reads the body of the first request in line, and hands it to the owner. */
   private begin(): void {
     const [exchange] = this.line;
-    if (!exchange || !this.handler || this.paused || this.closed) return;
+    if (!exchange || !this.handler || this.closed) return;
     const { request, response, hesitant } = exchange;
     const { bodyBytes } = this.settings;
     if (Number(request.headers['content-length'] ?? 0) > bodyBytes) {
@@ -216,6 +215,7 @@ export class HttpConnection extends Endpoint {
     const text = `A request has a body of at most ${bodyBytes} bytes here.\n`;
     refused(`a body of more than ${bodyBytes} bytes`);
     this.line.splice(1);
+    this.last = true;
     response.writeHead(413, {
       Connection: 'close',
       'Content-Type': 'text/plain',

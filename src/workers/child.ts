@@ -44,8 +44,10 @@ export class WorkerChild {
   error: MoonwireError | undefined;
   /** Resolves to how it ended, when all that it said has been read. */
   readonly ended: Promise<string>;
-  /** When it said something last, by `performance.now()`. */
+  /** When it was started, or said something last, by `performance.now()`. */
   heard = performance.now();
+  /** Whether it has said anything yet. */
+  spoke = false;
   private readonly child: ChildProcess;
   /** Those of `onWay` that the channel was given. */
   private sent = 0;
@@ -116,6 +118,7 @@ export class WorkerChild {
 
   private receive(message: FromWorker): void {
     this.heard = performance.now();
+    this.spoke = true;
     switch (message.t) {
       case 'got':
         this.got();

@@ -9,6 +9,8 @@ import type { FromWorker, ToWorker, WorkerReport, WorkerSetup } from './messages
 
 /** One that does not last is replaced at longer and longer intervals, some eight times in the first minute. */
 const REPLACE: RetryOptions = { minSeconds: 0.2, maxSeconds: 30, stableSeconds: 60 };
+/** A process may take so long to load the program, on a small board that is busy. */
+const START_SECONDS = 60;
 /** A worker that is to stop ends within seconds; after these it is killed. */
 const STOP_MS = 10_000;
 
@@ -126,8 +128,9 @@ export class Worker {
     const { child } = this;
     if (!child) return;
     child.channel.tell({ t: 'ping', level: this.options.logLevel() });
-    const { heard, report } = child;
-    const silent = now - heard > this.options.timeoutSeconds * 1000;
+    const { heard, report, spoke } = child;
+    const { timeoutSeconds } = this.options;
+    const silent = now - heard > (spoke ? timeoutSeconds : Math.max(START_SECONDS, timeoutSeconds)) * 1000;
     if (!silent && report?.alive !== false) return;
     // Whoever was held up finds its timer due before it has read what arrived meanwhile.
     setImmediate(() => {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import t, { type Test } from 'tap';
 import { startTestEngine, until } from '../support/engine.js';
+import { library } from '../support/library.js';
 import { TestMosquitto } from '../support/mosquitto.js';
 import { missing } from '../support/need.js';
 
@@ -177,3 +178,25 @@ t.test(
     t.same(e.reports, [], 'no script was told');
   },
 );
+
+t.test('entry.broker: what a site publishes is reported, and commands go to it', { skip }, async (t) => {
+  const broker = await TestMosquitto.start(t);
+  const { client, heard } = await other(t, broker, 'plant/+/set');
+  const e = await startTestEngine(
+    library,
+    `links: [{ name: site, mqtt: { url: 'mqtt://127.0.0.1:${broker.port}', subscribe: [{ topic: 'plant/+/state' }] },
+       entry: entry.broker.lua }]`,
+  );
+  t.teardown(() => e.stop());
+  await client.publishAsync('plant/pump-1/state', '{"flow":4.5}', { retain: true, qos: 1 });
+  await until(() => e.reports.length > 0);
+  t.match(e.reports[0], { deviceId: 'pump-1', values: { flow: 4.5 }, durable: true });
+  const device = e.engine.devices.get('pump-1')!;
+  t.equal(device.station.settings.name, 'site');
+  await client.publishAsync('plant/pump-2/state', 'no json', { qos: 1 });
+  await until(() => e.log.some(({ message }) => message.startsWith('plant/pump-2/state: ')));
+  const message = { topic: 'plant/pump-1/set', payload: { level: 3 }, qos: 1 };
+  t.equal(await e.engine.mesh.send(device.id, { data: message }), undefined);
+  await until(() => heard.length === 1);
+  t.match(heard, [{ topic: 'plant/pump-1/set', payload: '{"level":3}', qos: 1 }]);
+});

@@ -1,4 +1,4 @@
-/** A worker that dies or hangs takes its own connections and nothing else. */
+/** A worker that dies takes its own connections and nothing else. */
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -83,20 +83,6 @@ t.test('kill -9 of a worker', async (t) => {
   });
   const { ends } = await endsOf(primary);
   t.equal(ends, 1);
-});
-
-t.test('a worker that hangs is replaced', async (t) => {
-  const primary = await startPrimary(t, { engine: '  workers: 2\n  workerTimeout: 3s\n  balance: least' });
-  await primary.joined(2);
-  const devices = await Promise.all(Array.from({ length: 10 }, () => joinLines(t, primary)));
-  const [victim] = primary.workers() as [number];
-  process.kill(victim, 'SIGSTOP');
-  t.teardown(() => lives(victim) && process.kill(victim, 'SIGKILL'));
-  await eventually('its connections are gone', () => devices.filter(({ closed }) => closed).length === 5);
-  await eventually('it is gone', () => !lives(victim));
-  await primary.joined(2);
-  t.match(primary.cli!.stderr, /says nothing, and is killed/);
-  t.equal(devices.filter(({ closed }) => closed).length, 5, 'and no others');
 });
 
 async function endsOf(primary: Primary): Promise<{ ends: number }> {

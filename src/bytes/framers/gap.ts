@@ -96,4 +96,10 @@ class GapFramer implements Framer {
     this.skipping = false;
     return held;
   }
+
+  release(): Uint8Array {
+    const held = this.queue.peek(0, this.queue.length);
+    this.clear();
+    return held;
+  }
 }

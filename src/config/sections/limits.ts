@@ -121,7 +121,7 @@ export const engineLimits = section({
   ),
   lagSeconds: setting(
     duration(0, 60),
-    '1s',
+    '3s',
     'While the event loop is late by more, new connections are refused; 0 never.',
   ),
 });

@@ -23,7 +23,36 @@ export type WebSocketMessage =
   | { readonly type: 'binary'; readonly data: Buffer };
 
 /** A request by HTTP or CoAP: what `on_request` of a script gets, under the same names. */
-export type EngineRequest = Readonly<Record<string, unknown>>;
+export interface EngineRequest {
+  readonly protocol: 'http' | 'coap';
+  /** `GET`, … */
+  readonly method: string;
+  /** Begins with `/`. */
+  readonly path: string;
+  /** Text by name; true for a name without a value. */
+  readonly query: Readonly<Record<string, string | true>>;
+  readonly content_type?: string;
+  readonly body: Uint8Array;
+  /** Of HTTP, by names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What one of the protocols has beside these. */
+  readonly [fact: string]: unknown;
+}
+
+/** What is answered: a body, or its fields; nothing says that it is done. A MoonwireError thrown is answered by its code. */
+export type EngineAnswer =
+  | string
+  | Uint8Array
+  | undefined
+  | {
+      /** Of HTTP, 200 to 599; CoAP answers by the code that means the same. */
+      readonly status?: number;
+      readonly body?: string | Uint8Array;
+      /** In place of a body. */
+      readonly json?: unknown;
+      readonly content_type?: string;
+      readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+    };
 
 /** How a server or link fares: counters rise for ever. */
 export interface HandlerStats {
@@ -69,11 +98,10 @@ export interface Handlers<Context = unknown, Owner = unknown> {
   onData?(client: EngineClient<Context>, data: Buffer): unknown;
   /** A message of a WebSocket, where the server speaks `protocol: 'websocket'`. */
   onMessage?(client: EngineClient<Context>, message: WebSocketMessage): unknown;
-  /**
-   * A request, where the server speaks HTTP or CoAP. Returns text or bytes, or the fields of an answer, as `on_request`
-   * of a script does.
-   */
-  onRequest?(client: EngineClient<Context>, request: EngineRequest): unknown;
+  /** A request, where the server speaks HTTP or CoAP. */
+  onRequest?(client: EngineClient<Context>, request: EngineRequest): EngineAnswer | Promise<EngineAnswer>;
+  /** Called every `poll.everySeconds` of a link while it is open; a turn is left out while the one before takes its time. */
+  onPoll?(client: EngineClient<Context>): unknown;
   /** The connection is over; what was received before has been handled. `error`: why, unless it was meant. */
   onClosed?(client: EngineClient<Context>, error?: Error): unknown;
   /** Called every `statSeconds` while the engine runs. */

@@ -6,6 +6,7 @@ import { Failure, MoonwireError } from '../../errors.js';
 import type { Handshake, MessageType } from '../../transports/connection.js';
 import type { Client } from '../client.js';
 import { InputFramer } from '../input-framer.js';
+import type { HandlerName } from '../program.js';
 import type { Answer } from '../request-handler.js';
 import type { Station } from '../station.js';
 import { ClientView } from './client.js';
@@ -73,6 +74,13 @@ export class HandlerHost {
 
   connected(client: Client, handshake?: Handshake): Promise<void> | undefined {
     return this.call('onConnected', this.handlers.onConnected, client, handshake);
+  }
+
+  /** What a script would be called for by one of these names. */
+  called(name: HandlerName, client: Client): Promise<void> | undefined {
+    if (name === 'on_connect') return this.connected(client);
+    if (name === 'on_poll') return this.call('onPoll', this.handlers.onPoll, client, undefined);
+    return undefined;
   }
 
   /** A frame, datagram, chunk or message of a WebSocket. */

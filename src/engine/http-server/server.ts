@@ -1,6 +1,6 @@
 /** HTTP as a server speaks it: requests to the script, its answers to those who asked. */
 
-import { Failure, MoonwireError } from '../../errors.js';
+import { Failure } from '../../errors.js';
 import type { HttpConnection } from '../../transports/httpconnection.js';
 import type { Subscriber } from '../channels.js';
 import type { Client } from '../client.js';
@@ -48,8 +48,9 @@ export class HttpServer implements NativeProtocol {
       return;
     }
     if (connection.pendingBytes > 0) {
-      if (seconds > limits.sendStallSeconds) this.giveUp(client, limits.sendStallSeconds);
-    } else if (limits.idleSeconds > 0 && seconds > limits.idleSeconds) client.end();
+      if (seconds > limits.sendStallSeconds)
+        client.closeFor('closedStalled', 'sendStallSeconds', `took nothing for ${limits.sendStallSeconds} s`);
+    } else if (connection.idle && limits.idleSeconds > 0 && seconds > limits.idleSeconds) client.end();
   }
 
   send(): Failure {
@@ -89,13 +90,6 @@ export class HttpServer implements NativeProtocol {
     counters.bytesOut += body.length;
     client.bytesOut += body.length;
     frames.add(client.id, true, body, performance.now());
-  }
-
-  private giveUp(client: Client, seconds: number): void {
-    const message = `took nothing for ${seconds} s`;
-    this.station.counters.closedStalled++;
-    this.station.limitReached(client, 'sendStallSeconds', message);
-    client.destroy(new MoonwireError('timeout', message));
   }
 }
 

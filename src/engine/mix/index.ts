@@ -12,6 +12,7 @@ import {
 } from '../../script/mix/index.js';
 import type { ApiSection } from '../../script/reference.js';
 import type { Vm } from '../../script/vm.js';
+import type { Program } from '../program.js';
 import { bufferMethods } from '../receive-buffer.js';
 import type { Station } from '../station.js';
 import { connMethods } from './conn.js';
@@ -96,14 +97,15 @@ export function installModuleMix(target: MixTarget, station: Station): void {
 }
 
 /** The whole of `mix` for a station's script. */
-export function installMix(vm: Vm, station: Station): void {
+export function installMix(program: Program, station: Station): void {
+  const { vm } = program;
   installModuleMix(vm, station);
   vm.define(connMethods, undefined);
   vm.define(tlsMethods, undefined);
   vm.define(requestMethods, undefined);
   vm.define(timerMethods, undefined);
   vm.define(redisMethods, undefined);
-  const host = { vm, station };
+  const host = { vm, station, program };
   vm.define(nodeFunctions, host);
   vm.define(timeFunctions, host);
   vm.define(meshFunctions, host);

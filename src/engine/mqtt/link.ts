@@ -10,6 +10,7 @@ import type { Client } from '../client.js';
 import { callHandler } from '../handling.js';
 import type { Outgoing } from '../mesh.js';
 import type { NativeProtocol } from '../native.js';
+import type { Program } from '../program.js';
 import type { Station } from '../station.js';
 import type { Broker } from './broker.js';
 import type { Publication } from './publication.js';
@@ -121,8 +122,8 @@ export class MqttLink implements NativeProtocol {
     return this.deliver(client, () => fromOutside(client, message, undefined));
   }
 
-  sendFromScript(client: Client, data: LuaValue): Failure | undefined {
-    return this.deliver(client, () => fromScript(client, data, undefined));
+  sendFromScript(client: Client, data: LuaValue, program: Program): Failure | undefined {
+    return this.deliver(client, () => fromScript(client, data, undefined, program));
   }
 
   subscriberOf(): Session {

@@ -85,7 +85,7 @@ export function tellScript(
   publication: Publication,
   { dup }: IPublishPacket,
 ): boolean | Promise<boolean> {
-  const { vm } = client.station.program;
+  const { vm } = client.program;
   const { topic, payload, qos, retain, properties } = publication;
   const message = vm.table({
     topic: Buffer.from(topic),

@@ -6,11 +6,17 @@ import { toJs } from '../../script/convert.js';
 import type { LuaValue } from '../../script/executor.js';
 import type { Client } from '../client.js';
 import type { Outgoing } from '../mesh.js';
+import type { Program } from '../program.js';
 import { type Publication, payloadOf } from './publication.js';
 
-/** The message that a script means by `data`: a map with a `topic`, or a payload for the topic `usual`. */
-export function fromScript(client: Client, data: LuaValue, usual: string | undefined): Publication | Failure {
-  const { protocol, vm } = client.station.program;
+/** The message that a script of `program` means by `data`: a map with a `topic`, or a payload for the topic `usual`. */
+export function fromScript(
+  client: Client,
+  data: LuaValue,
+  usual: string | undefined,
+  program: Program,
+): Publication | Failure {
+  const { protocol, vm } = program;
   let given: unknown;
   try {
     given = toJs(vm.values.slot(data));
@@ -19,7 +25,7 @@ export function fromScript(client: Client, data: LuaValue, usual: string | undef
   }
   // A table that names no topic is the payload, which the script's own encoder may write.
   if (protocol.encodes && typeof data !== 'string' && !isAddressed(given)) {
-    const bytes = client.encodeInside(data);
+    const bytes = protocol.encode(data, program.peerOf(client), true);
     return bytes instanceof Failure ? bytes : publicationOf(bytes, usual, () => bytes);
   }
   return publicationOf(given, usual, (payload) => {

@@ -11,6 +11,7 @@ import type { Client } from '../client.js';
 import { callHandler } from '../handling.js';
 import type { Outgoing } from '../mesh.js';
 import type { NativeProtocol } from '../native.js';
+import type { Program } from '../program.js';
 import type { Station } from '../station.js';
 import type { Broker } from './broker.js';
 import { type Login, loginFacts, type Refused, readConnect } from './login.js';
@@ -92,8 +93,8 @@ export class MqttServer implements NativeProtocol {
     return this.deliver(client, (topic) => fromOutside(client, message, topic));
   }
 
-  sendFromScript(client: Client, data: LuaValue): Failure | undefined {
-    return this.deliver(client, (topic) => fromScript(client, data, topic));
+  sendFromScript(client: Client, data: LuaValue, program: Program): Failure | undefined {
+    return this.deliver(client, (topic) => fromScript(client, data, topic, program));
   }
 
   handle(client: Client, frame: Uint8Array): Promise<void> | undefined {
