@@ -44,10 +44,10 @@ export interface ConfigChanges {
 /** Settings outside servers, links and sinks that take effect at once; a name stands for all beneath it. */
 const LIVE = ['access', 'logging.level', 'script', 'engine.limits'];
 /** Those of a server or link that its clients outlive. */
-const LIVE_PART = ['limits'];
+const LIVE_PART = ['limits', 'entry', 'options', 'byteCodeExpires'];
 const LIVE_SERVER = [...LIVE_PART, 'tls', 'websocket'];
 /** A UDP server is one socket with all of its peers. */
-const LIVE_UDP = ['limits.sendBufferBytes', 'limits.sendStallSeconds'];
+const LIVE_UDP = ['entry', 'options', 'byteCodeExpires', 'limits.sendBufferBytes', 'limits.sendStallSeconds'];
 const LIVE_LINK = [...LIVE_PART, 'reconnect'];
 
 /** Compares two configurations. Servers, links and sinks are the same where their names are. */

@@ -3,6 +3,7 @@
  * are the peers that connected; a link has at most one, its device.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Framer, OnDiscard } from '../bytes/framer.js';
 import type { LinkConfig, ServerConfig } from '../config/schema.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
@@ -150,10 +151,30 @@ export class Station {
     this.reloads.watch(this.settings.byteCodeExpires ?? 0);
   }
 
-  /** Puts other limits in effect. */
+  /**
+   * Puts other limits, another script or other options of it in effect; clients stay. Rejects with `invalid_argument`,
+   * and nothing is changed, when the script is refused.
+   */
   async reconfigure(settings: StationSettings): Promise<void> {
+    const before = this.settings;
     this.settings = settings;
+    if (!isDeepStrictEqual(scriptOf(before), scriptOf(settings))) {
+      try {
+        await this.renew();
+      } catch (error) {
+        this.settings = before;
+        throw error;
+      }
+    }
     this.limits = settings.limits;
+    this.reloads.watch(settings.byteCodeExpires ?? 0);
+  }
+
+  /** Loads the script anew, though nothing was saved. Rejects with `invalid_argument`, the old one going on. */
+  async renew(): Promise<void> {
+    if (this.handlers) return;
+    const { outcome, reason = 'refused' } = await this.reloads.reload({ force: true });
+    if (outcome !== 'reloaded') throw new MoonwireError('invalid_argument', reason, this.settings.name);
   }
 
   /** Takes a new connection in as a client. */
@@ -408,4 +429,9 @@ function excerpt(bytes: Uint8Array): string {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** What decides which code runs, and what it is told. */
+function scriptOf({ entry, options }: StationSettings): unknown[] {
+  return [entry, options];
 }

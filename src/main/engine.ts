@@ -17,7 +17,7 @@ export function engineOptions(config: Config): EngineOptions {
   return {
     name: engine.name,
     labels: engine.labels,
-    script: { ...script, roots: [...script.roots, LIBRARY_ROOT] },
+    script: scriptSettings(script),
     servers: engine.servers,
     links: engine.links,
     addedLinks: engine.addedLinks,
@@ -25,6 +25,11 @@ export function engineOptions(config: Config): EngineOptions {
     limits: engine.limits,
     mqtt: engine.mqtt,
   };
+}
+
+/** How scripts are run, from a configuration. */
+export function scriptSettings(script: Config['script']): EngineOptions['script'] {
+  return { ...script, roots: [...script.roots, LIBRARY_ROOT] };
 }
 
 /** Builds an engine on an open store, without starting it. */

@@ -1,5 +1,6 @@
 /** Brings what runs from one configuration to another, as far as that goes while it runs. */
 
+import { isDeepStrictEqual } from 'node:util';
 import { type Change, type ConfigChanges, compareConfigs, listChanges } from '../config/changes.js';
 import type { Config, LinkConfig, ServerConfig } from '../config/schema.js';
 import type { Engine } from '../engine/engine.js';
@@ -7,7 +8,7 @@ import { MoonwireError, messageOf } from '../errors.js';
 import { type Logger, silentLogger } from '../log.js';
 import { ScriptError } from '../script/script-error.js';
 import type { Sinks } from '../sinks/sinks.js';
-import { checkEngine, withPorts } from './engine.js';
+import { checkEngine, scriptSettings, withPorts } from './engine.js';
 
 /** The file that a configuration comes from. */
 export interface ConfigSource {
@@ -125,6 +126,7 @@ export class Reconfiguration {
     const undo: Undo[] = [];
     try {
       if (this.engine) await this.applyParts(this.engine, changes, await withPorts(next, this.log), undo);
+      await this.renewScripts(next, undo);
       await this.sinks?.change(next.sinks);
     } catch (error) {
       this.log.error('the configuration cannot be applied; everything goes on as before', {
@@ -196,6 +198,19 @@ export class Reconfiguration {
       await engine.addLink(linkOf(link));
       undo.push(() => engine.remove(link.name));
     }
+  }
+
+  /** Runs all scripts with what they may use now. */
+  private async renewScripts({ script }: Config, undo: Undo[]): Promise<void> {
+    const { engine } = this;
+    if (!engine || isDeepStrictEqual(script, this.running.script)) return;
+    const before = engine.options.script;
+    const renew = async (settings: typeof before): Promise<void> => {
+      engine.options.script = settings;
+      for (const { station } of [...engine.servers, ...engine.links]) await station.renew();
+    };
+    undo.push(() => renew(before));
+    await renew(scriptSettings(script));
   }
 
   private async takeBack(undo: Undo[]): Promise<void> {

@@ -68,6 +68,7 @@ export class Reloads {
 
   /** Looks for saved files every so many seconds. */
   watch(seconds: number): void {
+    clearInterval(this.looks);
     if (seconds > 0) this.looks = setInterval(() => void this.look(), seconds * 1000).unref();
   }
 
