@@ -208,7 +208,7 @@ t.test('who leaves before the answer harms nobody', async (t) => {
 
 t.test('who takes nothing of an answer is closed', async (t) => {
   // More than the system's buffers hold.
-  const script = 'local part = ("x"):rep(2 ^ 20)\nfunction on_request() return part:rep(12) end';
+  const script = 'local part = ("x"):rep(2 ^ 20)\nfunction on_request() return part end';
   const { port, station, engine } = await start(
     t,
     script,
@@ -216,10 +216,10 @@ t.test('who takes nothing of an answer is closed', async (t) => {
   );
   const device = await Device.connect(port());
   device.socket.pause();
-  device.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  device.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(30));
   await until(() => station.counters.closedStalled === 1);
   await until(() => engine.clients.size === 0);
-  t.equal(station.counters.sends, 1);
+  t.ok(station.counters.sends < 30);
 });
 
 t.test('stopping waits for answers that are on their way', async (t) => {
