@@ -258,3 +258,33 @@ t.test('a sink that is added gets what comes, the others go on', async (t) => {
   t.same(reports('first'), ['report1', 'report2']);
   t.same(reports('second'), ['report2', 'report3']);
 });
+
+t.test('another script, and options of it, take over while clients stay', async (t) => {
+  const [port] = (await freePorts(1)) as [number];
+  const SAYS = `
+function protocol_input(buf) return buf:tostring():find("\\n", 1, true) or 0 end
+function on_message(m, conn) conn:send(mix.server.option("word") .. "\\n") end`;
+  const e = await start(t, `servers: [${server('a', port)}]`, {
+    'says.lua': SAYS,
+    'broken.lua': 'function init() error("not today") end',
+  });
+  const stays = await Device.connect(port);
+  await echoes(t, stays, 'one');
+  const says = (entry: string, word: string) =>
+    `servers: [{ name: a, port: ${port}, bind: 127.0.0.1, entry: ${entry}, options: { word: ${word} } }]`;
+  t.match(await e.apply(says('says.lua', 'two')), [{ effect: 'change', settings: ['entry', 'options'] }]);
+  stays.send('x\n');
+  await stays.until((text) => text.endsWith('two\n'));
+  await e.apply(says('says.lua', 'three'));
+  stays.send('x\n');
+  await stays.until((text) => text.endsWith('three\n'));
+  await t.rejects(e.apply(says('broken.lua', 'four')), { code: 'invalid_argument', message: /not today/ });
+  stays.send('x\n');
+  await stays.until((text) => text.endsWith('three\nthree\n'));
+  t.match(e.gateway.config.engine.servers, [{ entry: /says\.lua$/, options: { word: 'three' } }]);
+
+  const budget = `script: { instructions: 5000 }\n---${says('says.lua', 'three')}`;
+  t.match(await e.apply(budget), [{ path: 'script.instructions', effect: 'change' }]);
+  stays.send('x\n');
+  await stays.until((text) => text.endsWith('three\nthree\nthree\n'));
+});
