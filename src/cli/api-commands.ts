@@ -110,8 +110,13 @@ export function addApiCommands(program: Command): void {
       },
     );
 
-  add(program, 'reload', 'let saved scripts take over from those that run; connections stay')
-    .option('--server <name>', 'only that of this server or link')
+  add(
+    program,
+    'reload',
+    'put the saved configuration and scripts in effect; what did not change is not touched',
+  )
+    .option('--server <name>', 'only the script of this server or link')
+    .option('--dry-run', 'only tell what the configuration would change')
     .option('--force', 'without a trial on the frames that came last, and though nothing was saved')
     .action(async (options) => {
       const { reload } = await import('./reload.js');

@@ -9,7 +9,7 @@ t.test('reload tells what became of each script', async (t) => {
   const { entry } = engine.servers[0]!.station.settings;
   const text = readFileSync(entry, 'utf8');
 
-  const idle = await moonwire(['reload', ...at]);
+  const idle = await moonwire(['reload', ...at, '--server', 's']);
   t.equal(idle.code, 0, idle.stderr);
   t.equal(idle.stdout, 's: nothing was saved\n');
 
@@ -21,10 +21,10 @@ t.test('reload tells what became of each script', async (t) => {
   await device.until((received) => received === 'new\n');
 
   writeFileSync(entry, 'local broken =');
-  const refused = await moonwire(['reload', ...at]);
+  const refused = await moonwire(['reload', ...at, '--server', 's']);
   t.equal(refused.code, 1);
   t.match(refused.stdout, /^s: refused, the old script goes on: .*\.lua:1: .*\n {2}.*->/);
-  const [json] = jsonLines((await moonwire(['reload', ...at, '--json'])).stdout);
+  const [json] = jsonLines((await moonwire(['reload', ...at, '--server', 's', '--json'])).stdout);
   t.match(json, { server: 's', outcome: 'refused', reason: /:1:/, at: Number });
 
   const unknown = await moonwire(['reload', ...at, '--server', 'nobody']);

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
-import { startMoonwire } from '../support/cli.js';
+import { moonwire, startMoonwire } from '../support/cli.js';
 import { Device } from '../support/engine.js';
 import { freePorts } from '../support/ports.js';
 
@@ -34,7 +34,7 @@ async function prepare(t: { testdir(files: Record<string, string>): string }) {
 }
 
 t.test('SIGHUP and the API read the file again', async (t) => {
-  const { file, a, b, write, server, get, post, folder } = await prepare(t);
+  const { file, api, a, b, write, server, get, post, folder } = await prepare(t);
   write(server('a', a));
   const cli = startMoonwire(t, ['engine', '-f', file]);
   await cli.until(/engine .* runs/);
@@ -47,9 +47,18 @@ t.test('SIGHUP and the API read the file again', async (t) => {
   t.match(await get('/v1/config'), { changes: added });
   t.match(await post('/v1/config/reload', { dry_run: true }), { status: 200, body: { changes: added } });
   t.match(await get('/v1/config'), { changes: added }, 'it was only told');
+  const at = ['--api', `127.0.0.1:${api}`];
+  const plan = await moonwire(['reload', '--dry-run', ...at]);
+  t.match(plan, { code: 0, stdout: 'engine.servers.b is added\n' }, plan.stderr);
   cli.signal('SIGHUP');
   await cli.until(/engine\.servers\.b: added/);
   await Device.connect(b);
+  const again = await moonwire(['reload', ...at]);
+  t.match(
+    again,
+    { code: 0, stdout: /^configuration: nothing changed\na: nothing was saved\n/ },
+    again.stderr,
+  );
   t.match(await get('/v1/config'), { changes: [] });
 
   write('{ port: 99999 }');
@@ -58,6 +67,8 @@ t.test('SIGHUP and the API read the file again', async (t) => {
     status: 400,
     body: { code: 'invalid_argument', detail: /x\.yaml:1/ },
   });
+  const refused = await moonwire(['reload', ...at]);
+  t.match(refused, { code: 1, stderr: /x\.yaml:1.*engine\.servers\[0\]\.port/ });
   cli.signal('SIGHUP');
   await cli.until(/not reloaded/);
   device.send('still here');
