@@ -4,6 +4,7 @@ import { median } from '../support/statistics.mjs';
 import { Crowd } from './clients.mjs';
 import { idleRows } from './idle.mjs';
 import { PROTOCOLS } from './protocols.mjs';
+import { workerRows } from './workers.mjs';
 
 const SIZES = [128, 512];
 const CONNECTIONS = [50, 5000];
@@ -17,7 +18,7 @@ export async function echoRows(note) {
   try {
     const rows = [];
     for (const protocol of PROTOCOLS) rows.push(...(await protocolRows(protocol, tls, note)));
-    return [...rows, ...(await idleRows(tls, note))];
+    return [...rows, ...(await workerRows(note)), ...(await idleRows(tls, note))];
   } finally {
     tls.remove();
   }

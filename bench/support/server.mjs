@@ -75,13 +75,14 @@ export class ServerProcess {
 
 /**
  * The built engine with one server that runs lua/`script`.lua, over TCP unless told; its store is a folder of its own.
- * `more`: further settings of the server; `compile`: as in the configuration.
+ * `more`: further settings of the server; `compile`: as in the configuration; `engine`: further settings of the engine.
  */
-export function startEngine(script, more = {}, compile = 'auto') {
+export function startEngine(script, more = {}, compile = 'auto', engine = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-bench-'));
   const config = {
     engine: {
       name: 'bench',
+      ...engine,
       apiServer: { port: 0 },
       servers: [
         {

@@ -68,6 +68,11 @@ export interface ConfigHost {
   reload(): Promise<Change[]>;
 }
 
+/** The same functions, whose results may come from another process. */
+type MayBeLate<T extends Record<K, () => unknown>, K extends keyof T> = {
+  [F in K]: () => ReturnType<T[F]> | Promise<ReturnType<T[F]>>;
+};
+
 /** What the API needs. None of these rejects, except on defects. */
 export interface ApiHost {
   readonly role: 'engine' | 'center';
@@ -115,9 +120,9 @@ export interface ApiHost {
   /** Buses of links; engines only. */
   buses?(): BusInfo[] | Promise<BusInfo[]>;
   /** What runs, and how saved scripts take over; engines only. */
-  readonly scripts?: Pick<Scripts, 'list' | 'reload'>;
+  readonly scripts?: MayBeLate<Scripts, 'list'> & Pick<Scripts, 'reload'>;
   /** Links, those that are added while the engine runs among them; engines only. These throw and reject with MoonwireError. */
-  readonly links?: Pick<AddedLinks, 'list' | 'add' | 'replace' | 'remove'>;
+  readonly links?: MayBeLate<AddedLinks, 'list'> & Pick<AddedLinks, 'add' | 'replace' | 'remove'>;
   /** Lends the line of links; engines only. */
   readonly leases?: Pick<Leases, 'take' | 'giveBack'>;
   /** Channels with subscribers, by name. */

@@ -52,7 +52,7 @@ export const LINK_ROUTES: readonly Route[] = [
     needs: 'read',
     summary: 'Links of this engine, and where each stands.',
     answer: v.object({ links: v.array(linkInfo) }),
-    run: ({ host }) => ({ json: { links: host.links?.list() ?? [] } }),
+    run: async ({ host }) => ({ json: { links: (await host.links?.list()) ?? [] } }),
   }),
   route({
     method: 'GET',
@@ -61,8 +61,8 @@ export const LINK_ROUTES: readonly Route[] = [
     summary: 'One link.',
     params: byName,
     answer: linkInfo,
-    run: ({ host }, { params }) => {
-      const link = host.links?.list().find(({ name }) => name === params.name);
+    run: async ({ host }, { params }) => {
+      const link = (await host.links?.list())?.find(({ name }) => name === params.name);
       return link ? { json: link } : new Failure(`not_found: no link ${params.name}`);
     },
   }),

@@ -59,7 +59,8 @@ export const SCRIPT_ROUTES: readonly Route[] = [
     needs: 'read',
     summary: 'The scripts that run: their files with hashes, and what became of the last reload.',
     answer: v.object({ scripts: v.array(scriptInfo) }),
-    run: ({ host }) => (host.scripts ? { json: { scripts: host.scripts.list().map(infoOf) } } : NO_SCRIPTS),
+    run: async ({ host }) =>
+      host.scripts ? { json: { scripts: (await host.scripts.list()).map(infoOf) } } : NO_SCRIPTS,
   }),
   route({
     method: 'POST',

@@ -118,6 +118,8 @@ export class HttpConnection extends Endpoint {
     const length = status !== 204 && { 'Content-Length': body.length };
     const last = (this.closed || this.last) && { Connection: 'close' };
     exchange.response.writeHead(status, { ...headers, ...length, ...last });
+    this.asked = false;
+    this.since = performance.now();
     exchange.response.end(body);
   }
 

@@ -13,6 +13,7 @@ import type {
   PageRequest,
 } from '../api/host.js';
 import type { SinkSource } from '../api/monitor-sources.js';
+import { errorOf } from '../api/problem.js';
 import type {
   BusInfo,
   ChannelInfo,
@@ -22,6 +23,7 @@ import type {
   EngineInfo,
 } from '../api/shapes.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
+import type { ReloadResult } from '../engine/reload/reload.js';
 import type { TraceListener } from '../engine/trace.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
 import { nodeOf } from '../store/ids.js';
@@ -64,6 +66,20 @@ export class WorkersHost implements ApiHost {
   readonly leases: NonNullable<ApiHost['leases']> = {
     take: (link, lease, seconds) => ask(this.first, 'lend', { link, lease, seconds }),
     giveBack: async (link, lease) => failureOf(await ask(this.first, 'giveBack', { link, lease })),
+  };
+  readonly links: NonNullable<ApiHost['links']> = {
+    list: () => demand(this.first, 'links', undefined),
+    add: (link) => demand(this.first, 'addLink', { link }),
+    replace: (name, link) => demand(this.first, 'replaceLink', { name, link }),
+    remove: (name) => demand(this.first, 'removeLink', { name }),
+  };
+  /** The first worker runs all scripts, and each worker takes over what was saved. */
+  readonly scripts: NonNullable<ApiHost['scripts']> = {
+    list: () => demand(this.first, 'scripts', undefined),
+    reload: async (server, options) => {
+      const { answers } = await this.askAll<ReloadResult[]>('reload', { server, options });
+      return answers.length > 0 ? answers.flat() : new Failure(`not_found: no server or link ${server}`);
+    },
   };
   private readonly center: CenterPart | undefined;
 
@@ -228,6 +244,13 @@ async function ask<T>(
     const code = error instanceof MoonwireError ? error.code : 'internal';
     return new Failure(`${code}: ${messageOf(error)}`);
   }
+}
+
+/** Asks a worker; rejects with MoonwireError. */
+async function demand<T>(worker: Worker, method: keyof WorkerParams, params: unknown): Promise<T> {
+  const answer = await ask<T>(worker, method, params);
+  if (answer instanceof Failure) throw errorOf(answer);
+  return answer;
 }
 
 function failureOf(answer: unknown): Failure | undefined {

@@ -5,6 +5,7 @@ import type { ApiHost, DeviceFilter, PageRequest } from '../api/host.js';
 import { errorOf } from '../api/problem.js';
 import type { ApiMonitor } from '../api/route.js';
 import type { ConnCall, Outgoing } from '../engine/mesh.js';
+import type { ReloadOptions } from '../engine/reload/reload.js';
 import { Failure } from '../errors.js';
 import type { RequestHandler, RequestHandlers } from '../uplink/requests.js';
 
@@ -23,6 +24,12 @@ export interface WorkerParams {
   readonly buses: undefined;
   readonly outbox: undefined;
   readonly metrics: undefined;
+  readonly links: undefined;
+  readonly addLink: { readonly link: unknown };
+  readonly replaceLink: { readonly name: string; readonly link: unknown };
+  readonly removeLink: { readonly name: string };
+  readonly scripts: undefined;
+  readonly reload: { readonly server: string | undefined; readonly options: ReloadOptions };
   readonly lend: { readonly link: string; readonly lease: string; readonly seconds: number };
   readonly giveBack: { readonly link: string; readonly lease: string };
 }
@@ -43,6 +50,12 @@ export function workerRequests(host: ApiHost, monitor: ApiMonitor): RequestHandl
     buses: () => host.buses?.() ?? [],
     outbox: () => host.outbox?.(),
     metrics: () => monitor.metrics(),
+    links: () => host.links?.list(),
+    addLink: ({ link }) => host.links?.add(link, {}),
+    replaceLink: ({ name, link }) => host.links?.replace(name, link, {}),
+    removeLink: ({ name }) => host.links?.remove(name, {}),
+    scripts: () => host.scripts?.list(),
+    reload: ({ server, options }) => host.scripts?.reload(server, options),
     lend: ({ link, lease, seconds }) => host.leases?.take(link, lease, seconds),
     giveBack: ({ link, lease }) => host.leases?.giveBack(link, lease),
   };

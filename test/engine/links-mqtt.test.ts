@@ -5,6 +5,7 @@ import { startTestEngine, until } from '../support/engine.js';
 import { library } from '../support/library.js';
 import { TestMosquitto } from '../support/mosquitto.js';
 import { missing } from '../support/need.js';
+import { openProxy } from '../support/tcp-proxy.js';
 
 const skip = missing('mosquitto', 'mosquitto');
 
@@ -119,9 +120,10 @@ end`,
   t.equal(e.engine.links[0]!.station.counters.scriptErrors, 8);
 });
 
-t.test('what was sent while the broker was away leaves with the next connection', { skip }, async (t) => {
+t.test('what did not get through leaves with the next connection', { skip }, async (t) => {
   const broker = await TestMosquitto.start(t);
-  const { client, heard } = await other(t, broker, 'out');
+  const { heard } = await other(t, broker, 'out');
+  const proxy = await openProxy(t, () => broker.port);
   const e = await startTestEngine(
     {
       'main.lua': `
@@ -130,16 +132,14 @@ function on_connect(id, conn)
   conn:subscribe("out")
 end`,
     },
-    link(broker.port, ', clean: false'),
+    link(proxy.port, ', clean: false'),
   );
   t.teardown(() => e.stop());
   await until(() => e.reports.length === 1);
-  // The broker hangs: it takes the message and does not answer.
-  broker.signal('SIGSTOP');
+  // Nothing gets through any more, which nobody has noticed yet.
+  proxy.drop();
   t.match(await e.engine.mesh.publish('out', { data: 'kept', type: 'text' }), { success: 1 });
-  await broker.stop();
-  await broker.start();
-  await client.subscribeAsync('out', { qos: 2 });
+  proxy.cut();
   await until(
     () => heard.length === 1,
     () => JSON.stringify(heard),

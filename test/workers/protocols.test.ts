@@ -125,6 +125,20 @@ t.test(
       });
       port.write('who');
       await eventually('it answers', () => received === 'barn-1');
+      t.match(await primary.get('/v1/links'), { links: [{ name: 'meter', state: 'open' }] });
+    });
+
+    await t.test('saved scripts take over in each worker', async (t) => {
+      const { scripts } = await primary.get<{ scripts: { server: string }[] }>('/v1/scripts');
+      t.equal(scripts.length, 7);
+      const { reloads } = await primary.post<{ reloads: { server: string }[] }>('/v1/scripts/reload', {
+        server: 'lines',
+        force: true,
+      });
+      t.same(
+        reloads.map(({ server }) => server),
+        ['lines', 'lines'],
+      );
     });
   },
 );

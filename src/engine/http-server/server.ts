@@ -47,10 +47,7 @@ export class HttpServer implements NativeProtocol {
         this.respond(client, new Failure('rate_limited: the request came too fast'));
       return;
     }
-    if (connection.pendingBytes > 0) {
-      if (seconds > limits.sendStallSeconds)
-        client.closeFor('closedStalled', 'sendStallSeconds', `took nothing for ${limits.sendStallSeconds} s`);
-    } else if (connection.idle && limits.idleSeconds > 0 && seconds > limits.idleSeconds) client.end();
+    if (connection.idle && limits.idleSeconds > 0 && seconds > limits.idleSeconds) client.end();
   }
 
   send(): Failure {

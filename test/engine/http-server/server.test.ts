@@ -206,6 +206,22 @@ t.test('who leaves before the answer harms nobody', async (t) => {
   t.pass('its client is gone');
 });
 
+t.test('who takes nothing of an answer is closed', async (t) => {
+  // More than the system's buffers hold.
+  const script = 'local part = ("x"):rep(2 ^ 20)\nfunction on_request() return part end';
+  const { port, station, engine } = await start(
+    t,
+    script,
+    'limits: { sendBufferBytes: 16MiB, sendStallSeconds: 1 }',
+  );
+  const device = await Device.connect(port());
+  device.socket.pause();
+  device.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(30));
+  await until(() => station.counters.closedStalled === 1);
+  await until(() => engine.clients.size === 0);
+  t.ok(station.counters.sends < 30);
+});
+
 t.test('stopping waits for answers that are on their way', async (t) => {
   const { port, engine } = await start(t, 'function on_request() mix.sleep(0.5) return "done" end');
   const device = await Device.connect(port());
