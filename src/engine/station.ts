@@ -370,8 +370,7 @@ export class Station {
     error: Error,
     program = client?.program ?? this.program,
   ): void {
-    program.tally.failures++;
-    this.reloads.failed(program);
+    this.tallyFailure(program);
     const stopped = error instanceof ScriptError && error.code === 'budget_exceeded';
     if (stopped) this.counters.budgetExceeded++;
     else this.counters.scriptErrors++;
@@ -381,6 +380,13 @@ export class Station {
     if (stopped) client?.destroy(error);
   }
 
+  /** A new script that fails too often may make way for the one before it; handlers of a program have none. */
+  private tallyFailure(program: Program): void {
+    if (this.handlers) return;
+    program.tally.failures++;
+    this.reloads.failed(program);
+  }
+
   /** A message that waited for its turn on a bus did not leave. */
   sendFailed(client: Client, { message }: Failure): void {
     this.logAtBoundedRate('send', 'warn', `was not sent: ${message}`, client, {});
@@ -388,8 +394,7 @@ export class Station {
 
   decodeFailed(client: Client, frame: Uint8Array, message: string): void {
     this.counters.decodeErrors++;
-    client.program.tally.failures++;
-    this.reloads.failed(client.program);
+    this.tallyFailure(client.program);
     if (client.tracers) client.trace({ event: 'error', hex: hexOf(frame), reason: message });
     this.logAtBoundedRate('decode', 'warn', `does not decode: ${message}`, client, { hex: excerpt(frame) });
   }

@@ -18,7 +18,7 @@ const KEY = '00112233445566778899aabbccddeeff';
 const options = (port: number, version = 'mqttv5') => ['-h', '127.0.0.1', '-p', `${port}`, '-V', version];
 
 /** `mosquitto_pub`, and `mosquitto_sub` for so many messages. */
-const publish = (...args: string[]) => run('mosquitto_pub', args);
+const publish = (...args: string[]) => run('mosquitto_pub', args, { timeout: 20_000 });
 const subscribe = (count: number, ...args: string[]) =>
   run('mosquitto_sub', [...args, '-C', `${count}`, '-W', '30'], { maxBuffer: 2 ** 24, encoding: 'buffer' });
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { Device, startWithScript, type TestEngine, until } from '../../support/engine.js';
+import { Device, startTestEngine, type TestEngine, until } from '../../support/engine.js';
 
 /** A script of lines that answers each with its version and a count that the session keeps. */
 const lines = (version: number, more = '', decode = '') => `
@@ -19,6 +19,14 @@ function on_message(m, conn)
   conn:send("v${version} " .. m.text .. " " .. m.count .. "\\n")
 end
 ${more}`;
+
+/** One server that looks for no saved scripts by itself. */
+const startWithScript = (text: string, limits = '{}', more = '') =>
+  startTestEngine(
+    { 'main.lua': text },
+    `servers: [{ name: s, port: 0, bind: 127.0.0.1, entry: main.lua, limits: ${limits}, byteCodeExpires: 0 }]`,
+    more,
+  );
 
 const station = (e: TestEngine) => e.engine.servers[0]!.station;
 

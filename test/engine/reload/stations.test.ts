@@ -33,7 +33,7 @@ t.test('WebSocket: no message is lost while code is replaced again and again', a
     end`;
   const e = await startTestEngine(
     { 'main.lua': script(0) },
-    'servers: [{ name: s, port: 0, bind: 127.0.0.1, protocol: websocket, entry: main.lua }]',
+    'servers: [{ name: s, port: 0, bind: 127.0.0.1, protocol: websocket, entry: main.lua, byteCodeExpires: 0 }]',
   );
   t.teardown(() => e.stop());
   const clients = await Promise.all(Array.from({ length: 5 }, () => WebClient.connect(e.port())));
@@ -62,7 +62,7 @@ t.test('MQTT: session, subscriptions and what is under way stay', async (t) => {
   const script = (version: number) => `
     function on_authenticate() return true end
     function on_message(m, conn) conn:wait_context_value("go") mix.report("d", { v = ${version}, payload = m.payload }) end`;
-  const e = await startMqtt(script(1));
+  const e = await startMqtt(script(1), 'byteCodeExpires: 0');
   t.teardown(() => e.stop());
   const client = await RawMqtt.connect(e.port(), { clientId: 'a' });
   await client.subscribe('news', 1);
@@ -92,7 +92,7 @@ t.test(
       `function on_request(r, conn) conn:wait_context_value("go") return "v${version}" end`;
     const e = await startTestEngine(
       { 'main.lua': script(1) },
-      'servers: [{ name: c, port: 0, bind: 127.0.0.1, protocol: coap, entry: main.lua }]',
+      'servers: [{ name: c, port: 0, bind: 127.0.0.1, protocol: coap, entry: main.lua, byteCodeExpires: 0 }]',
     );
     t.teardown(() => e.stop());
     const socket = createSocket('udp4').bind(0, '127.0.0.1');
@@ -137,7 +137,7 @@ function on_message(m) mix.report("stray", m) end`;
 async function polled(t: Test, link: string, device: () => Promise<Connection>): Promise<void> {
   const e = await startTestEngine(
     { ...library, 'main.lua': polling(1) },
-    `links: [{ name: line, ${link}, entry: main.lua, bus: { timeout: 10, silence: 10, retries: 0 } }]`,
+    `links: [{ name: line, ${link}, entry: main.lua, byteCodeExpires: 0, bus: { timeout: 10, silence: 10, retries: 0 } }]`,
   );
   t.teardown(() => e.stop());
   const line = await device();
