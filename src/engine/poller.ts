@@ -22,7 +22,10 @@ export class Poller {
     const ms = this.settings.everySeconds * 1000;
     let busy = false;
     const poll = (): void => {
-      if (client.closed) return this.stop();
+      if (client.closed) {
+        this.stop();
+        return;
+      }
       if (this.giveUp(client)) return;
       // A turn is skipped while the handler is busy.
       if (busy) return;
