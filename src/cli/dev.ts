@@ -10,7 +10,7 @@ import { describeProblems } from '../config/problems.js';
 import type { Config } from '../config/schema.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import { type Gateway, startSingle } from '../main.js';
+import { type Gateway, startSingle, workerCount } from '../main.js';
 import { DevDevices } from './dev-devices.js';
 import { textLogger } from './logging.js';
 import { untilSignal } from './signals.js';
@@ -30,6 +30,7 @@ export async function dev(file: string): Promise<void> {
   const { config, notices } = loadConfig(file, { boards: boardNames() });
   const log = textLogger('debug');
   for (const notice of describeProblems(notices, file)) log.warn(notice);
+  if (workerCount(config.engine) > 0) log.warn('engine.workers: dev runs in one process');
   // From here on, so that a signal while it starts does not end it half way.
   const stopping = untilSignal();
   let running: Running | undefined = await start(config, log);
