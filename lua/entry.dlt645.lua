@@ -63,7 +63,7 @@ local function ask(conn, question)
   end
 end
 
-on_connect, on_close = rounds.handlers(SECONDS, function(conn)
+on_connect, on_close, on_unload, on_reload = rounds.handlers(SECONDS, function(conn)
   for _, question in ipairs(questions) do
     if ask(conn, question) then break end
   end

@@ -68,6 +68,10 @@ function on_command(cmd, conn)
   return nil, err or "timeout: the tracker does not answer"
 end
 
+-- Flags of new code follow those of the old code, whose answers may still come.
+function on_unload() return flag end
+function on_reload(old) flag = tonumber(old) or flag end
+
 function on_close(client_id, err)
   mix.log(mix.INFO, string.format("client %s left%s", client_id, err and ": " .. err or ""))
 end

@@ -92,7 +92,7 @@ local function read(conn)
   return true
 end
 
-on_connect, on_close = rounds.handlers(SECONDS, function(conn)
+on_connect, on_close, on_unload, on_reload = rounds.handlers(SECONDS, function(conn)
   local ok, err = read(conn)
   if not ok and not rounds.over(err) then mix.log(mix.WARN, err) end
 end)

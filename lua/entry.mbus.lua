@@ -88,7 +88,7 @@ local function read(conn, meter)
   return true
 end
 
-on_connect, on_close = rounds.handlers(SECONDS, function(conn)
+on_connect, on_close, on_unload, on_reload = rounds.handlers(SECONDS, function(conn)
   for _, meter in ipairs(meters) do
     local ok, err = read(conn, meter)
     if not ok and rounds.over(err) then break end

@@ -72,7 +72,7 @@ local function ask(conn, unit)
   end
 end
 
-on_connect, on_close = rounds.handlers(SECONDS, function(conn)
+on_connect, on_close, on_unload, on_reload = rounds.handlers(SECONDS, function(conn)
   for _, unit in ipairs(units) do
     if ask(conn, unit) then break end
   end

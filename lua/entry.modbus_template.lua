@@ -77,20 +77,37 @@ local function new_device(conn, unit)
   }
 end
 
-function on_connect(client_id, conn)
-  local line = {}
+-- `old`: by the names of devices, what the code before this one hands over.
+local function start(client_id, conn, old)
+  local line = { conn = conn, devices = {} }
   lines[client_id] = line
-  for i, unit in ipairs(units) do
-    local name
-    name, line[i] = new_device(conn, unit)
-    line[name] = line[i]
+  for _, unit in ipairs(units) do
+    local name, device = new_device(conn, unit)
+    line.devices[name] = device
     conn:attach(name)
-    line[i]:start()
+    device:start(old[name])
   end
 end
 
+function on_connect(client_id, conn) start(client_id, conn, {}) end
+
+function on_unload()
+  local old = {}
+  for client_id, line in pairs(lines) do
+    local devices = {}
+    for name, device in pairs(line.devices) do devices[name] = device:unload() end
+    old[client_id] = { conn = line.conn, devices = devices }
+  end
+  return old
+end
+
+function on_reload(old)
+  for client_id, line in pairs(old or {}) do start(client_id, line.conn, line.devices) end
+end
+
 function on_command(cmd, conn)
-  local device, params = (lines[conn:client_id()] or {})[cmd.device_id], cmd.params
+  local line, params = lines[conn:client_id()], cmd.params
+  local device = line and line.devices[cmd.device_id]
   if not device then return nil, "not_found: no device " .. cmd.device_id .. " on this line" end
   if cmd.name ~= "write" then return nil, "invalid_argument: there is one command: write { point, value }" end
   if type(params) ~= "table" then return nil, "invalid_argument: write needs { point, value }" end
@@ -100,6 +117,8 @@ function on_command(cmd, conn)
 end
 
 function on_close(client_id)
-  for _, device in ipairs(lines[client_id] or {}) do device:stop() end
+  local line = lines[client_id]
   lines[client_id] = nil
+  if not line then return end
+  for _, device in pairs(line.devices) do device:stop() end
 end

@@ -3,18 +3,34 @@
 import type { Center } from './center/center.js';
 import type { Config } from './config/schema.js';
 import type { Logger } from './log.js';
+import { serveApi } from './main/api.js';
 import {
   type CenterProcess,
   type Continuation,
+  controls,
   type Gateway,
   type GatewayOptions,
   opening,
+  type Setting,
 } from './main/process.js';
-import { runCenter } from './main/run-center.js';
+import { ownAddress, runCenter } from './main/run-center.js';
 import { runEngine } from './main/run-engine.js';
+import type { Primary, PrimaryOptions } from './main/run-workers.js';
 
+export type { ReportOptions, ServerInfo } from './main/embedding.js';
+export { createEngine, type EngineEvents, type MoonwireEngine } from './main/embedding.js';
+export type {
+  CreateEngineOptions,
+  Handlers,
+  LinkOptions,
+  OwnSink,
+  ServerOptions,
+  SinkOptions,
+} from './main/embedding-options.js';
 export { buildTransientEngine, checkEngine, engineOptions, type Findings } from './main/engine.js';
-export type { CenterProcess, Continuation, Gateway, GatewayOptions, Process } from './main/process.js';
+export type { CenterProcess, Continuation, Controls, Gateway, GatewayOptions, Process } from './main/process.js';
+export type { ConfigSource } from './main/reconfigure.js';
+export { workerCount } from './main/worker-count.js';
 
 /** Opens the store and starts an engine. Throws with nothing left open when a part cannot start. */
 export function startEngine(
@@ -23,12 +39,13 @@ export function startEngine(
   options: GatewayOptions = {},
   continuation: Continuation = {},
 ): Promise<Gateway> {
-  return opening(config, log, options, continuation, async (setting) => {
+  const start = async (setting: Setting): Promise<Gateway> => {
     const addresses = config.engine.centerRegistry;
     if (addresses.length > 0 && config.sinks.length > 0)
       log.warn('sinks are not used here: reports go to the centre, which delivers them');
-    return { ...(await runEngine(setting, addresses)), stop: setting.closing.run };
-  });
+    return Object.assign(controls(setting), await runEngine(setting, addresses, serveApi));
+  };
+  return opening(config, log, options, start, continuation);
 }
 
 /** Opens the store and starts a centre. Throws with nothing left open when a part cannot start. */
@@ -37,8 +54,8 @@ export function startCenter(
   log: Logger,
   options: GatewayOptions = {},
 ): Promise<CenterProcess> {
-  return opening(config, log, options, {}, async (setting) => {
-    return { ...(await runCenter(setting)), stop: setting.closing.run };
+  return opening(config, log, options, async (setting) => {
+    return Object.assign(controls(setting), await runCenter(setting));
   });
 }
 
@@ -49,13 +66,26 @@ export function startSingle(
   options: GatewayOptions = {},
   continuation: Continuation = {},
 ): Promise<Gateway & { readonly center: Center }> {
-  return opening(config, log, options, continuation, async (setting) => {
+  const start = async (setting: Setting): Promise<Gateway & { readonly center: Center }> => {
     const { center } = await runCenter(setting, [setting.store.identity.publicKey]);
-    const { bind, tls } = config.center.registry;
-    const host = bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind;
-    const scheme = tls ? 'tls' : 'tcp';
-    const own = { scheme, host, port: center.listener!.port, path: '/' } as const;
-    const engine = await runEngine(setting, [own]);
-    return { ...engine, center, stop: setting.closing.run };
-  });
+    const own = ownAddress(config.center.registry, center);
+    const engine = await runEngine(setting, [own], serveApi);
+    return Object.assign(controls(setting), engine, { center });
+  };
+  return opening(config, log, options, start, continuation);
+}
+
+/** An engine or `single` as several processes (`engine.workers`). Throws with nothing left running when one fails. */
+export async function startWorkers(
+  command: 'engine' | 'single',
+  config: Config,
+  log: Logger,
+  options: PrimaryOptions,
+): Promise<Primary> {
+  return (await import('./main/run-workers.js')).startWorkers(command, config, log, options);
+}
+
+/** One of these processes. Throws when it was not started by another one. */
+export async function startWorker(): Promise<void> {
+  (await import('./main/run-worker.js')).startWorker();
 }

@@ -19,6 +19,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   sinks: ['bytes', 'codecs', 'store'],
   // Which node a client id belongs to is told by `store/ids.ts`.
   api: ['bytes', 'codecs', 'engine', 'center', 'store', 'package.ts'],
+  // The primary's API asks workers what an engine's API asks its engine.
+  workers: ['api', 'engine', 'store', 'transports', 'uplink'],
   'main.ts': ['center', 'config', 'main'],
   main: [
     'package.ts',
@@ -34,6 +36,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'store',
     'transports',
     'uplink',
+    'workers',
   ],
   'index.ts': [
     'bytes',
@@ -41,6 +44,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'config',
     'engine',
     'script',
+    'sinks',
     'store',
     'transports',
     'main.ts',

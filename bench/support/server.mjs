@@ -74,14 +74,15 @@ export class ServerProcess {
 }
 
 /**
- * The built engine with one TCP server that runs lua/`script`.lua; its store is a folder of its own. `more`: further
- * settings of the server; `compile`: as in the configuration.
+ * The built engine with one server that runs lua/`script`.lua, over TCP unless told; its store is a folder of its own.
+ * `more`: further settings of the server; `compile`: as in the configuration; `engine`: further settings of the engine.
  */
-export function startEngine(script, more = {}, compile = 'auto') {
+export function startEngine(script, more = {}, compile = 'auto', engine = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-bench-'));
   const config = {
     engine: {
       name: 'bench',
+      ...engine,
       apiServer: { port: 0 },
       servers: [
         {
@@ -89,8 +90,8 @@ export function startEngine(script, more = {}, compile = 'auto') {
           bind: '127.0.0.1',
           port: 0,
           entry: join(BENCH, 'lua', `${script}.lua`),
+          ...more,
           limits: { connections: 20_000, acceptsPerSecond: 100_000, idleSeconds: 0, ...more.limits },
-          ...(more.tls && { tls: more.tls }),
         },
       ],
     },
@@ -108,6 +109,12 @@ export function startEngine(script, more = {}, compile = 'auto') {
 export function startBare(script, tls) {
   const files = tls ? [tls.cert, tls.key] : [];
   return new ServerProcess([join(BENCH, 'peers/bare.mjs'), script, ...files]).ready();
+}
+
+/** The server of peers/echo.mjs that does the same as lua/echo_`name`.lua, over TLS with a `tls`. */
+export function startPeer(name, tls) {
+  const files = tls ? [tls.cert, tls.key] : [];
+  return new ServerProcess([join(BENCH, 'peers/echo.mjs'), name, ...files]).ready();
 }
 
 /** The bare node:net server that speaks a device's protocol. */

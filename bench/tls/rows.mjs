@@ -1,78 +1,22 @@
-// What TLS costs: CPU a message, handshakes and memory, and what a crowd of new clients does to those that are in.
-import { execFileSync, spawn } from 'node:child_process';
+// What TLS costs: handshakes and memory, and what a crowd of new clients does to those that are in.
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { close, exchange, frame, open } from '../support/clients.mjs';
-import { startBare, startEngine } from '../support/server.mjs';
-import { median, pause } from '../support/statistics.mjs';
-
-const CONNECTIONS = 50;
-const ROUNDS = 5;
-const MESSAGES = 20_000;
-const SIZES = [128, 512];
-const BUDGET = 2;
+import { certificate } from '../support/certificate.mjs';
+import { exchange, frame, open } from '../support/clients.mjs';
+import { startEngine } from '../support/server.mjs';
+import { pause } from '../support/statistics.mjs';
 
 const CROWD = 10_000;
 const QUIET_MS = 5000;
 
 export async function tlsRows(note) {
-  const folder = mkdtempSync(join(tmpdir(), 'moonwire-bench-'));
-  const tls = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const names = ['-subj', '/CN=bench', '-days', '2', '-keyout', tls.key, '-out', tls.cert];
-  execFileSync('openssl', ['req', '-x509', ...key, ...names], { stdio: 'pipe' });
+  const { files, remove } = certificate();
   try {
-    const rows = [];
-    for (const size of SIZES) {
-      note(`TLS: echo of ${size} bytes`);
-      rows.push(await echoRow(size, tls));
-    }
     note(`TLS: ${CROWD} clients at once`);
-    return [...rows, ...(await crowdRows(tls))];
+    return await crowdRows(files);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** Microseconds of CPU a message at each of three servers, in turn. */
-async function echoRow(size, tls) {
-  const servers = [
-    await startEngine('echo', { tls }),
-    await startBare('echo', tls),
-    await startEngine('echo'),
-  ];
-  const sockets = [];
-  try {
-    for (const [i, { port }] of servers.entries())
-      sockets.push(await open(port, CONNECTIONS, { tls: i < 2 }));
-    const bytes = frame(size);
-    const work = async (i) => {
-      const before = servers[i].cpuMs();
-      await exchange(sockets[i], bytes, 1, MESSAGES);
-      return ((servers[i].cpuMs() - before) * 1000) / MESSAGES;
-    };
-    for (const i of servers.keys()) await work(i);
-    const rounds = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      const costs = [];
-      for (const i of servers.keys()) costs.push(await work(i));
-      rounds.push(costs);
-    }
-    const [engine, bare, plain] = servers.map((_, i) => median(rounds.map((costs) => costs[i])));
-    const ratio = median(rounds.map(([ours, theirs]) => ours / theirs));
-    return {
-      what: `TLS: CPU a message, ${size} bytes, request and reply`,
-      figure: `${ratio.toFixed(2)}×`,
-      budget: `≤ ${BUDGET}×`,
-      met: ratio <= BUDGET,
-      details: `${engine.toFixed(1)} µs against ${bare.toFixed(1)} µs of bare node:tls; without TLS ${plain.toFixed(1)} µs`,
-    };
-  } finally {
-    await close(sockets.flat());
-    for (const server of servers) await server.stop();
+    remove();
   }
 }
 

@@ -23,6 +23,8 @@ mix.http = {}
 
 mix.redis = {}
 
+mix.link = {}
+
 mix.store = {}
 
 mix.metrics = {}
@@ -618,6 +620,33 @@ function redis:command(command, ...) end
 ---@return boolean? ok
 ---@return string? error
 function mix.report(device_id, values, options) end
+
+---Adds a link, which begins to open; `temporary = true` beside its settings: it is not kept over a restart. Returns its name, or nil and an error that tells all that is wrong. Needs `engine.addedLinks.byScripts`; links of the configuration, and the one that the script runs for, are not changed.
+---@async
+---@param config any a table as a link of the configuration
+---@return string? name
+---@return string? error
+function mix.link.add(config) end
+
+---Puts other settings in the place of those of an added link: its connection ends, and another opens as a new client. Returns its name, or nil and an error, the link being as it was. Needs `engine.addedLinks.byScripts`; links of the configuration, and the one that the script runs for, are not changed.
+---@async
+---@param name string
+---@param config any a table as a link of the configuration
+---@return string? name
+---@return string? error
+function mix.link.update(name, config) end
+
+---Takes an added link away; what waits for its device fails. Returns true, or nil and an error. Needs `engine.addedLinks.byScripts`; links of the configuration, and the one that the script runs for, are not changed.
+---@async
+---@param name string
+---@return boolean? ok
+---@return string? error
+function mix.link.remove(name) end
+
+---All links of this engine: a list of tables with `name kind entry state` ("connecting", "open", "waiting", "lent"), `addresses address client since next_try last_error opened failed`, `added` and `temporary`.
+---@return any? links
+---@return string? error
+function mix.link.list() end
 
 ---The value kept under a key; nil when there is none.
 ---@param key string 1 to 256 bytes

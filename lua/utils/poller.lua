@@ -178,15 +178,17 @@ function Device:turn(group)
   group.timer = mix.after(math.max(0, group.due - now), function() self:turn(group) end)
 end
 
---- Begins to poll; devices and groups do not all begin at once.
-function Device:start()
+--- Begins to poll; devices and groups do not all begin at once. `old`: what `unload` returned, to go on with.
+function Device:start(old)
   if self.running then return end
   self.running = true
+  if old then self.reported, self.stats, self.silent = old.reported, old.stats, old.silent end
   for i, group in ipairs(self.groups) do
     if #group.requests > 0 then
+      local now = mix.monotonic()
       local wait = (self.unit + 7 * (i - 1)) * GOLDEN % 1 * math.min(STAGGER, group.period)
-      group.due = mix.monotonic() + wait
-      group.timer = mix.after(wait, function() self:turn(group) end)
+      group.due = old and old.due[group.name] or now + wait
+      group.timer = mix.after(math.max(0, group.due - now), function() self:turn(group) end)
     end
   end
 end
@@ -197,6 +199,14 @@ function Device:stop()
   for _, group in ipairs(self.groups) do
     if group.timer then group.timer:cancel() end
   end
+end
+
+--- Ends polling; returns what the device of newer code goes on with.
+function Device:unload()
+  self:stop()
+  local due = {}
+  for _, group in ipairs(self.groups) do due[group.name] = group.due end
+  return { due = due, reported = self.reported, stats = self.stats, silent = self.silent }
 end
 
 -- Writing ----------------------------------------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 local rounds = {}
 
---- The handlers `on_connect` and `on_close` of an entry. `round(conn)` asks all there is to ask and may wait; while it
--- does, no second one begins.
+--- The handlers `on_connect`, `on_close`, `on_unload` and `on_reload` of an entry. `round(conn)` asks all there is to ask
+--- and may wait; while it does, no second one begins. New code goes on with the rounds of the code before it.
 function rounds.handlers(seconds, round)
-  -- The timer of each open connection.
-  local timers = {}
+  -- Each open connection, and its timer.
+  local lines = {}
 
-  local function on_connect(client_id, conn)
+  local function start(client_id, conn)
     local busy = false
     local function turn()
       if busy then return end
@@ -16,16 +16,35 @@ function rounds.handlers(seconds, round)
       round(conn)
       busy = false
     end
-    timers[client_id] = mix.every(seconds, turn)
-    turn()
+    lines[client_id] = { conn = conn, timer = mix.every(seconds, turn) }
+    return turn
+  end
+
+  local function on_connect(client_id, conn)
+    start(client_id, conn)()
   end
 
   local function on_close(client_id)
-    timers[client_id]:cancel()
-    timers[client_id] = nil
+    local line = lines[client_id]
+    lines[client_id] = nil
+    if line then line.timer:cancel() end
   end
 
-  return on_connect, on_close
+  local function on_unload()
+    local conns = {}
+    for client_id, line in pairs(lines) do
+      line.timer:cancel()
+      conns[client_id] = line.conn
+    end
+    return conns
+  end
+
+  -- `conns`: nil after code that was not from here.
+  local function on_reload(conns)
+    for client_id, conn in pairs(conns or {}) do start(client_id, conn) end
+  end
+
+  return on_connect, on_close, on_unload, on_reload
 end
 
 --- Whether a request failed because the connection is over: then nothing more is to be asked.

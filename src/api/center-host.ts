@@ -9,7 +9,7 @@ import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { TraceListener } from '../engine/trace.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
 import { nodeOf, SEQUENCES } from '../store/ids.js';
-import type { ApiHost, ClientFilter, DeviceFilter, Page, PageRequest } from './host.js';
+import type { ApiHost, ClientFilter, ConfigHost, DeviceFilter, Page, PageRequest } from './host.js';
 import type { CenterSource, SinkSource } from './monitor-sources.js';
 import { describedPage } from './paging.js';
 import {
@@ -50,6 +50,7 @@ export class CenterHost implements ApiHost {
     readonly commands: Commands,
     private readonly known: Devices,
     readonly sinks: SinkSource = () => [],
+    readonly config?: ConfigHost,
   ) {
     const { registry, counters } = center;
     this.figures = {

@@ -1,14 +1,16 @@
 /** An engine as the API sees it: lists tell of its own clients; sends reach those of all nodes. */
 
+import type { AddedLinks } from '../engine/added-links.js';
 import type { Leases } from '../engine/bus/leases.js';
 import type { Client } from '../engine/client.js';
 import type { Engine } from '../engine/engine.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
+import type { Scripts } from '../engine/reload/scripts.js';
 import type { TraceListener } from '../engine/trace.js';
 import { Failure } from '../errors.js';
 import type { OutboxStatus } from '../store/outbox-status.js';
-import type { ApiHost, ClientFilter, DeviceFilter, Page, PageRequest, RestartHost } from './host.js';
+import type { ApiHost, ClientFilter, ConfigHost, DeviceFilter, Page, PageRequest, RestartHost } from './host.js';
 import type { SinkSource } from './monitor-sources.js';
 import { describedPage } from './paging.js';
 import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
@@ -24,6 +26,7 @@ export interface EngineHostFacts {
   api(): string | undefined;
   /** The outbox, where there is one. */
   outbox?(): OutboxStatus | undefined;
+  readonly config?: ConfigHost;
   /** Sinks of an engine alone. */
   readonly sinks?: SinkSource | undefined;
   /** Restarts the process. */
@@ -38,8 +41,11 @@ export class EngineHost implements ApiHost {
   readonly version: string;
   readonly queues: Queues;
   readonly leases: Leases;
+  readonly scripts: Scripts;
+  readonly links: AddedLinks;
   readonly sinks: SinkSource;
   readonly restart: RestartHost | undefined;
+  readonly config: ConfigHost | undefined;
 
   constructor(
     private readonly engine: Engine,
@@ -49,8 +55,11 @@ export class EngineHost implements ApiHost {
     this.version = facts.version;
     this.queues = engine.queues;
     this.leases = engine.leases;
+    this.scripts = engine.scripts;
+    this.links = engine.addedLinks;
     this.sinks = facts.sinks ?? (() => []);
     this.restart = facts.restart;
+    this.config = facts.config;
   }
 
   get node(): number {
@@ -82,10 +91,10 @@ export class EngineHost implements ApiHost {
         since,
         clients: engine.clients.size,
         api: facts.api(),
-        servers: engine.servers.map(({ config, listener }) => ({
+        servers: engine.servers.map(({ config, listener, transport }) => ({
           name: config.name,
           protocol: config.protocol,
-          transport: config.transport,
+          transport,
           port: listener?.port ?? config.port,
         })),
       },
@@ -107,7 +116,7 @@ export class EngineHost implements ApiHost {
       ...this.describe(client),
       context: Object.fromEntries(client.context.values),
       channel_names: [...(client.channels ?? [])].slice(0, CHANNELS_SHOWN),
-      pending_bytes: client.connection.pendingBytes,
+      pending_bytes: client.pendingBytes,
       frames: client.station.frames.of(id),
     };
   }

@@ -30,6 +30,12 @@ export function engineChecks(engine: Engine): HealthCheck[] {
       }
     },
     () => fullQueues(engine),
+    function* overload() {
+      const { active, lag } = engine.limits.overload;
+      if (!active) return;
+      const text = `new connections are refused: the event loop is late by ${lag.toFixed(1)} s`;
+      yield { code: 'overloaded', text };
+    },
     function* budget(now) {
       for (const { config, station } of [...engine.servers, ...engine.links]) {
         const count = station.counters.budgetExceeded;

@@ -10,6 +10,7 @@ export type HealthCode =
   | 'server_down'
   | 'link_down'
   | 'store_failing'
+  | 'config_fallback'
   | 'outbox_failing'
   | 'outbox_damaged'
   | 'reports_dropped'
@@ -22,7 +23,9 @@ export type HealthCode =
   | 'queue_full'
   | 'budget_exceeded'
   | 'event_loop_lag'
-  | 'engine_lost';
+  | 'overloaded'
+  | 'engine_lost'
+  | 'worker_down';
 
 /** Something a check found to be wrong. */
 export interface Finding {

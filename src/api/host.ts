@@ -1,9 +1,12 @@
 /** The narrow interface through which the API sees its process: an engine, or the centre. */
 
 import type { Commands } from '../center/commands.js';
+import type { Change } from '../config/changes.js';
+import type { AddedLinks } from '../engine/added-links.js';
 import type { Leases } from '../engine/bus/leases.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
+import type { Scripts } from '../engine/reload/scripts.js';
 import type { TraceListener } from '../engine/trace.js';
 import type { Failure } from '../errors.js';
 import type { OutboxStatus } from '../store/outbox-status.js';
@@ -76,6 +79,26 @@ export interface RestartHost {
   begin(): boolean;
 }
 
+/** The configuration while it runs; these throw and reject with MoonwireError. */
+export interface ConfigHost {
+  /** Where it comes from; not there when that is no file. */
+  readonly source?: () => {
+    readonly file: string;
+    readonly source: 'file' | 'last_good';
+    /** Unix seconds. */
+    readonly applied: number;
+  };
+  /** What a reload would do. */
+  plan(): Change[];
+  /** Reads it again and applies it; what it did. */
+  reload(): Promise<Change[]>;
+}
+
+/** The same functions, whose results may come from another process. */
+type MayBeLate<T extends Record<K, () => unknown>, K extends keyof T> = {
+  [F in K]: () => ReturnType<T[F]> | Promise<ReturnType<T[F]>>;
+};
+
 /** What the API needs. None of these rejects, except on defects. */
 export interface ApiHost {
   readonly role: 'engine' | 'center';
@@ -85,8 +108,10 @@ export interface ApiHost {
   readonly node: number;
   /** Of the program. */
   readonly version: string;
+  /** What this process was configured with. */
+  readonly config?: ConfigHost | undefined;
   /** Queues of this process; the centre has none. */
-  readonly queues?: Queues | undefined;
+  readonly queues?: Pick<Queues, 'consume' | 'resume'> | undefined;
 
   /** Sends to one client of any node; a Failure when that is not possible. */
   send(id: number, message: Outgoing): Promise<Failure | undefined>;
@@ -115,13 +140,17 @@ export interface ApiHost {
   /** Commands to devices; centres only. */
   readonly commands?: CommandHost;
   /** Reports that are kept until they are taken; engines only. */
-  outbox?(): OutboxStatus | undefined;
+  outbox?(): OutboxStatus | undefined | Promise<OutboxStatus | undefined>;
   /** Sinks that reports are delivered to from here. */
   sinks?(): readonly SinkFigures[];
   /** Restarts this process; where it runs as a service of its own. */
   readonly restart?: RestartHost | undefined;
   /** Buses of links; engines only. */
-  buses?(): BusInfo[];
+  buses?(): BusInfo[] | Promise<BusInfo[]>;
+  /** What runs, and how saved scripts take over; engines only. */
+  readonly scripts?: MayBeLate<Scripts, 'list'> & Pick<Scripts, 'reload'>;
+  /** Links, those that are added while the engine runs among them; engines only. These throw and reject with MoonwireError. */
+  readonly links?: MayBeLate<AddedLinks, 'list'> & Pick<AddedLinks, 'add' | 'replace' | 'remove'>;
   /** Lends the line of links; engines only. */
   readonly leases?: Pick<Leases, 'take' | 'giveBack'>;
   /** Channels with subscribers, by name. */

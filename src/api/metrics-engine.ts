@@ -20,12 +20,34 @@ const COUNTERS: readonly [Exclude<keyof Counters, 'discarded' | 'discard'>, name
   ['scriptErrors', 'script_errors_total', 'Handlers that ended in an error.'],
   ['budgetExceeded', 'budget_exceeded_total', 'Handlers stopped for using more than their budget.'],
   ['sendsRefused', 'sends_refused_total', 'Sends refused because the client takes no more.'],
+  ['sendsDropped', 'sends_dropped_total', 'Messages dropped for newer ones, since the client falls behind.'],
+  ['messagesDelayed', 'messages_delayed_total', 'Messages beyond the rate of their client, which waited.'],
+  [
+    'messagesDropped',
+    'messages_dropped_total',
+    'Messages beyond the rate of their client, which were dropped.',
+  ],
 ];
 
 /** Why clients were closed by the gateway. */
-const CLOSED = { idle: 'closedIdle', stalled: 'closedStalled', oversize: 'closedOversize' } as const;
-/** Why connections were refused. */
-const REFUSED = { limit: 'refusedLimit', rate: 'refusedRate', pending: 'refusedPending' } as const;
+const CLOSED = {
+  idle: 'closedIdle',
+  stalled: 'closedStalled',
+  overflow: 'closedOverflow',
+  rate: 'closedRate',
+  oversize: 'closedOversize',
+} as const;
+/** Why connections and UDP peers were refused. */
+const REFUSED = {
+  limit: 'refusedLimit',
+  rate: 'refusedRate',
+  address: 'refusedAddress',
+  address_rate: 'refusedAddressRate',
+  total: 'refusedTotal',
+  total_rate: 'refusedTotalRate',
+  overload: 'refusedOverload',
+  pending: 'refusedPending',
+} as const;
 
 /** A server or a link. */
 type Part = Engine['servers'][number] | Engine['links'][number];
@@ -65,7 +87,7 @@ export function writeEngineMetrics(text: MetricsText, engine: Engine): void {
   }
   text.counter(
     'moonwire_clients_dropped_total',
-    'Clients closed for silence, for not taking what is sent, for a frame without end.',
+    'Clients closed for silence, for not taking what is sent, for too many messages, for a frame without end.',
     parts.flatMap(({ labels, station }) => byReason(labels, CLOSED, station.counters)),
   );
   text.counter(
@@ -77,17 +99,34 @@ export function writeEngineMetrics(text: MetricsText, engine: Engine): void {
   );
   text.counter(
     'moonwire_connections_refused_total',
-    'Connections refused: too many open, too many a second, or too many whose TLS handshake is not over.',
+    'Connections refused: too many, from one address or in total, an overload, or too many unfinished TLS handshakes.',
     listening.flatMap(({ labels, counters }) => byReason(labels, REFUSED, counters)),
   );
   text.counter(
     'moonwire_handshakes_failed_total',
     'TLS and WebSocket handshakes that were refused or not completed.',
-    listening.map(({ labels, counters }) => [labels, counters.refusedHandshakes ?? 0]),
+    listening.map(({ labels, counters }) => [labels, counters.refusedHandshakes]),
+  );
+  text.counter(
+    'moonwire_requests_refused_total',
+    'HTTP requests that could not be read, were too large or too slow.',
+    listening.map(({ labels, counters }) => [labels, counters.refusedRequests]),
+  );
+  text.counter(
+    'moonwire_sniffed_total',
+    'Connections whose first bytes were looked at, by what they are; silent and slow ones had their time.',
+    listening.flatMap(({ labels, counters }) =>
+      Object.entries(counters.sniffed ?? {}).map(([found, count]) => [{ ...labels, found }, count]),
+    ),
+  );
+  text.counter(
+    'moonwire_handshakes_delayed_total',
+    'TLS handshakes that waited for others.',
+    listening.map(({ labels, counters }) => [labels, counters.delayedHandshakes]),
   );
   text.counter(
     'moonwire_datagrams_dropped_total',
-    'Datagrams dropped: no room for another peer, or too large.',
+    'Datagrams dropped: no room for another peer, too large, or more than are taken.',
     listening.map(({ labels, counters }) => [labels, counters.droppedDatagrams]),
   );
   text.histogram(
@@ -99,6 +138,18 @@ export function writeEngineMetrics(text: MetricsText, engine: Engine): void {
     'moonwire_send_duration_seconds',
     'Time sends took, by the way they went.',
     Object.entries(engine.sendTimes).map(([scenario, times]) => [{ scenario }, times]),
+  );
+  const { pending, overload } = engine.limits;
+  text.gauge('moonwire_pending_bytes', 'Bytes that wait for all clients.', pending.bytes);
+  text.counter(
+    'moonwire_sends_shed_total',
+    'Sends refused because too much waits for all clients.',
+    pending.refused,
+  );
+  text.gauge(
+    'moonwire_overloaded',
+    'Whether new connections are refused because the event loop is late; 1 is yes.',
+    overload.active ? 1 : 0,
   );
   text.gauge('moonwire_channels', 'Channels with subscribers here.', engine.channels.size);
   text.gauge('moonwire_devices', 'Devices attached to clients here.', engine.devices.size);

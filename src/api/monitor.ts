@@ -9,8 +9,10 @@ import { DeviceWatch } from './alerts-devices.js';
 import { Webhook } from './alerts-webhook.js';
 import { Health, type HealthCheck } from './health.js';
 import { centerCheck, engineChecks, lagCheck, storeCheck, uplinkCheck } from './health-checks.js';
+import { configCheck } from './health-config.js';
 import { outboxCheck } from './health-outbox.js';
 import { feedCheck, feedMissingCheck, sinkCheck } from './health-sinks.js';
+import type { ConfigHost } from './host.js';
 import { writeBusMetrics } from './metrics-buses.js';
 import { writeEngineMetrics } from './metrics-engine.js';
 import { writeMqttMetrics } from './metrics-mqtt.js';
@@ -57,8 +59,11 @@ export interface MonitorOptions {
   /** There should be a feed, and it could not be opened. */
   readonly feedMissing?: boolean;
   readonly sinks?: SinkSource | undefined;
+  readonly config?: Pick<ConfigHost, 'source'>;
   /** Counters of parts that have no metrics of their own. */
   readonly counters?: () => PartCounters;
+  /** Looks at what is not this process's own. */
+  readonly checks?: readonly HealthCheck[];
   /** Milliseconds between two looks for what is wrong. */
   readonly lookMs?: number;
 }
@@ -134,7 +139,7 @@ export class Monitor {
   }
 
   private healthChecks(): HealthCheck[] {
-    const { engine, uplink, store, outbox, center, feed, feedMissing, sinks } = this.options;
+    const { engine, uplink, store, outbox, center, feed, feedMissing, sinks, config } = this.options;
     return [
       ...(engine ? engineChecks(engine) : []),
       ...(center ? [centerCheck(center)] : []),
@@ -144,6 +149,8 @@ export class Monitor {
       ...(feed ? [feedCheck(feed)] : []),
       ...(feedMissing ? [feedMissingCheck] : []),
       ...(sinks ? [sinkCheck(sinks)] : []),
+      ...(config ? [configCheck(config)] : []),
+      ...(this.options.checks ?? []),
       lagCheck(this.process),
     ];
   }

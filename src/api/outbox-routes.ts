@@ -49,8 +49,8 @@ export const OUTBOX_ROUTES: readonly Route[] = [
     needs: 'read',
     summary: 'Reports that this engine keeps until they are taken.',
     answer: outboxInfo,
-    run: ({ host }) => {
-      const status = host.outbox?.();
+    run: async ({ host }) => {
+      const status = await host.outbox?.();
       return status ? { json: describe(status) } : NO_OUTBOX;
     },
   }),

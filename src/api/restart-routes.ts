@@ -12,7 +12,10 @@ const restartStatus = v.object({
     v.object({ clients: v.number(), listeners: v.number(), closed: v.record(v.string(), v.number()) }),
   ),
 });
-const NOT_HERE = new Failure('invalid_argument: only an engine that runs by itself can be restarted so');
+const NOT_HERE = new Failure(
+  'invalid_argument: only an engine in one process can be restarted with its connections kept, not a centre, and not ' +
+    'one with workers (engine.workers)',
+);
 
 export const RESTART_ROUTES: readonly Route[] = [
   route({

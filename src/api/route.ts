@@ -12,7 +12,7 @@ import type { HealthReport } from './shapes.js';
 export interface ApiMonitor {
   health(): HealthReport;
   /** In Prometheus' text format. */
-  metrics(): string;
+  metrics(): string | Promise<string>;
 }
 
 /** What routes work with. */
@@ -62,7 +62,7 @@ export type Answer =
 
 /** One route. */
 export interface Route<P = unknown, Q = unknown, B = unknown> {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** With `{name}` for each parameter. */
   readonly path: string;
   readonly needs: Need;
@@ -74,7 +74,7 @@ export interface Route<P = unknown, Q = unknown, B = unknown> {
   /** The JSON it answers, or the type of another content. */
   readonly answer: Schema | string;
   /** Status of a good answer, when it is not 200. */
-  readonly status?: 202;
+  readonly status?: 201 | 202;
   /** CONNMIX's: answers and errors are `{"E", "r"}`, with status 200. */
   readonly envelope?: true;
   /** How the log names a change, and what it is made to. */

@@ -143,7 +143,7 @@ function answerProblem(c: Context<Env>, problem: { status: number; code: string;
 
 /** The answer to a browser that asks what a page may do (WHATWG Fetch, "CORS-preflight fetch"). */
 function preflight(c: Context<Env>): Response {
-  c.header('access-control-allow-methods', 'GET, POST, DELETE');
+  c.header('access-control-allow-methods', 'GET, POST, PUT, DELETE');
   c.header('access-control-allow-headers', 'authorization, content-type');
   c.header('access-control-max-age', '600');
   return c.body(null, 204);

@@ -4,15 +4,18 @@ import * as v from 'valibot';
 import { Failure } from '../errors.js';
 import { clientId, fields, text } from './check.js';
 import { COMMAND_ROUTES } from './command-routes.js';
+import { CONFIG_ROUTES } from './config-routes.js';
 import { CALLS, type Call } from './connmix.js';
 import { DEVICE_ROUTES } from './device-routes.js';
 import { EVENTS } from './event-stream.js';
 import { LEASE_ROUTES } from './lease-routes.js';
+import { LINK_ROUTES } from './link-routes.js';
 import { METRICS_CONTENT_TYPE } from './metrics-text.js';
 import { OUTBOX_ROUTES } from './outbox-routes.js';
 import { pageLimit as limit, pageAnswer, pageSchema } from './paging.js';
 import { RESTART_ROUTES } from './restart-routes.js';
 import { type ApiContext, jsonOr, type Route, route } from './route.js';
+import { SCRIPT_ROUTES } from './script-routes.js';
 import type { EngineInfo } from './shapes.js';
 import {
   busInfo,
@@ -192,7 +195,7 @@ export const ROUTES: readonly Route[] = [
     needs: 'read',
     summary: 'Buses of this engine: what was asked and answered on each line, and how its units fare.',
     answer: v.object({ buses: v.array(busInfo) }),
-    run: ({ host }) => ({ json: { buses: host.buses?.() ?? [] } }),
+    run: async ({ host }) => ({ json: { buses: (await host.buses?.()) ?? [] } }),
   }),
   route({
     method: 'GET',
@@ -201,16 +204,19 @@ export const ROUTES: readonly Route[] = [
     summary: 'One bus, by its name or that of a link on it.',
     params: byName,
     answer: busInfo,
-    run: ({ host }, { params: { name } }) => {
-      const buses = host.buses?.() ?? [];
+    run: async ({ host }, { params: { name } }) => {
+      const buses = (await host.buses?.()) ?? [];
       const bus = buses.find((one) => one.name === name) ?? buses.find(({ links }) => links.includes(name));
       return jsonOr(bus ?? new Failure(`not_found: no bus ${name}`));
     },
   }),
+  ...LINK_ROUTES,
   ...LEASE_ROUTES,
   ...RESTART_ROUTES,
   ...OUTBOX_ROUTES,
   ...SINK_ROUTES,
+  ...SCRIPT_ROUTES,
+  ...CONFIG_ROUTES,
   route({
     method: 'GET',
     path: '/v1/health',
@@ -244,9 +250,9 @@ export const ROUTES: readonly Route[] = [
     needs: 'read',
     summary: 'Metrics for Prometheus.',
     answer: METRICS_CONTENT_TYPE,
-    run: ({ monitor }) =>
+    run: async ({ monitor }) =>
       monitor
-        ? { contentType: METRICS_CONTENT_TYPE, text: monitor.metrics() }
+        ? { contentType: METRICS_CONTENT_TYPE, text: await monitor.metrics() }
         : new Failure('not_found: nothing is measured here'),
   }),
   route({

@@ -6,7 +6,7 @@
 import * as v from 'valibot';
 import type { RawData, WebSocket } from 'ws';
 import { json } from '../codecs/json.js';
-import type { Consumer, QueueMessage, Queues } from '../engine/queues.js';
+import type { Consumer, QueueMessage } from '../engine/queues.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Caller } from './access.js';
@@ -223,7 +223,7 @@ export class WorkerSocket implements Consumer {
     return { s: true };
   }
 
-  private queues(): Queues {
+  private queues(): NonNullable<ApiHost['queues']> {
     if (this.host.queues) return this.host.queues;
     throw new ConnmixError(
       CODES.consumeFailed,

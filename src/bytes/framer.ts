@@ -38,6 +38,8 @@ export interface Framer {
   expire(): void;
   /** Drops everything held and returns how many bytes that were. */
   clear(): number;
+  /** Hands out everything held, as it came: for the framer that takes its place. */
+  release(): Uint8Array;
   /** What it holds, for a framer of another process; it stays as it is. */
   save(): FramerState;
   /** Goes on where another one of the same framing left off; called before anything is pushed. */
@@ -63,6 +65,8 @@ export interface FramerState {
 export interface FramerSpec {
   /** The framing's name, as in `mix.frame.<kind>`. */
   readonly kind: string;
+  /** What it was made of: a framer of the same declaration can go on where another stopped. */
+  readonly declaration?: string;
   /** Largest frame in bytes, as on the wire. */
   readonly max: number;
   /** Seconds an incomplete frame may wait before its owner calls `expire`; undefined: the owner's default. */

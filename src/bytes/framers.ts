@@ -60,5 +60,14 @@ export function framer(kind: string, options?: unknown, defaults: FramerDefaults
       `no framer named "${kind}": there are ${FRAMER_NAMES.join(', ')}`,
     );
   }
-  return compile(new Options(`mix.frame.${kind}`, options), defaults);
+  const spec = compile(new Options(`mix.frame.${kind}`, options), defaults);
+  return Object.assign(spec, { declaration: declarationOf(kind, options, defaults) });
+}
+
+function declarationOf(kind: string, options: unknown, defaults: FramerDefaults): string {
+  return JSON.stringify([kind, options, defaults], (_key, value) => {
+    if (value instanceof Map) return [...value];
+    // An alternative of `any`, which tells itself what it was made of.
+    return value?.declaration ?? value;
+  });
 }

@@ -123,6 +123,12 @@ class StreamFramer implements Framer {
     return held;
   }
 
+  release(): Uint8Array {
+    const held = this.queue.peek(0, this.queue.length);
+    this.clear();
+    return held;
+  }
+
   save(): FramerState {
     const { queue, chained, spec } = this;
     return {

@@ -165,7 +165,7 @@ export class ApiClient {
       call.on('response', () => clearTimeout(late));
       call.end(body);
     });
-    if ([200, 202, 204].includes(response.statusCode!)) return response;
+    if ([200, 201, 202, 204].includes(response.statusCode!)) return response;
     throw await this.refusalOf(response);
   }
 

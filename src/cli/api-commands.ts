@@ -1,6 +1,6 @@
 /** The commands that ask or tell a running engine or centre something through its API. */
 
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { parseAddress } from '../config/address.js';
 import { type ApiAddress, ApiClient, ApiRefusal, authorizationOf } from './api-client.js';
 import { EXIT } from './exit.js';
@@ -24,7 +24,10 @@ MOONWIRE_API_CA names a PEM file of the authorities an https address is trusted 
 The centre's API listens on port 6787. --json prints one JSON value a line.
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 cannot connect, 4 timed out: it may have been done or not.`;
 
-/** Adds `ps`, `forget`, `restart`, `clients`, `devices`, `command`, `bus`, `send`, `publish`, `trace` and `top`. */
+/**
+ * Adds `ps`, `forget`, `restart`, `clients`, `devices`, `command`, `bus`, `links`, `reload`, `send`, `publish`, `trace`
+ * and `top`.
+ */
 export function addApiCommands(program: Command): void {
   add(program, 'ps', 'list engines: the one asked, or all that the centre knows').action(
     async (options: ApiOptions) => {
@@ -100,6 +103,34 @@ export function addApiCommands(program: Command): void {
     .action(async (name: string | undefined, options: ApiOptions) => {
       const { bus } = await import('./bus.js');
       await run(options, (client) => bus(client, name, options));
+    });
+
+  add(program, 'links', 'where the links of an engine stand; add one, or remove one that was added')
+    .addArgument(new Argument('[action]', 'what to do').choices(['add', 'remove']))
+    .argument('[target]', 'add: a file of YAML with the settings of a link; remove: its name')
+    .action(
+      async (action: 'add' | 'remove' | undefined, target: string | undefined, options, self: Command) => {
+        if (action !== undefined && target === undefined)
+          self.error(`error: ${action} needs ${action === 'add' ? 'a file' : 'the name of a link'}`);
+        const { listLinks, addLink, removeLink } = await import('./links.js');
+        await run(options, (client) => {
+          if (action === undefined) return listLinks(client, options);
+          return (action === 'add' ? addLink : removeLink)(client, target!, options);
+        });
+      },
+    );
+
+  add(
+    program,
+    'reload',
+    'put the saved configuration and scripts in effect; what did not change is not touched',
+  )
+    .option('--server <name>', 'only the script of this server or link')
+    .option('--dry-run', 'only tell what the configuration would change')
+    .option('--force', 'without a trial on the frames that came last, and though nothing was saved')
+    .action(async (options) => {
+      const { reload } = await import('./reload.js');
+      await run(options, (client) => reload(client, options));
     });
 
   addData(

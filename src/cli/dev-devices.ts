@@ -23,6 +23,7 @@ export class DevDevices {
   config: Config;
   /** How to stop what runs. */
   private readonly stops: (() => Promise<void>)[] = [];
+  private readonly players: ScriptPlayer[] = [];
 
   private constructor(
     config: Config,
@@ -55,6 +56,11 @@ export class DevDevices {
     }
   }
 
+  /** Lets saved scripts of devices take over. */
+  async reload(): Promise<void> {
+    for (const player of this.players) await player.reload();
+  }
+
   /** Ends all devices and their lines; together with the engine, so that neither misses the other. */
   async stop(): Promise<void> {
     await Promise.all(this.stops.splice(0).map((stop) => stop()));
@@ -83,7 +89,7 @@ export class DevDevices {
       );
     }
     const { entry, name, options, limits, reconnect, byteCodeExpires } = link;
-    const tcp = { host: LOOPBACK, port, timeoutSeconds: 10, tls: undefined };
+    const tcp = { host: [LOOPBACK], port, timeoutSeconds: 10, keepAliveSeconds: 60, tls: undefined };
     return { entry, name, options, limits, reconnect, byteCodeExpires, kind: 'tcp', tcp };
   }
 
@@ -111,6 +117,7 @@ export class DevDevices {
     }
     const player = scriptOf(device, this.config, log);
     await player.load();
+    this.players.push(player);
     this.stops.push(() => player.stop());
     return (connection) => player.own(connection);
   }

@@ -1,6 +1,6 @@
 /**
- * `moonwire dev`: a centre and an engine for writing scripts: talkative, started again when a script is saved, and with
- * simulated devices where the configuration has some.
+ * `moonwire dev`: a centre and an engine for writing scripts: talkative, with scripts that take over when they are saved,
+ * and with simulated devices where the configuration has some.
  */
 
 import { relative } from 'node:path';
@@ -10,8 +10,7 @@ import { describeProblems } from '../config/problems.js';
 import type { Config } from '../config/schema.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import { type Gateway, startSingle } from '../main.js';
-import { checkScripts } from './check.js';
+import { type Gateway, startSingle, workerCount } from '../main.js';
 import { DevDevices } from './dev-devices.js';
 import { textLogger } from './logging.js';
 import { untilSignal } from './signals.js';
@@ -19,29 +18,33 @@ import { watchScripts } from './watch-scripts.js';
 
 /** An engine and its simulated devices. */
 interface Running {
+  /** Lets saved scripts take over. */
+  reload(): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** What is read once and not with each script. */
+const READ_ONCE = /\.proto$/;
 
 export async function dev(file: string): Promise<void> {
   const { config, notices } = loadConfig(file, { boards: boardNames() });
   const log = textLogger('debug');
   for (const notice of describeProblems(notices, file)) log.warn(notice);
+  if (workerCount(config.engine) > 0) log.warn('engine.workers: dev runs in one process');
   // From here on, so that a signal while it starts does not end it half way.
   const stopping = untilSignal();
   let running: Running | undefined = await start(config, log);
   const stopWatching = watchScripts(config.script.roots, async (saved) => {
     log.info(`saved: ${saved.map((path) => relative(process.cwd(), path)).join(', ')}`);
-    const { problems } = checkScripts(config);
-    if (problems.length > 0) {
-      for (const problem of problems) log.error(problem);
-      log.warn('the scripts that ran before go on running');
+    if (running && !saved.some((path) => READ_ONCE.test(path))) {
+      await running.reload();
       return;
     }
     await running?.stop();
     running = await restart(config, log);
   });
 
-  log.info(`engine ${config.engine.name} runs; saving a script starts it again, Ctrl-C stops it`);
+  log.info(`engine ${config.engine.name} runs; a script that is saved takes over, Ctrl-C stops it`);
   const signal = await stopping;
   log.info(`${signal}: stopping`);
   await stopWatching();
@@ -57,13 +60,29 @@ async function start(config: Config, log: Logger): Promise<Running> {
     await Promise.all([gateway?.stop(), devices.stop()]);
   };
   try {
-    gateway = await startSingle(devices.config, log);
-    await devices.connectTo(gateway.engine);
-    return { stop };
+    gateway = await startSingle(watchedHere(devices.config), log);
+    const { engine } = gateway;
+    await devices.connectTo(engine);
+    const reload = async (): Promise<void> => {
+      // Frames of a protocol that is being written say nothing against its next version.
+      await engine.scripts.reload(undefined, { untried: true });
+      await devices.reload();
+    };
+    return { reload, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** The configuration of an engine that does not look for saved scripts itself. */
+function watchedHere(config: Config): Config {
+  const unwatched = <T extends { byteCodeExpires: number }>(part: T): T => ({ ...part, byteCodeExpires: 0 });
+  const { engine } = config;
+  return {
+    ...config,
+    engine: { ...engine, servers: engine.servers.map(unwatched), links: engine.links.map(unwatched) },
+  };
 }
 
 async function restart(config: Config, log: Logger): Promise<Running | undefined> {

@@ -42,6 +42,11 @@ export async function run(argv: string[]): Promise<void> {
   }
 
   program
+    .command('worker', { hidden: true })
+    .description('a process of engine.workers, which its primary starts')
+    .action(async () => (await import('./worker.js')).worker());
+
+  program
     .command('check')
     .description('check a configuration (.yaml) with its scripts, or a script (.lua)')
     .argument('<file>')

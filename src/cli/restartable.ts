@@ -2,12 +2,20 @@
 
 import type { RestartHost, RestartStatus } from '../api/host.js';
 import type { ServiceNotifier } from '../boards/service-notifier.js';
+import type { Change } from '../config/changes.js';
 import type { Config } from '../config/schema.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import { Predecessor } from '../handover/predecessor.js';
-import { Successor } from '../handover/successor.js';
+import type { Successor } from '../handover/successor.js';
 import type { Logger } from '../log.js';
-import { type Continuation, checkEngine, type Gateway, type GatewayOptions } from '../main.js';
+import {
+  type ConfigSource,
+  type Continuation,
+  type Controls,
+  checkEngine,
+  type Gateway,
+  type GatewayOptions,
+} from '../main.js';
 
 /** How an engine starts. */
 type Start = (
@@ -21,16 +29,18 @@ type Start = (
 const TRIES = 20;
 const AGAIN_MS = 250;
 
-export class Restartable implements RestartHost {
+export class Restartable implements RestartHost, Controls {
   private gateway: Gateway | undefined;
-  private open!: (continuation: Continuation) => Promise<Gateway>;
   private asked: (() => void) | undefined;
+  /** Another process is about to take over. */
+  private leaving = false;
   private failure: string | undefined;
   private arrived: RestartStatus['arrived'];
 
   constructor(
     private readonly begins: Start,
     private readonly log: Logger,
+    private readonly source: ConfigSource,
   ) {}
 
   /** Whether its engine is. */
@@ -55,17 +65,39 @@ export class Restartable implements RestartHost {
     return asked !== undefined;
   }
 
-  /** Starts it; in a process that is to take over, with what that takes over. Rejects as its start does. */
-  async start(config: Config, options: GatewayOptions, service: ServiceNotifier): Promise<void> {
-    this.open = (continuation) => this.begins(config, this.log, options, { ...continuation, restart: this });
-    const successor = Successor.here(this.log);
-    this.gateway = successor ? await this.succeed(successor, config, service) : await this.open({});
-    process.on('SIGUSR2', () => this.begin());
+  /** Starts it. A `successor` takes over, and tells the service manager so. Rejects as its start does. */
+  async start(config: Config, service: ServiceNotifier, successor?: Successor): Promise<void> {
+    this.gateway = successor
+      ? await this.succeed(successor, config, service)
+      : await this.open(config, {});
   }
 
-  /** Stops it; see `Process`. */
+  get config(): Config {
+    return this.running.config;
+  }
+
+  async reconfigure(config: Config): Promise<Change[]> {
+    this.checkQuiet();
+    return this.running.reconfigure(config);
+  }
+
+  async reload(): Promise<Change[]> {
+    this.checkQuiet();
+    return this.running.reload();
+  }
+
   stop(): Promise<void> {
     return this.running.stop();
+  }
+
+  private open(config: Config, continuation: Continuation): Promise<Gateway> {
+    const { source } = this;
+    return this.begins(config, this.log, { source }, { ...continuation, restart: this });
+  }
+
+  private checkQuiet(): void {
+    if (this.leaving)
+      throw new MoonwireError('conflict', 'another process is about to take over, and reads the file itself');
   }
 
   /**
@@ -79,7 +111,9 @@ export class Restartable implements RestartHost {
       });
       const signal = await Promise.race([stopping, asked]);
       if (signal) return signal;
+      this.leaving = true;
       if (await this.replace(stopping)) return undefined;
+      this.leaving = false;
     }
   }
 
@@ -89,13 +123,13 @@ export class Restartable implements RestartHost {
 
   private async replace(stopping: Promise<NodeJS.Signals>): Promise<boolean> {
     this.failure = undefined;
-    const { engine } = this.running;
+    const { engine, config } = this.running;
     const predecessor = new Predecessor(
       {
         engine,
         suspend: () => this.running.suspend(),
         resume: async () => {
-          this.gateway = await this.open({ engine });
+          this.gateway = await this.open(config, { engine });
         },
       },
       this.log,
@@ -114,25 +148,21 @@ export class Restartable implements RestartHost {
   }
 
   private async succeed(successor: Successor, config: Config, service: ServiceNotifier): Promise<Gateway> {
-    try {
-      const { problems } = checkEngine(config, this.log);
-      if (problems.length > 0) throw new MoonwireError('invalid_argument', problems.join('\n'));
-      const inheritance = await successor.inherit();
-      if (!inheritance) return await this.openSoon();
-      const gateway = await this.open({ inheritance });
-      this.gateway = gateway;
-      this.arrived = await successor.takeOver(gateway.engine, inheritance, () => service.ready(true));
-      return gateway;
-    } catch (error) {
-      await successor.fail(error);
-      throw error;
-    }
+    const { log } = this;
+    const { problems } = checkEngine(config, log);
+    if (problems.length > 0) throw new MoonwireError('invalid_argument', problems.join('\n'));
+    const inheritance = await successor.inherit(log);
+    if (!inheritance) return this.openSoon(config);
+    const gateway = await this.open(config, { inheritance });
+    this.gateway = gateway;
+    this.arrived = await successor.takeOver(gateway.engine, inheritance, () => service.ready(true), log);
+    return gateway;
   }
 
-  private async openSoon(): Promise<Gateway> {
+  private async openSoon(config: Config): Promise<Gateway> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.open({});
+        return await this.open(config, {});
       } catch (error) {
         if (tries === TRIES || !(error instanceof MoonwireError) || error.code !== 'conflict') throw error;
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));

@@ -210,14 +210,14 @@ async function findPlace(linkName: string | undefined, options: ScanOptions): Pr
   if (tcp) return { target: async () => tcpTarget(`${tcp.host}:${tcp.port}`, tcp) };
   const { link, api } = await findLink(linkName!, file!);
   const { name } = link;
-  if (link.kind === 'udp' || (link.kind === 'tcp' && link.tcp.tls)) {
+  if ((link.kind !== 'serial' && link.kind !== 'tcp') || (link.kind === 'tcp' && link.tcp.tls)) {
     throw new MoonwireError('invalid_argument', `link ${name} is neither a serial line nor plain TCP`);
   }
   return {
     link: { name, api: new ApiClient(options.api ?? api, authorizationOf(options.user, process.env)) },
     target: async () =>
       link.kind === 'tcp'
-        ? tcpTarget(name, link.tcp)
+        ? tcpTarget(name, { host: link.tcp.host[0]!, port: link.tcp.port })
         : serialTarget(name, link.serial, lineSettings(bauds, formats, link.serial)),
   };
 }

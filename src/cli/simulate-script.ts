@@ -34,7 +34,7 @@ export class ScriptPlayer {
       {
         name,
         labels: {},
-        script: { ...BUDGET, roots, compile: 'auto' },
+        script: { ...BUDGET, roots, compile: 'auto', probation: 0 },
         servers: [],
         links: [],
         luavm: LUAVM,
@@ -49,13 +49,18 @@ export class ScriptPlayer {
     try {
       this.station.compile();
     } finally {
-      this.station.timers.clear();
+      this.station.program?.timers.clear();
     }
   }
 
   /** Loads the script and runs its `init`. Throws ScriptError. */
   load(): Promise<void> {
     return this.station.load();
+  }
+
+  /** Lets the script take over as it is now, if it was saved. */
+  async reload(): Promise<void> {
+    await this.station.reloads.reload({ untried: true });
   }
 
   /** Makes the owner of a connection, which the caller attaches in this turn. */

@@ -38,6 +38,9 @@ export class MqttPackets {
         cause: this.problem,
       });
     }
+    const length = onlyLength(packet, version);
+    if (length !== undefined && packet.length !== length)
+      throw new MoonwireError('decode_error', `MQTT: ${packet.cmd} of ${packet.length} bytes, not ${length}`);
     settleEmpty(packet);
     return packet;
   }
@@ -65,6 +68,14 @@ export class MqttPackets {
     }
     return parser;
   }
+}
+
+/** How many bytes follow the fixed header of packets that have one length only, which mqtt-packet does not ask. */
+function onlyLength({ cmd }: Packet, version: MqttVersion): number | undefined {
+  if (cmd === 'pingreq' || cmd === 'pingresp') return 0;
+  if (version === 5) return undefined;
+  if (cmd === 'disconnect') return 0;
+  return cmd === 'puback' || cmd === 'pubrec' || cmd === 'pubrel' || cmd === 'pubcomp' ? 2 : undefined;
 }
 
 /** The part of mqtt-packet's parser that reads a user property; null stands for one that is cut short. */

@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { messageOf } from '../errors.js';
 import type { Environment } from './environment.js';
+import type { Bases } from './files.js';
 import { formatSize } from './measures.js';
 import { ConfigError, formatPath, type Problem, type Report, type Step } from './problems.js';
 import { checkBoard, checkRules, resolveFiles } from './rules.js';
@@ -33,20 +34,27 @@ export interface LoadedConfig {
 }
 
 /** Loads and checks a file; throws {@link ConfigError} with all of its problems. */
-export function loadConfig(file: string, options: LoadOptions = {}): LoadedConfig {
+export function loadConfig(
+  file: string,
+  options: LoadOptions = {},
+): LoadedConfig & { readonly text: string } {
+  const text = readConfig(file);
+  return { ...parseConfig(text, file, options), text };
+}
+
+/** The text of a file; throws {@link ConfigError} when it cannot be read, is too large or is no UTF-8. */
+export function readConfig(file: string): string {
   let bytes: Buffer;
   try {
     bytes = readBounded(file);
   } catch (error) {
     throw failure(file, describeRead(error));
   }
-  let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw failure(file, 'is not UTF-8 text');
   }
-  return parseConfig(text, file, options);
 }
 
 /** Checks the text of a configuration; `file` names it in problems, and its folder is a base for paths in it. */
@@ -56,36 +64,70 @@ export function parseConfig(text: string, file: string, options: LoadOptions = {
   const tree = readYaml(text, env);
   const problems = [...tree.problems];
   const notices: Problem[] = [];
-  const into =
-    (list: Problem[], target: 'key' | 'value'): Report =>
-    (steps, message, hint) => {
-      list.push({
-        ...tree.place(steps, target),
-        path: formatPath(steps),
-        message,
-        ...(hint !== undefined && { hint }),
-      });
-    };
+  const place: Placed = (steps, target) => ({ ...tree.place(steps, target), path: formatPath(steps) });
   if (tree.value === undefined && problems.length > 0) throw new ConfigError(file, inOrder(problems));
 
-  const written = withoutIgnored(tree.value ?? {}, into(notices, 'key'));
-  const result = v.safeParse(configSchema, written);
+  const written = withoutIgnored(tree.value ?? {}, into(notices, place, 'key'));
+  const bases = [resolve(cwd), resolve(cwd, dirname(file))] as const;
+  const config = checked({ settings: written, written, problems, place, bases, boards: options.boards });
+  if (config === undefined) throw new ConfigError(file, inOrder(problems));
+  return { config, notices };
+}
+
+/**
+ * Checks settings that a program gives as an object like the one in a file; throws {@link ConfigError}, in which
+ * `name` stands for the file. Paths in it are relative to the working folder. `written`: what of it the program gave;
+ * files that were filled in for it are not looked for.
+ */
+export function checkSettings(settings: object, name: string, written = settings): Config {
+  const problems: Problem[] = [];
+  // What a program gives has no lines.
+  const place: Placed = (steps) => ({ line: 0, column: 0, path: formatPath(steps) });
+  const config = checked({ settings, written, problems, place, bases: [process.cwd()] });
+  if (config === undefined) throw new ConfigError(name, inOrder(problems));
+  return config;
+}
+
+/** Where a setting stands. */
+type Placed = (steps: readonly Step[], target: 'key' | 'value') => Pick<Problem, 'line' | 'column' | 'path'>;
+
+function into(list: Problem[], place: Placed, target: 'key' | 'value'): Report {
+  return (steps, message, hint) => {
+    list.push({ ...place(steps, target), message, ...(hint !== undefined && { hint }) });
+  };
+}
+
+/** What is to be checked; `problems` may hold some already. */
+interface Check {
+  readonly settings: unknown;
+  readonly written: unknown;
+  readonly problems: Problem[];
+  readonly place: Placed;
+  readonly bases: Bases;
+  readonly boards?: readonly string[] | undefined;
+}
+
+/** The configuration that settings make; undefined when there are problems, to which it adds what it finds. */
+function checked({ settings, written, problems, place, bases, boards }: Check): Config | undefined {
+  const result = v.safeParse(configSchema, settings);
   for (const issue of result.issues ?? []) {
     const path = issue.path ?? [];
     const target = path.at(-1)?.origin === 'key' ? 'key' : 'value';
-    into(problems, target)(
+    into(
+      problems,
+      place,
+      target,
+    )(
       path.map((item) => item.key as Step),
       issue.message,
     );
   }
   const subject = { written, read: result.output };
-  const report = into(problems, 'value');
+  const report = into(problems, place, 'value');
   checkRules(subject, report);
-  if (options.boards) checkBoard(subject, options.boards, report);
-  resolveFiles(subject, [resolve(cwd), resolve(cwd, dirname(file))], report);
-
-  if (!result.success || problems.length > 0) throw new ConfigError(file, inOrder(problems));
-  return { config: deepFreeze(result.output), notices };
+  if (boards) checkBoard(subject, boards, report);
+  resolveFiles(subject, bases, report);
+  return result.success && problems.length === 0 ? deepFreeze(result.output) : undefined;
 }
 
 function readBounded(file: string): Buffer {

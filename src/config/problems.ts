@@ -6,9 +6,9 @@ import { MoonwireError } from '../errors.js';
 
 /** One thing that is wrong, or worth telling. */
 export interface Problem {
-  /** The line in the file, from 1. */
+  /** The line in the file, from 1; 0 for what a program gave. */
   readonly line: number;
-  /** The column in that line, from 1. */
+  /** The column in that line, from 1; 0 likewise. */
   readonly column: number;
   /** The setting, as `engine.servers[0].port`; empty when it is the file as a whole. */
   readonly path: string;
@@ -36,7 +36,8 @@ export function describeProblems(problems: readonly Problem[], file: string): st
   return problems.map(({ line, column, path, message, hint }) => {
     const subject = path === '' ? '' : `${path}: `;
     const advice = hint === undefined ? '' : ` (${hint})`;
-    return `${file}:${line}:${column} ${subject}${message}${advice}`;
+    const place = line === 0 ? `${file}:` : `${file}:${line}:${column}`;
+    return `${place} ${subject}${message}${advice}`;
   });
 }
 

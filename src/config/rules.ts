@@ -107,30 +107,47 @@ function reportRepeated(entries: readonly [Step[], unknown][], report: Report): 
   }
 }
 
+/** What cannot be spoken over UDP. */
+const STREAMED = new Set(['websocket', 'mqtt', 'http', 'auto']);
+/** What cannot be spoken in WebSocket messages. */
+const UNWRAPPED = new Set(['coap', 'http', 'auto']);
+
 /** What a server speaks must fit what it listens on. */
 function checkServers(read: unknown, report: Report): void {
   for (const [steps, server] of items(read, 'engine', 'servers')) {
     const protocol = at(server, 'protocol');
     checkWebSocket(steps, server, report);
     if (at(server, 'transport') === 'udp') {
-      if (protocol === 'websocket' || protocol === 'mqtt' || protocol === 'auto') {
+      if (typeof protocol === 'string' && STREAMED.has(protocol)) {
         report([...steps, 'transport'], `must be tcp for protocol ${protocol}`);
       }
       if (at(server, 'tls') !== undefined) report([...steps, 'tls'], 'needs transport tcp');
     }
+    if (protocol === 'mqtt') checkLossless(steps, server, report);
+  }
+}
+
+/** A packet of MQTT refers to others: none can be left out. */
+function checkLossless(steps: readonly Step[], server: unknown, report: Report): void {
+  for (const [key, word] of [
+    ['sendOverflow', 'dropOldest'],
+    ['messageOverflow', 'drop'],
+  ] as const) {
+    if (at(server, 'limits', key) === word)
+      report([...steps, 'limits', key], `must not be ${word} for protocol mqtt, which loses no packet`);
   }
 }
 
 /** Settings of WebSockets stand where WebSockets are spoken, and a ping comes before a client counts as idle. */
 function checkWebSocket(steps: readonly Step[], server: unknown, report: Report): void {
   const protocol = at(server, 'protocol');
-  if (at(server, 'transport') === 'ws' && (protocol === 'coap' || protocol === 'auto')) {
+  if (at(server, 'transport') === 'ws' && typeof protocol === 'string' && UNWRAPPED.has(protocol)) {
     report([...steps, 'transport'], `must not be ws for protocol ${protocol}`);
   }
   const settings = at(server, 'websocket');
   const set = Object.entries(settings ?? {}).find(([, value]) => value !== undefined && value !== false);
   if (set && !speaksWebSocket(server)) {
-    report([...steps, 'websocket'], 'needs protocol websocket or transport ws');
+    report([...steps, 'websocket'], 'needs protocol websocket or auto, or transport ws');
   }
   const [ping, idle] = [at(settings, 'pingSeconds'), at(server, 'limits', 'idleSeconds')];
   if (typeof ping === 'number' && typeof idle === 'number' && idle > 0 && ping >= idle) {
@@ -142,7 +159,8 @@ function checkWebSocket(steps: readonly Step[], server: unknown, report: Report)
 }
 
 function speaksWebSocket(server: unknown): boolean {
-  return at(server, 'protocol') === 'websocket' || at(server, 'transport') === 'ws';
+  const protocol = at(server, 'protocol');
+  return protocol === 'websocket' || protocol === 'auto' || at(server, 'transport') === 'ws';
 }
 
 function checkRedis(read: unknown, report: Report): void {
@@ -155,6 +173,9 @@ function checkRedis(read: unknown, report: Report): void {
     }
   }
 }
+
+/** Kinds of links at which no simulated device can play. */
+const NOT_PLAYED: ReadonlySet<unknown> = new Set(['udp', 'websocket', 'mqtt']);
 
 /** Simulated devices play at servers and links of this file, and must be able to. */
 function checkSimulated(read: unknown, report: Report): void {
@@ -177,7 +198,7 @@ function checkSimulated(read: unknown, report: Report): void {
           `must be the name of one of engine.${list}, got ${JSON.stringify(name)}`,
           hint,
         );
-      } else if (at(target, 'tls') !== undefined || at(target, 'kind') === 'udp') {
+      } else if (at(target, 'tls') !== undefined || NOT_PLAYED.has(at(target, 'kind'))) {
         report([...steps, key], 'must be a server without TLS, or a serial or tcp link');
       } else if (speaksWebSocket(target)) {
         report([...steps, key], 'must not be a WebSocket server');

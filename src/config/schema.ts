@@ -52,7 +52,7 @@ export type ServerConfig = EngineConfig['servers'][number];
 export type ServerTls = NonNullable<ServerConfig['tls']>;
 /** `tls` of a link, and `engine.centerTls`. */
 export type ClientTls = NonNullable<EngineConfig['centerTls']>;
-/** One of `engine.links`; `kind` tells which of `serial`, `tcp`, `udp` it has. */
+/** One of `engine.links`; `kind` tells which of `serial`, `tcp`, `udp`, `websocket`, `mqtt` it has. */
 export type LinkConfig = EngineConfig['links'][number];
 /** One of `dev.simulate`. */
 export type SimulatedDevice = Config['dev']['simulate'][number];

@@ -10,7 +10,8 @@ interface Place {
   readonly side: 'server' | 'client';
 }
 
-/** Kinds of sinks that can have it. */
+/** Kinds of links and of sinks that can have it. */
+const LINKS = ['tcp', 'websocket', 'mqtt'];
 const SINKS = ['mqtt', 'http', 'redis'];
 
 /** Every `tls` that is there. */
@@ -24,7 +25,8 @@ function places(read: unknown): Place[] {
     ['center', 'registry', 'tls'],
   ].map((steps) => ({ steps, side: 'server' as const }));
   const sinks = items(read, 'sinks').flatMap(([sink]) => SINKS.map((kind) => [...sink, kind, 'tls']));
-  const clients = [...list('links', 'tcp', 'tls'), ['engine', 'centerTls'], ...sinks].map((steps) => ({
+  const links = LINKS.flatMap((kind) => list('links', kind, 'tls'));
+  const clients = [...links, ['engine', 'centerTls'], ...sinks].map((steps) => ({
     steps,
     side: 'client' as const,
   }));

@@ -183,6 +183,21 @@ export function host(): Reader<string> {
   );
 }
 
+/** A host name or IP address to connect to, or a list of up to `max`; a list either way. */
+export function hosts(max: number): Reader<readonly string[]> {
+  return reader(
+    `a host name or IP address, or a list of at most ${max}`,
+    (value) => {
+      const written: unknown[] = Array.isArray(value) ? value : [value];
+      const isList = written.length >= 1 && written.length <= max;
+      return isList && written.every((one) => typeof one === 'string' && isHost(one))
+        ? (written as string[])
+        : undefined;
+    },
+    { type: ['string', 'array'] },
+  );
+}
+
 /** A list of 0 to `max` items. */
 export function list<T>(item: Reader<T>, max: number): Reader<T[]> {
   const problem = (value: unknown): string => `must be a list of at most ${max} items, got ${show(value)}`;

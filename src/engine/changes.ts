@@ -6,6 +6,7 @@
 import type { LinkConfig, ServerConfig } from '../config/schema.js';
 import { MoonwireError } from '../errors.js';
 import type { Engine } from './engine.js';
+import type { Inheritance } from './handover/saved.js';
 import { Link } from './link.js';
 import { Server } from './server.js';
 
@@ -22,6 +23,7 @@ export class Changes {
   private readonly busy = new Set<string>();
   private readonly underWay = new Set<Promise<unknown>>();
   private readonly ended = new AbortController();
+  private resting = false;
 
   constructor(private readonly engine: Engine) {}
 
@@ -36,10 +38,42 @@ export class Changes {
 
   /**
    * Loads a link's script, runs its `init`, and begins to open the connection, which need not succeed at once. Rejects
-   * as {@link addServer} does; `conflict` also for a line that is lent.
+   * as {@link addServer} does; `conflict` also for a line that is lent. With an `inheritance` it takes from that what is
+   * its own, and rests.
    */
-  addLink(config: LinkConfig): Promise<Link> {
-    return this.add(this.engine.links, config, () => new Link(this.engine, config));
+  addLink(config: LinkConfig, inheritance?: Inheritance): Promise<Link> {
+    return this.add(this.engine.links, config, () => new Link(this.engine, config), inheritance);
+  }
+
+  /**
+   * Puts another configuration and script in the place of a server's: these are made ready first, then the old clients
+   * drain and end, and it listens anew. Rejects as {@link addServer} does, and then the old server listens again,
+   * without its clients where it had to end first; `not_found` when there is none of that name.
+   */
+  replaceServer(config: ServerConfig): Promise<Server> {
+    const { servers } = this.engine;
+    return this.replace(servers, config, async (old) => {
+      const server = new Server(this.engine, config);
+      await this.readyOrClosed(server);
+      if (old.config.port !== config.port) {
+        await this.openedOrClosed(server);
+        put(servers, old, server);
+        await old.close(CLOSE_SECONDS);
+        return server;
+      }
+      await old.close(CLOSE_SECONDS);
+      try {
+        await this.openedOrClosed(server);
+        put(servers, old, server);
+        return server;
+      } catch (error) {
+        const again = new Server(this.engine, old.config);
+        put(servers, old, again);
+        await this.makeReady(again);
+        await again.open();
+        throw error;
+      }
+    });
   }
 
   /**
@@ -48,22 +82,31 @@ export class Changes {
    * {@link addLink} does, the old link being as it was; `not_found` when there is none of that name.
    */
   replaceLink(config: LinkConfig): Promise<Link> {
-    const { links } = this.engine;
-    const old = links.find((link) => link.config.name === config.name);
-    if (!old) return Promise.reject(notFound(config.name));
-    return this.change(config.name, async () => {
-      this.engine.leases.checkFree(old.config);
-      this.engine.leases.checkFree(config);
+    const { links, leases } = this.engine;
+    return this.replace(links, config, async (old) => {
+      leases.checkFree(old.config);
+      leases.checkFree(config);
       const link = new Link(this.engine, config);
-      try {
-        await this.makeReady(link);
-      } catch (error) {
-        await link.close(0);
-        throw error;
-      }
-      links[links.indexOf(old)] = link;
+      await this.readyOrClosed(link);
+      put(links, old, link);
       await old.close(CLOSE_SECONDS);
       await link.open();
+      return link;
+    });
+  }
+
+  /** Puts settings in effect that a server's clients outlive: limits, the script. Rejects as {@link replaceServer}. */
+  changeServer(config: ServerConfig): Promise<Server> {
+    return this.replace(this.engine.servers, config, async (server) => {
+      await server.reconfigure(config);
+      return server;
+    });
+  }
+
+  /** Puts settings in effect that a link's connection outlives: limits, waits, the script. Rejects as {@link replaceLink}. */
+  changeLink(config: LinkConfig): Promise<Link> {
+    return this.replace(this.engine.links, config, async (link) => {
+      await link.reconfigure(config);
       return link;
     });
   }
@@ -90,21 +133,36 @@ export class Changes {
     await Promise.allSettled(this.underWay);
   }
 
-  private add<P extends Part>(list: P[], config: P['config'], make: () => P): Promise<P> {
+  /** Takes no more until {@link thaw}. Resolves when nothing is under way. */
+  async rest(): Promise<void> {
+    this.resting = true;
+    await Promise.allSettled(this.underWay);
+  }
+
+  thaw(): void {
+    this.resting = false;
+  }
+
+  private replace<P extends Part>(list: P[], { name }: P['config'], run: (old: P) => Promise<P>): Promise<P> {
+    const old = list.find(({ config }) => config.name === name);
+    return old ? this.change(name, () => run(old)) : Promise.reject(notFound(name));
+  }
+
+  private add<P extends Part>(
+    list: P[],
+    config: P['config'],
+    make: () => P,
+    inheritance?: Inheritance,
+  ): Promise<P> {
     const { servers, links, leases } = this.engine;
     return this.change(config.name, async () => {
       if ([...servers, ...links].some((part) => part.config.name === config.name))
         throw new MoonwireError('conflict', `${config.name} is there already`, config.name);
       if ('kind' in config) leases.checkFree(config);
       const part = make();
-      try {
-        await this.makeReady(part);
-        await part.open();
-        this.ended.signal.throwIfAborted();
-      } catch (error) {
-        await part.close(0);
-        throw error;
-      }
+      if (inheritance) part.station.freeze();
+      await this.readyOrClosed(part);
+      await this.openedOrClosed(part, inheritance);
       list.push(part);
       // It may have changed while the script's `init` ran.
       part.station.nodeChanged();
@@ -115,6 +173,8 @@ export class Changes {
   /** Runs one change; nothing else is done with that name meanwhile. */
   private async change<T>(name: string, run: () => Promise<T>): Promise<T> {
     if (this.ended.signal.aborted) throw stopping();
+    if (this.resting)
+      throw new MoonwireError('conflict', 'another process is about to take over: try again there', name);
     if (this.busy.has(name)) throw new MoonwireError('conflict', `${name} is being changed already`, name);
     this.busy.add(name);
     const done = run().finally(() => {
@@ -127,11 +187,36 @@ export class Changes {
     return result;
   }
 
+  private readyOrClosed(part: Part): Promise<void> {
+    return orClosed(part, () => this.makeReady(part));
+  }
+
+  private openedOrClosed(part: Part, inheritance?: Inheritance): Promise<void> {
+    return orClosed(part, async () => {
+      await part.open(inheritance);
+      this.ended.signal.throwIfAborted();
+    });
+  }
+
   private async makeReady(part: Part): Promise<void> {
     const problem = part.problem();
     if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, part.config.name);
     await within(part.station.load(), this.ended.signal, part.config.name);
   }
+}
+
+/** Does it; closes the part when that fails. */
+async function orClosed(part: Part, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    await part.close(0);
+    throw error;
+  }
+}
+
+function put<T>(list: T[], old: T, next: T): void {
+  list[list.indexOf(old)] = next;
 }
 
 function take<T>(list: T[], item: T): void {

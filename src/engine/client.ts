@@ -6,28 +6,33 @@
  * needs them; it is itself the owner of its connection.
  */
 
-import type { Framer } from '../bytes/framer.js';
+import type { Framer, FramerState } from '../bytes/framer.js';
 import { MoonwireError, messageOf } from '../errors.js';
-import { Failure, HostObject } from '../script/api.js';
+import { Failure, type HostObject } from '../script/api.js';
 import type { LuaValue } from '../script/executor.js';
 import { ScriptError } from '../script/script-error.js';
 import type { Connection, ConnectionHandler, MessageType } from '../transports/connection.js';
 import type { Handle } from '../transports/handles.js';
+import type { Passage } from '../transports/movable.js';
 import type { Port } from './bus/port.js';
+import { carrierOf } from './carrier.js';
 import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
+import { countLimit } from './client-limits.js';
+import { ClientOutput } from './client-output.js';
+import type { Conn } from './conn.js';
+import type { ClientView } from './embedded/client.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
 import type { SavedClient, SavedInput } from './handover/saved.js';
 import { handshakeTables } from './handshake.js';
 import { DisconnectRequest } from './input-framer.js';
+import { MessageRate } from './message-rate.js';
 import type { NativeProtocol } from './native.js';
+import type { Program } from './program.js';
 import type { Decoded, Protocol, ProtocolPeer } from './protocol.js';
 import { type Received, Spontaneous, TextMessage } from './received.js';
 import type { Station } from './station.js';
 import { hexOf, type TraceEvent, type TraceListener } from './trace.js';
-
-/** The kind of these objects in Lua. */
-export const CLIENT_KIND = 'conn';
 
 /** Chunks or datagrams that may wait while a handler does; then the peer is slowed down. */
 const MAX_WAITING = 16;
@@ -39,13 +44,14 @@ const STEPS_A_TURN = 64;
 /** Messages of a bus that may wait: it is not slowed down, so that replies come through; more are dropped. */
 const MAX_SPONTANEOUS = 256;
 
-/** V8 keeps typed arrays up to this size inside its heap. */
-const HEAP_ARRAY = 64;
-
 /** A step of a client's life that is done after the one before it. */
 type Step = 'connect' | 'close' | Received;
 
 export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
+  /** The code that serves it; newer code takes over between two messages. */
+  program: Program;
+  /** Commands for its devices that this code does right now. */
+  commands = 0;
   /** `session` of the protocol module, a Lua table. */
   session: LuaValue;
   /** Ids of devices behind this client, the first one first. */
@@ -58,16 +64,19 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   port: Port | undefined;
   /** What a native protocol keeps for it. */
   peer: object | undefined;
+  /** It as the program sees it that the engine is part of, once that has looked. */
+  view: ClientView | undefined;
   /** What went in and out. */
   bytesIn = 0;
   bytesOut = 0;
   messages = 0;
   openedAt = performance.now();
-  /** When the peer last showed that it is there, and since when sent bytes wait without any being taken (0: none wait). */
+  /** When the peer last showed that it is there. */
   lastSeen = performance.now();
-  stalledSince = 0;
-  private stalledBytes = 0;
-  private hostObject: HostObject | undefined;
+  /** What waits to be sent to it, once something was. */
+  output: ClientOutput | undefined;
+  private rate: MessageRate | undefined;
+  private hostObject: HostObject<Conn> | undefined;
   private framer: Framer | undefined;
   private waiting: Received[] | undefined;
   private ownContext: ClientContext | undefined;
@@ -88,7 +97,9 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     readonly id: number,
     readonly station: Station,
     readonly connection: Connection,
-  ) {}
+  ) {
+    this.program = station.program;
+  }
 
   /** Runs `on_connect`. The caller has attached this client to its connection. */
   start(): void {
@@ -97,7 +108,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** What its frames and messages mean. */
   get protocol(): Protocol {
-    return this.station.protocolOf(this.connection);
+    return this.program.protocolFor(this.connection);
   }
 
   /** What speaks with it, where that is not the script. */
@@ -115,10 +126,20 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     return this;
   }
 
+  /** Bytes that were sent and have not left yet. */
+  get pendingBytes(): number {
+    return this.output?.pendingBytes ?? this.connection.pendingBytes;
+  }
+
+  /** Whether it is not read from, or not heard: what it sends has to wait. */
+  get slowed(): boolean {
+    return this.paused || this.rate?.waits === true;
+  }
+
   /** This client as its scripts see it. */
-  conn(): HostObject<Client> {
-    this.hostObject ??= new HostObject<Client>(CLIENT_KIND, this);
-    return this.hostObject as HostObject<Client>;
+  conn(): HostObject<Conn> {
+    this.hostObject ??= this.program.connOf(this);
+    return this.hostObject;
   }
 
   /** What `conn:set_context` keeps. */
@@ -138,10 +159,14 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.port.receive(bytes);
       return;
     }
-    if (this.station.framed(this.connection)) {
-      this.framer ??= this.station.createFramer(this);
+    if (type === 'text' && this.native?.refuseText) {
+      this.native.refuseText(this);
+      return;
+    }
+    if (this.station.framed(this.connection, this.program)) {
+      this.framer ??= this.station.createFramer(this, this.program);
       this.framer.push(bytes);
-      if (this.protocol.endsWithSilence) {
+      if (this.station.framing(this.program).endsWithSilence) {
         clearTimeout(this.partialTimer);
         this.partialTimer = undefined;
       }
@@ -169,7 +194,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.station.counters.discard('overflow', 1);
       return;
     }
-    this.waiting.push(new Spontaneous(decoded));
+    this.waiting.push(new Spontaneous(decoded, this.program));
     this.pump();
   }
 
@@ -178,13 +203,15 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   }
 
   drain(): void {
-    this.stalledSince = 0;
+    this.output?.drained();
   }
 
   close(error?: Error): void {
     this.ended = true;
-    if (!this.abandoned && error instanceof MoonwireError && error.code === 'too_large') this.oversize(error);
+    if (!this.abandoned && error instanceof MoonwireError) countLimit(this, error);
     this.cause ??= error;
+    this.output?.close();
+    this.rate?.close();
     this.port?.closed(this);
     clearTimeout(this.partialTimer);
     this.ownContext?.close();
@@ -195,6 +222,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** Closes the connection: what was sent leaves first. `code` and `reason`: what a WebSocket tells its peer. */
   end(code?: number, reason?: string): void {
     this.abandoned = true;
+    this.output?.flush();
     this.connection.end(code, reason);
   }
 
@@ -243,23 +271,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** Sends at once, as only a bus may on its line; returns as {@link send} does. */
   transmit(bytes: Uint8Array, type?: MessageType): Failure | undefined {
     if (this.closed) return new Failure('closed: the client is closed');
-    const { limits, counters } = this.station;
-    if (this.connection.pendingBytes + bytes.length > limits.sendBufferBytes) {
-      counters.sendsRefused++;
-      this.station.limitReached(this, 'sendBufferBytes', 'does not take what it is sent; sends are refused');
-      return new Failure(`queue_full: ${this.connection.pendingBytes} bytes wait for this client already`);
-    }
-    counters.sends++;
-    counters.bytesOut += bytes.length;
-    this.bytesOut += bytes.length;
-    this.station.frames.add(this.id, true, bytes, performance.now());
-    if (this.tracers) this.trace({ event: 'out', hex: hexOf(bytes) });
-    // A small array lies in the heap, from which a socket would move it out first: a copy in Node's pool costs less.
-    this.connection.write(
-      bytes.length <= HEAP_ARRAY && !Buffer.isBuffer(bytes) ? Buffer.from(bytes) : bytes,
-      type,
-    );
-    return undefined;
+    this.output ??= new ClientOutput(this);
+    return this.output.send(bytes, type);
   }
 
   /** Tells those who watch. */
@@ -278,66 +291,36 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     };
   }
 
-  /** Encodes a message by the protocol, called from within a script of this client's VM. */
-  encodeInside(message: LuaValue): Uint8Array | Failure {
-    return this.protocol.encode(message, this, true);
-  }
-
   /** Drops received bytes that no handler has seen yet; returns how many. */
   clearBuffer(): number {
     const framed = this.port?.clear() ?? this.framer?.clear() ?? 0;
-    const held = (this.waiting ?? []).reduce((sum, chunk) => sum + chunk.length, framed);
+    const held = (this.waiting ?? []).reduce(
+      (sum, chunk) => sum + chunk.length,
+      framed + (this.rate?.clear() ?? 0),
+    );
     this.waiting = undefined;
     this.station.counters.discard('cleared', held);
     return held;
   }
 
-  /** Closes a client that is silent, or that takes nothing of what waits for it. Called about once a second. */
-  check(now: number): void {
-    const { native } = this;
-    const { limits } = this.station;
-    const reached = this.paused ? undefined : native?.check(this, now);
-    if (reached) {
-      this.station.counters.closedIdle++;
-      this.station.limitReached(this, reached.limit, reached.message);
-      this.endFor(new MoonwireError('timeout', reached.message));
-      return;
-    }
-    // A peer that was slowed down cannot be blamed for its silence.
-    if (
-      !native &&
-      limits.idleSeconds > 0 &&
-      !this.paused &&
-      now - this.lastSeen > limits.idleSeconds * 1000
-    ) {
-      this.closeFor('closedIdle', 'idleSeconds', `silent for ${limits.idleSeconds} s`);
-      return;
-    }
-    const pending = this.connection.pendingBytes;
-    if (pending === 0) {
-      this.stalledSince = 0;
-    } else if (this.stalledSince === 0 || pending < this.stalledBytes) {
-      this.stalledSince = now;
-    } else if (now - this.stalledSince > limits.sendStallSeconds * 1000) {
-      this.closeFor('closedStalled', 'sendStallSeconds', `took nothing for ${limits.sendStallSeconds} s`);
-    }
-    this.stalledBytes = pending;
-  }
-
-  /** Closes the client because it reached a limit: counted, and logged at a bounded rate. */
-  private closeFor(counter: 'closedIdle' | 'closedStalled', limit: string, message: string): void {
-    this.station.counters[counter]++;
-    this.station.limitReached(this, limit, message);
-    this.destroy(new MoonwireError('timeout', message));
-  }
-
   // -- To another process -----------------------------------------------------------------------------------------
 
-  /** Stops reading where nothing is waited for any more; whether it can go now. Called until it can. */
+  /** Whether nothing of it is under way any more; from then on it is not read from. Called until it is so. */
   rest(): boolean {
     if (this.port && !this.port.bus.quiet) return false;
     this.connection.freeze?.();
-    return !this.running && this.connection.passage?.() !== undefined;
+    return !this.running && (!this.movable || this.passage() !== undefined);
+  }
+
+  /** Whether it could go at all. */
+  private get movable(): boolean {
+    const { native, connection } = this;
+    return connection.passage !== undefined && connection.tls?.() === undefined && (!native || !!native.save);
+  }
+
+  /** What its connection is opened from, once all that was sent has left. */
+  private passage(): Passage | undefined {
+    return this.pendingBytes === 0 ? this.connection.passage?.() : undefined;
   }
 
   /** Goes on after {@link rest}. */
@@ -349,6 +332,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** Another process has it: nothing is done here any more. */
   letGo(): void {
     clearTimeout(this.partialTimer);
+    this.rate?.close();
     this.connection.letGo?.();
   }
 
@@ -360,9 +344,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** What another process goes on from; undefined when it cannot go: it does not rest, or holds what is no data. */
   save(): { saved: SavedClient; handle: Handle | undefined } | undefined {
     const { native, framer, waiting = [] } = this;
-    if (!this.rest() || this.ended || !this.greeted || (native && !native.save)) return undefined;
-    if (waiting.some((received) => received instanceof Spontaneous)) return undefined;
-    const passage = this.connection.passage!()!;
+    const delayed = this.rate?.held;
+    if (!this.movable || !this.rest() || this.ended || !this.greeted) return undefined;
+    if ([delayed, ...waiting].some((received) => received instanceof Spontaneous)) return undefined;
+    const passage = this.passage()!;
     const now = performance.now();
     try {
       const { id, bytesIn, bytesOut, messages, devices, channels = [] } = this;
@@ -380,6 +365,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
         attached: (devices ?? []).filter((device) => this.station.engine.devices.get(device) === this),
         channels: [...channels],
         framer: framer?.save(),
+        delayed: delayed && savedInput(delayed),
         waiting: waiting.map(savedInput),
         peer: native?.save?.(this),
       };
@@ -404,18 +390,32 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     this.devices = saved.devices && [...saved.devices];
     this.native?.restore?.(this, saved.peer);
     if (saved.channels.length > 0) this.station.engine.channels.subscribe(this, saved.channels);
-    if (saved.framer && this.station.framed(this.connection)) {
-      this.framer = this.station.createFramer(this);
-      this.framer.restore(saved.framer);
+    if (saved.delayed) {
+      this.rate = new MessageRate(this, this.station.limits.messagesPerSecond || 1);
+      this.rate.held = receivedFrom(saved.delayed);
     }
-    if (saved.waiting.length > 0)
-      this.waiting = saved.waiting.map(({ bytes, text }) => (text ? new TextMessage(bytes) : bytes));
+    this.restoreInput(saved.framer, saved.waiting.map(receivedFrom));
+  }
+
+  /** What was received goes on in the framing of this code, which may not be that of the other process. */
+  private restoreInput(framer: FramerState | undefined, waiting: Received[]): void {
+    const { station, program } = this;
+    if (station.framed(this.connection, program)) {
+      if (!framer && waiting.length === 0) return;
+      this.framer = station.createFramer(this, program);
+      if (framer) this.framer.restore(framer);
+      for (const received of waiting) if (received instanceof Uint8Array) this.framer.push(received);
+      return;
+    }
+    const held = framer && framer.bytes.length > 0 ? [framer.bytes] : [];
+    if (held.length + waiting.length > 0) this.waiting = [...held, ...waiting];
   }
 
   // -- Handlers, one after the other ----------------------------------------------------------------------------
 
-  private pump(): void {
-    for (let steps = 1; !this.running; steps++) {
+  /** Handles what was received, as far as nothing holds it up. */
+  pump(): void {
+    for (let steps = 1; !this.running && this.mayGoOn(); steps++) {
       const step = this.take();
       if (step === undefined) break;
       this.running = true;
@@ -427,6 +427,53 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     this.regulate();
   }
 
+  /** Whether the next step may begin; it is the newest code's. */
+  private mayGoOn(): boolean {
+    const { held } = this.station;
+    held?.add(this);
+    if (held === undefined) this.renewed();
+    return held === undefined;
+  }
+
+  /** Goes over to the newest code, unless what it does right now is to end in its own. */
+  renewed(): void {
+    const { station, program: from } = this;
+    const { program: to } = station;
+    if (from === to || this.running || this.commands > 0) return;
+    const lost: string[] = [];
+    from.leave(this, this.session, this.hostObject);
+    this.program = to;
+    const object = carrierOf(to);
+    this.hostObject = to.knows(this) ? to.connOf(this) : undefined;
+    const before = from.protocolFor(this.connection);
+    this.session = this.protocol.carrySession(this.session, before, object, lost);
+    this.reframe(from);
+    this.port?.renewed();
+    if (lost.length > 0) station.leftBehind(this, lost);
+  }
+
+  /** Lets what was received and not cut yet go on in the framing of this client's program. */
+  private reframe(from: Program): void {
+    const { station, program, framer } = this;
+    if (!framer) {
+      if (!this.waiting || this.native || !station.framed(this.connection, program)) return;
+      // Chunks that were messages as they came are a stream now.
+      this.framer = station.createFramer(this, program);
+      const { waiting } = this;
+      this.waiting = undefined;
+      for (const received of waiting) if (received instanceof Uint8Array) this.framer.push(received);
+      return;
+    }
+    if (this.native || this.protocol.framesAs(from.protocolFor(this.connection))) return;
+    clearTimeout(this.partialTimer);
+    this.partialTimer = undefined;
+    const held = framer.release();
+    this.framer = station.framed(this.connection, program) ? station.createFramer(this, program) : undefined;
+    if (held.length === 0) return;
+    if (this.framer) this.framer.push(held);
+    else this.waiting = [held];
+  }
+
   /** The step that ran is over. */
   proceed(): void {
     this.running = false;
@@ -436,15 +483,22 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** What is to be done next. */
   private take(): Step | undefined {
     if (this.finished) return undefined;
+    if (this.station.frozen && !this.ended && !(this.waiting?.[0] instanceof Spontaneous)) return undefined;
     if (!this.greeted) {
       this.greeted = true;
       return 'connect';
     }
-    if (this.station.frozen && !this.ended && !(this.waiting?.[0] instanceof Spontaneous)) return undefined;
-    const frame = this.abandoned ? undefined : this.nextFrame();
+    const frame = this.abandoned ? undefined : this.nextMessage();
     if (frame !== undefined || !this.ended) return frame;
     this.finished = true;
     return 'close';
+  }
+
+  private nextMessage(): Received | undefined {
+    const { messagesPerSecond = 0 } = this.station.limits;
+    if (messagesPerSecond === 0 && this.rate?.held === undefined) return this.nextFrame();
+    this.rate ??= new MessageRate(this, messagesPerSecond);
+    return this.rate.take(() => this.nextFrame());
   }
 
   private nextFrame(): Received | undefined {
@@ -468,20 +522,15 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   /** The framer refused what came: closes the client. */
   framingFailed(error: Error): void {
     if (error instanceof ScriptError) this.station.scriptFailed('protocol_input', this, error);
-    else if (error instanceof MoonwireError && error.code === 'too_large') this.oversize(error);
+    else if (error instanceof MoonwireError) countLimit(this, error);
     if (error instanceof DisconnectRequest) this.destroy(new MoonwireError('closed', error.message));
     else this.destroy(error);
-  }
-
-  private oversize(error: MoonwireError): void {
-    this.station.counters.closedOversize++;
-    this.station.limitReached(this, 'frameBytes', error.message);
   }
 
   /** Slows the peer down while a handler waits and enough has been received; lets it go on afterwards. */
   private regulate(): void {
     const full =
-      this.running &&
+      (this.running || this.rate?.waits === true || this.station.held !== undefined) &&
       !this.port &&
       ((this.waiting?.length ?? 0) >= MAX_WAITING ||
         (this.framer?.pending ?? 0) >= this.station.limits.frameBytes);
@@ -495,15 +544,19 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   private watchPartial(framer: Framer): void {
     if (framer.pending === 0 || this.partialTimer || this.ended) return;
     this.partialPosition = framer.position;
-    this.partialTimer = setTimeout(partialExpired, this.station.partialSeconds(this.connection) * 1000, this);
+    this.partialTimer = setTimeout(
+      partialExpired,
+      this.station.partialSeconds(this.connection, this.program) * 1000,
+      this,
+    );
   }
 
   /** The time for an incomplete frame is over. */
   expirePartial(): void {
     this.partialTimer = undefined;
+    const { framer } = this;
     // Its time goes on afterwards; silence that ends a frame has been.
-    if (this.station.frozen && !this.protocol.endsWithSilence) return;
-    const framer = this.framer!;
+    if (!framer || (this.station.frozen && !this.station.framing(this.program).endsWithSilence)) return;
     // While a handler runs, frames wait for it, not for the peer.
     if (framer.position === this.partialPosition && !this.running) framer.expire();
     if (!this.running) this.watchPartial(framer);
@@ -518,14 +571,20 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** `on_connect`, then `on_handshake` where the connection began with one. */
   private greet(): Promise<void> | undefined {
-    // Such a protocol introduces its clients itself.
-    if (this.native) return undefined;
+    const { native } = this;
+    if (native) {
+      // Such a protocol introduces its clients itself.
+      native.opened?.(this);
+      return undefined;
+    }
     const handshake = this.connection.takeHandshake?.();
+    const { handlers } = this.station;
+    if (handlers) return handlers.connected(this, handshake);
     const waits = callHandler(this, 'on_connect');
-    if (!handshake || this.station.program.handler('on_handshake') === undefined) return waits;
+    if (!handshake || this.program.handler('on_handshake') === undefined) return waits;
     const shake = () => {
       if (this.abandoned) return undefined;
-      const { vm } = this.station.program;
+      const { vm } = this.program;
       const facts = handshakeTables(vm, handshake, this.connection.remote);
       return callHandler(this, 'on_handshake', ...facts);
     };
@@ -533,9 +592,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   }
 
   private finish(): Promise<void> | undefined {
-    const reason = this.cause ? messageOf(this.cause) : undefined;
     const isKnown = this.native?.closed(this) ?? true;
-    const waits = isKnown ? callHandler(this, 'on_close', textValue(reason)) : undefined;
+    const waits = isKnown ? this.tellClosed() : undefined;
     if (!waits) {
       this.station.remove(this);
       return undefined;
@@ -543,8 +601,26 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     return waits.then(() => this.station.remove(this));
   }
 
+  /** `on_close`. */
+  private tellClosed(): Promise<void> | undefined {
+    const { cause } = this;
+    const { handlers } = this.station;
+    if (handlers) return handlers.closed(this, cause);
+    return callHandler(this, 'on_close', textValue(cause && messageOf(cause)));
+  }
+
+  /** What was decoded before this code took over, as a value of this code. */
+  private own({ decoded, program: from }: Spontaneous): Decoded {
+    const { program: to, connection } = this;
+    if (from === to) return decoded;
+    const lost: string[] = [];
+    const carried = this.protocol.carryDecoded(decoded, from.protocolFor(connection), carrierOf(to), lost);
+    if (lost.length > 0) this.station.leftBehind(this, lost);
+    return carried;
+  }
+
   private process(received: Received): Promise<void> | undefined {
-    if (received instanceof Spontaneous) return handleDecoded(this, received.decoded);
+    if (received instanceof Spontaneous) return handleDecoded(this, this.own(received));
     const { native } = this;
     if (native) return native.handle(this, received instanceof TextMessage ? received.bytes : received);
     if (received instanceof TextMessage) return handleFrame(this, received.bytes, 'text');
@@ -555,6 +631,10 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 function savedInput(received: Received): SavedInput {
   const text = received instanceof TextMessage;
   return { bytes: text ? received.bytes : (received as Uint8Array), text };
+}
+
+function receivedFrom({ bytes, text }: SavedInput): Received {
+  return text ? new TextMessage(bytes) : bytes;
 }
 
 function nextTurn(client: Client): void {

@@ -10,6 +10,7 @@ import { ScriptError } from '../script/script-error.js';
 import type { Client } from './client.js';
 import type { Engine } from './engine.js';
 import { CommandOf } from './mix/host.js';
+import type { Program } from './program.js';
 
 /** A command as the centre gives it. */
 export interface Command {
@@ -133,9 +134,10 @@ export class Commands {
     const { id, device } = command;
     const client = this.clientOf(device);
     if (!client) return returned(id, 'not_connected: the device is not attached here');
-    const { entry } = client.station.program;
-    if (client.station.program.handler('on_command') === undefined) {
-      return failed(id, `not_found: ${entry} has no on_command`);
+    const { program, station } = client;
+    const { handlers, settings } = station;
+    if (handlers || program.handler('on_command') === undefined) {
+      return failed(id, `not_found: ${handlers ? settings.name : program.entry} has no on_command`);
     }
     try {
       await this.journal.set(id, this.encode({ state: 'started' }));
@@ -160,11 +162,12 @@ export class Commands {
   /** Runs the handler. Never rejects. */
   private async execute(command: Command, client: Client): Promise<Outcome> {
     const { id, device, name, params, expires } = command;
-    const { station } = client;
-    const { vm } = station.program;
+    const { station, program } = client;
+    const { vm } = program;
+    client.commands++;
     try {
       const cmd = vm.values.read(fromJs(vm.main, { id, device_id: device, name, params, expires }));
-      const handler = station.program.handler('on_command');
+      const handler = program.handler('on_command');
       const [result, error] = await vm.run(handler, [cmd, client.conn()], new CommandOf(client));
       if (result === undefined && error !== undefined) {
         return failed(
@@ -172,19 +175,22 @@ export class Commands {
           typeof error === 'string' ? textOf(error) : `internal: its error is a ${vm.type(error)}`,
         );
       }
-      return this.done(id, client, result);
+      return this.done(id, program, result);
     } catch (error) {
       if (error instanceof LuaError) return failed(id, `invalid_argument: ${error.message}`);
       station.scriptFailed('on_command', client, error as Error);
       return failed(id, `${error instanceof ScriptError ? error.code : 'internal'}: ${messageOf(error)}`);
+    } finally {
+      client.commands--;
+      client.renewed();
     }
   }
 
   /** The device was told; what of the result cannot be handed on is left out. */
-  private done(id: string, client: Client, value: LuaValue): Outcome {
+  private done(id: string, { vm }: Program, value: LuaValue): Outcome {
     const outcome = { id, state: 'done', at: now() } as const;
     try {
-      const result = toJs(client.station.program.vm.values.slot(value));
+      const result = toJs(vm.values.slot(value));
       if (result === undefined) return outcome;
       const { length } = this.engine.parts.codecs.encode('cbor', result);
       if (length <= MAX_RESULT_BYTES) return { ...outcome, result };

@@ -15,11 +15,17 @@ export class Counters {
   /** Handlers that ended in an error, and those stopped for using more than their budget. */
   scriptErrors = 0;
   budgetExceeded = 0;
-  /** Sends refused because the client's send buffer was full. */
+  /** Sends refused because the client's send buffer was full, and messages dropped from it for newer ones. */
   sendsRefused = 0;
-  /** Clients closed for silence, for not taking what is sent, for a frame without end. */
+  sendsDropped = 0;
+  /** Messages beyond a client's rate: made to wait for their time, dropped. */
+  messagesDelayed = 0;
+  messagesDropped = 0;
+  /** Clients closed for silence, for not taking what is sent, for a full send buffer, too many messages, too long a frame. */
   closedIdle = 0;
   closedStalled = 0;
+  closedOverflow = 0;
+  closedRate = 0;
   closedOversize = 0;
   /** Received bytes that belonged to no frame, by reason. */
   readonly discarded: Record<string, number> = {};

@@ -27,7 +27,10 @@ export class Delivery implements LocalClients {
     if (client instanceof Failure) return client;
     const { native } = client;
     if (native) return native.send(client, message);
-    return client.write(() => client.station.encode(message.data, client), frameType(message));
+    return client.write(
+      () => client.station.encode(message.data, client, client.program),
+      frameType(message),
+    );
   }
 
   /**

@@ -4,8 +4,10 @@
  */
 
 import type { CodecRegistry } from '../codecs/registry.js';
-import type { EngineConfig, LinkConfig, ServerConfig } from '../config/schema.js';
+import type { EngineConfig } from '../config/schema.js';
 import type { Logger } from '../log.js';
+import type { SocketSource } from '../transports/streamlistener.js';
+import { AddedLinks, type LinkBook } from './added-links.js';
 import { Buses } from './bus/buses.js';
 import { Leases } from './bus/leases.js';
 import type { Port } from './bus/port.js';
@@ -13,7 +15,9 @@ import { Changes } from './changes.js';
 import { Channels } from './channels.js';
 import type { Client } from './client.js';
 import { Delivery } from './delivery.js';
-import { takeUp } from './handover/arriving.js';
+import type { LinkSettings, ServerSettings } from './embedded/settings.js';
+import { EngineLimits } from './engine-limits.js';
+import { abandon, takeUp } from './handover/arriving.js';
 import type { Inheritance } from './handover/saved.js';
 import { Histogram } from './histogram.js';
 import { Link } from './link.js';
@@ -21,6 +25,7 @@ import { Mesh, type SendScenario } from './mesh.js';
 import type { Broker } from './mqtt/broker.js';
 import type { ScriptSettings } from './program.js';
 import { Queues } from './queues.js';
+import { Scripts } from './reload/scripts.js';
 import { Server } from './server.js';
 import { Services } from './services.js';
 
@@ -29,10 +34,14 @@ export interface EngineOptions {
   name: string;
   labels: Readonly<Record<string, string>>;
   script: ScriptSettings;
-  servers: readonly ServerConfig[];
-  links: readonly LinkConfig[];
+  servers: readonly ServerSettings[];
+  links: readonly LinkSettings[];
+  /** Bounds of those that are added; without it none can be. */
+  addedLinks?: EngineConfig['addedLinks'];
   /** What all scripts share: queues and Redis. */
   luavm: EngineConfig['luavm'];
+  /** What all servers may take together; without, as much as each may. */
+  limits?: EngineConfig['limits'];
   /** What MQTT servers keep for their devices; needed where there are any. */
   mqtt?: EngineConfig['mqtt'];
 }
@@ -60,8 +69,12 @@ export interface EngineParts {
   isOwn(id: number): boolean;
   /** Takes a report; a promise when it must be waited for. */
   report(report: Report): void | Promise<void>;
+  /** Checks and keeps links that are added while it runs; without it none can be. */
+  links?: LinkBook | undefined;
   /** Codecs by name, for `mix.codec` and `mix.store`. */
   codecs: CodecRegistry;
+  /** Where a server's connections come from when it is not to listen itself. */
+  sockets?: ((server: string) => SocketSource | undefined) | undefined;
   /** Small durable values of scripts. */
   values: {
     get(key: string): Uint8Array | undefined;
@@ -93,6 +106,8 @@ export class Engine {
   readonly links: Link[] = [];
   /** Adds and removes servers and links while the engine runs. */
   readonly changes = new Changes(this);
+  /** Links beside those of the configuration. */
+  readonly addedLinks = new AddedLinks(this);
   readonly buses = new Buses();
   /** Lines that somebody outside needs for a while. */
   readonly leases: Leases;
@@ -107,12 +122,16 @@ export class Engine {
     channelOpened: (name) => this.tell((observer) => observer.channelOpened(name)),
     channelClosed: (name) => this.tell((observer) => observer.channelClosed(name)),
   });
+  /** What runs in servers and links, and how saved scripts take over. */
+  readonly scripts = new Scripts(this);
   readonly queues: Queues;
   /** HTTP, Redis and metrics of scripts. */
   readonly services: Services;
   /** Messages to clients of this engine, and to those of all nodes. */
   readonly delivery = new Delivery(this.clients, this.channels);
   readonly mesh: Mesh;
+  /** What all servers may take together. */
+  readonly limits: EngineLimits;
   /** What MQTT servers share; made by the first of them. */
   mqtt: Broker | undefined;
   /** How long sends took. */
@@ -131,6 +150,7 @@ export class Engine {
     this.log = parts.log;
     this.queues = new Queues(options.luavm.queue);
     this.services = new Services(options.luavm);
+    this.limits = new EngineLimits(this.clients, parts.log, options.limits);
     this.mesh = new Mesh(this.delivery, (id) => this.parts.isOwn(id), this.sendTimes.local);
     for (const server of options.servers) this.servers.push(new Server(this, server));
     for (const link of options.links) this.links.push(new Link(this, link));
@@ -138,17 +158,20 @@ export class Engine {
   }
 
   /**
-   * Loads all scripts, then opens all servers and links. Throws what the first failing part throws, with nothing
-   * left open. With an `inheritance` all of it rests afterwards, until it is told to go on.
+   * Loads all scripts, then opens all servers and links, those that were added last. Throws what the first failing part
+   * of the configuration throws, with nothing left open. With an `inheritance` all of it rests afterwards, until it is told to go on.
    */
   async start(inheritance?: Inheritance): Promise<void> {
     const parts = [...this.servers, ...this.links];
+    this.limits.open();
     try {
       if (inheritance) for (const { station } of parts) station.freeze();
       for (const part of parts) await part.station.load();
       for (const part of parts) await part.open(inheritance);
+      await this.addedLinks.restore(inheritance);
       if (inheritance) takeUp(this, inheritance);
     } catch (error) {
+      if (inheritance) abandon(this);
       await this.stop();
       throw error;
     }
@@ -162,6 +185,7 @@ export class Engine {
     await Promise.all([changes, this.leases.close(), ...parts]);
     this.mqtt?.close();
     this.services.close();
+    this.limits.close();
   }
 
   nextClientId(): number {

@@ -9,14 +9,18 @@ import type { Client } from './client.js';
 import type { HandlerName } from './program.js';
 import type { Decoded } from './protocol.js';
 
-/** Runs a handler, where the script has it, with the client's id, `args` and the client itself. */
+/**
+ * Runs a handler, where the script or the program has it, with the client's id, `args` and the client itself. A program
+ * is told of a new client and of the time to poll by it.
+ */
 export function callHandler(
   client: Client,
   name: HandlerName,
   ...args: LuaValue[]
 ): Promise<void> | undefined {
   const { station } = client;
-  const handler = station.program.handler(name);
+  if (station.handlers) return station.handlers.called(name, client);
+  const handler = client.program.handler(name);
   if (handler === undefined) return undefined;
   const done = station.runHandler(name, client, handler, [String(client.id), ...args, client.conn()]);
   return done instanceof Promise ? done.then(() => undefined) : undefined;
@@ -24,8 +28,11 @@ export function callHandler(
 
 /** Decodes a frame, datagram or WebSocket message and handles what it says. */
 export function handleFrame(client: Client, frame: Uint8Array, type: MessageType): Promise<void> | undefined {
-  const { protocol, station } = client;
+  const { station } = client;
+  if (station.handlers) return station.handlers.handle(client, frame, type);
+  const { protocol } = client;
   station.counters.frames++;
+  client.program.tally.calls++;
   station.frames.add(client.id, false, frame, client.lastSeen);
   let result: ReturnType<typeof protocol.decode>;
   try {
@@ -75,7 +82,7 @@ export function handOver(client: Client, messages: readonly Pushable[]): boolean
 /** Runs `on_message` once a message; stops at the first error, so that the frame is not acknowledged. */
 function deliver(client: Client, messages: readonly Pushable[], from: number): boolean | Promise<boolean> {
   const { station } = client;
-  const handler = station.program.handler('on_message');
+  const handler = client.program.handler('on_message');
   if (handler === undefined) return true;
   const { messageTimes } = station;
   for (let i = from; i < messages.length; i++) {

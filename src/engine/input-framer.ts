@@ -77,6 +77,12 @@ export class InputFramer implements Framer {
     return dropped;
   }
 
+  release(): Uint8Array {
+    const held = this.held.peek(0, this.held.length);
+    this.clear();
+    return held;
+  }
+
   save(): FramerState {
     return { bytes: this.held.peek(0, this.held.length) };
   }

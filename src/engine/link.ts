@@ -3,48 +3,55 @@
 import type { LinkConfig } from '../config/schema.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import type { Connection } from '../transports/connection.js';
-import type { Handle } from '../transports/handles.js';
 import { type KeptLink, keepOpen, NETWORK_RETRY, SERIAL_RETRY } from '../transports/keepopen.js';
-import { openSerial } from '../transports/serial.js';
-import { adoptTcp, connectTcp } from '../transports/tcp.js';
+import { adoptTcp } from '../transports/tcp.js';
 import { readClientFiles } from '../transports/tlsfiles.js';
-import { connectUdp, MAX_DATAGRAM_BYTES } from '../transports/udp.js';
+import { Addresses } from './addresses.js';
 import type { LentLink } from './bus/leases.js';
 import type { Client } from './client.js';
+import type { LinkSettings } from './embedded/settings.js';
 import type { Engine } from './engine.js';
-import { linkClientOf } from './handover/arriving.js';
-import type { Inheritance, SavedClient } from './handover/saved.js';
+import { type LinkHeir, linkClientOf } from './handover/arriving.js';
+import type { Inheritance } from './handover/saved.js';
+import { addressesOf, openLink, tlsOf } from './link-open.js';
+import { type LinkStatus, linkStatus } from './link-status.js';
+import { Poller } from './poller.js';
 import { Station } from './station.js';
 
 /** Seconds that what was sent may take to leave before the line is lent. */
 const DRAIN_SECONDS = 2;
 
-type TcpLink = Extract<LinkConfig, { kind: 'tcp' }>;
-
 export class Link implements LentLink {
   readonly station: Station;
+  private readonly addresses: Addresses;
+  private readonly poller: Poller | undefined;
   private kept: KeptLink | undefined;
   private ended = false;
   private resting = false;
   private noted: string | undefined;
   /** What the first connection goes on with. */
-  private heir: { readonly saved: SavedClient; readonly handle: Handle | undefined } | undefined;
+  heir: LinkHeir | undefined;
 
   constructor(
     private readonly engine: Engine,
-    readonly config: LinkConfig,
+    public config: LinkSettings,
   ) {
-    this.station = new Station(engine, config);
+    const protocol = protocolOf(config);
+    this.station = new Station(engine, protocol ? { ...config, protocol } : config);
+    this.addresses = new Addresses(addressesOf(config));
+    this.poller = config.poll && new Poller(config.poll);
   }
 
   /** What of its configuration cannot be used; undefined when all can. */
   problem(): string | undefined {
-    const { config } = this;
+    const { name, kind, bus, handlers } = this.config;
+    if (handlers && (kind === 'mqtt' || bus)) return `link ${name}: mqtt and bus need a script, not handlers`;
     try {
-      if (config.kind === 'tcp' && config.tcp.tls) readClientFiles(config.tcp.tls);
+      const tls = tlsOf(this.config);
+      if (tls) readClientFiles(tls);
       return undefined;
     } catch (error) {
-      return `link ${config.name}: ${messageOf(error)}`;
+      return `link ${name}: ${messageOf(error)}`;
     }
   }
 
@@ -53,19 +60,34 @@ export class Link implements LentLink {
    * can be had; then nothing is opened before {@link thaw}.
    */
   async open(inheritance?: Inheritance): Promise<void> {
+    const { config, engine, station } = this;
     const problem = this.problem();
-    if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, this.config.name);
-    if (this.config.bus && !this.ended) this.engine.buses.join(this.station, this.config);
+    if (problem !== undefined) throw new MoonwireError('invalid_argument', problem, config.name);
+    if (config.kind === 'mqtt') {
+      const { brokerOf } = await import('./mqtt/broker.js');
+      const { MqttLink } = await import('./mqtt/link.js');
+      station.native = new MqttLink(config, station, brokerOf(engine, inheritance?.saved.mqtt));
+    }
+    if (config.bus && !this.ended) engine.buses.join(station, config);
     if (!inheritance) return this.resume();
-    this.heir = linkClientOf(inheritance, this.config);
+    this.heir = linkClientOf(inheritance, config);
+    if (this.heir) this.addresses.beginWith(this.heir.address);
     this.resting = true;
   }
 
-  /** Lets go of what only one process may have open: a serial port; and of a datagram socket of its own. */
+  /** Lets go of what only one process may have open: a serial port; and of all else that cannot go but TCP. */
   async rest(): Promise<void> {
-    if (this.config.kind === 'tcp' || !this.kept) return;
+    if ((this.config.kind === 'tcp' && !this.config.own) || !this.kept) return;
     this.resting = true;
     await this.pause();
+  }
+
+  /** Another process has it: opens nothing any more. */
+  letGo(): void {
+    this.ended = true;
+    this.poller?.stop();
+    for (const client of this.station.clients) client.end();
+    void this.stop(this.kept);
   }
 
   /** Goes on after {@link rest}, or after it was opened from an inheritance. */
@@ -82,27 +104,16 @@ export class Link implements LentLink {
     this.kept = keepOpen(
       config.name,
       (signal) => this.connect(signal),
-      (connection) => {
-        const client = this.clientOf(connection);
-        this.engine.buses.opened(client);
-        queueMicrotask(() => client.start());
-        return client;
-      },
+      (connection) => this.adopt(connection),
       retry,
       station.log,
     );
   }
 
-  /** The client that another process had goes on with the first connection; each later one is new. */
-  private clientOf(connection: Connection): Client {
-    const { heir, station } = this;
-    this.heir = undefined;
-    if (!heir) return station.adopt(connection);
-    const client = station.takeOver(connection, heir.saved);
-    for (const device of heir.saved.attached) this.engine.attach(client, device);
-    // It begins at rest, as those of servers do; it is told to read once its owner is attached.
-    queueMicrotask(() => client.thaw());
-    return client;
+  /** Puts settings in effect that its connection outlives. Rejects with nothing changed. */
+  async reconfigure(config: LinkConfig): Promise<void> {
+    await this.station.reconfigure(config);
+    this.config = config;
   }
 
   /** Resolves once the connection is over and its port free. */
@@ -112,43 +123,87 @@ export class Link implements LentLink {
     const late = setTimeout(() => {
       for (const client of station.clients) client.destroy(new MoonwireError('closed', 'the line is lent'));
     }, DRAIN_SECONDS * 1000);
-    await kept?.stop();
+    await this.stop(kept);
     clearTimeout(late);
   }
 
-  private connect(signal: AbortSignal): Promise<Connection> {
-    const { config, station } = this;
-    switch (config.kind) {
-      case 'serial':
-        return openSerial(config.serial, (message) => this.note(message));
-      case 'tcp':
-        if (this.heir?.handle) return Promise.resolve(adoptTcp(this.heir));
-        return this.connectStream(config.tcp, signal);
-      case 'udp':
-        return connectUdp(
-          { ...config.udp, datagramBytes: Math.min(config.limits.frameBytes, MAX_DATAGRAM_BYTES) },
-          station.log,
-        );
-    }
+  /** Where its connection leads, or the last one led. */
+  get address(): string | undefined {
+    return this.addresses.inUse;
   }
 
-  /** Logs what a port lacks, once and not whenever it opens. */
+  /** Where it stands. */
+  status(): LinkStatus {
+    const [client] = this.station.clients;
+    return linkStatus(this.config, this.addresses, this.kept, client);
+  }
+
+  private connect(signal: AbortSignal): Promise<Connection> {
+    const { config, station, addresses } = this;
+    const note = (message: string): void => this.note(message);
+    const stream = config.kind === 'websocket' && config.websocket.stream;
+    const attempt = {
+      signal,
+      log: station.log,
+      note,
+      stream: stream && !station.framing(station.program).readsDatagrams,
+    };
+    return addresses.open(
+      (address) => {
+        const { heir } = this;
+        return heir ? Promise.resolve(adoptTcp(heir.handle)) : openLink(config, address, attempt);
+      },
+      signal,
+      (error) => note(messageOf(error)),
+    );
+  }
+
+  private adopt(connection: Connection): Client {
+    const { heir, engine } = this;
+    const client = this.clientOf(connection);
+    engine.buses.opened(client);
+    queueMicrotask(() => {
+      // One that another process had begins at rest, as those of servers do.
+      if (heir) client.thaw();
+      else client.start();
+      this.poller?.start(client);
+    });
+    return client;
+  }
+
+  /** The client that another process had goes on with the first connection; each later one is new. */
+  private clientOf(connection: Connection): Client {
+    const { heir, station } = this;
+    this.heir = undefined;
+    if (!heir) return station.adopt(connection);
+    const client = station.takeOver(connection, heir.saved);
+    for (const device of heir.saved.attached) this.engine.attach(client, device);
+    return client;
+  }
+
+  private async stop(kept: KeptLink | undefined): Promise<void> {
+    for (const client of this.station.clients) client.native?.leaving?.(client);
+    await kept?.stop();
+  }
+
+  /** Logs what a port lacks or why an address was passed over, once and not whenever the link opens. */
   private note(message: string): void {
     if (message !== this.noted) this.station.log.warn(message);
     this.noted = message;
   }
 
-  private async connectStream({ tls, ...where }: TcpLink['tcp'], signal: AbortSignal): Promise<Connection> {
-    if (!tls) return connectTcp({ ...where, signal });
-    const { connectTls } = await import('../transports/tls.js');
-    return connectTls({ ...where, tls, signal });
-  }
-
   async close(seconds: number): Promise<void> {
     this.ended = true;
-    const stopped = this.kept?.stop();
+    this.poller?.stop();
+    const stopped = this.stop(this.kept);
     this.engine.buses.leave(this.station);
     await this.station.close(seconds);
     await stopped;
   }
+}
+
+/** What the messages of a link are, where they are not frames of a protocol of its script. */
+function protocolOf(config: LinkConfig): 'mqtt' | 'websocket' | undefined {
+  if (config.kind === 'mqtt') return 'mqtt';
+  return config.kind === 'websocket' && !config.websocket.stream ? 'websocket' : undefined;
 }

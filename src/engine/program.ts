@@ -2,12 +2,16 @@
 
 import type { Logger } from '../log.js';
 import type { BudgetLimits } from '../script/budget.js';
-import type { LuaValue } from '../script/executor.js';
+import { HostObject, type LuaValue } from '../script/executor.js';
 import { ModuleWatch } from '../script/module-watch.js';
 import { ScriptError } from '../script/script-error.js';
 import { Vm } from '../script/vm.js';
+import type { Connection } from '../transports/connection.js';
+import type { Client } from './client.js';
 import { CompiledProtocol, type InstallMix, reasonOf } from './compiled-protocol.js';
-import { Protocol } from './protocol.js';
+import { CLIENT_KIND, Conn, Stranger } from './conn.js';
+import { Protocol, type ProtocolPeer } from './protocol.js';
+import type { Timer, Timers } from './timers.js';
 
 /** The handlers that may wait (design §3.1). */
 const HANDLERS = [
@@ -18,8 +22,11 @@ const HANDLERS = [
   'on_authorize',
   'on_message',
   'on_request',
+  'on_poll',
   'on_close',
   'on_command',
+  'on_unload',
+  'on_reload',
 ] as const;
 /** One of them. */
 export type HandlerName = (typeof HANDLERS)[number];
@@ -31,6 +38,8 @@ export interface ScriptSettings {
   memoryBytes: number;
   /** Whether protocol modules are compiled to JavaScript where they can be. */
   compile: 'auto' | 'off';
+  /** Seconds in which errors of new code put the old code in charge again; 0: none. */
+  probation: number;
 }
 
 /** Makes a VM with the budget and roots of these settings. */
@@ -39,26 +48,45 @@ export function createVm(settings: ScriptSettings, log: Logger): Vm {
   return new Vm({ roots: [...settings.roots], log, budget });
 }
 
+/** What a program is made of. */
+export interface ProgramParts {
+  readonly vm: Vm;
+  readonly timers: Timers;
+  readonly entry: string;
+  /** Its messages come as they are (WebSocket, MQTT), not as frames of a protocol of its own. */
+  readonly ready: boolean;
+  /** Puts `mix` into the VM. */
+  install(program: Program): void;
+  /** Puts `mix` into a compiled protocol module; without it none is compiled. */
+  readonly installModule?: InstallMix | undefined;
+}
+
 export class Program {
+  readonly vm: Vm;
+  readonly timers: Timers;
+  readonly entry: string;
+  /** What its handlers and its protocol were called for, and how often they failed. */
+  readonly tally = { calls: 0, failures: 0 };
+  /** Timers whose turns newer code has taken. */
+  replaced: ReadonlySet<Timer> = new Set();
+  /** When it took over, in Unix seconds. */
+  since = Date.now() / 1000;
   private readonly handlers = new Map<HandlerName, LuaValue>();
+  /** Its side of clients that other code serves. */
+  private readonly strangers = new WeakMap<Client, Stranger>();
   private twin: CompiledProtocol | undefined;
   private interpreted: Protocol;
   private typed: Protocol | undefined;
   /** Why its protocol module is not compiled; undefined when it is, when there is no module, and when nothing is compiled. */
   notCompiled: string | undefined;
 
-  /**
-   * Loads `entry` into `vm`. `ready`: its messages come as they are (WebSocket, MQTT), not as frames of a protocol of its own.
-   * `install`: puts `mix` into a compiled protocol module; without it none is compiled. Throws ScriptError when the
-   * entry does not compile, does not run or is no valid one.
-   */
-  constructor(
-    readonly vm: Vm,
-    readonly entry: string,
-    ready = false,
-    install?: InstallMix,
-  ) {
-    const compiles = install !== undefined && !ready;
+  /** Loads the entry. Throws ScriptError when it does not compile, does not run or is no valid one. */
+  constructor({ vm, timers, entry, ready, install, installModule }: ProgramParts) {
+    this.vm = vm;
+    this.timers = timers;
+    this.entry = entry;
+    install(this);
+    const compiles = installModule !== undefined && !ready;
     if (compiles) vm.modules = new ModuleWatch(vm.main);
     const { source } = vm.load(entry);
     for (const name of HANDLERS) {
@@ -78,7 +106,7 @@ export class Program {
     const module = vm.global('protocol');
     if (compiles && module !== undefined) {
       this.unlessImpossible(() => {
-        this.twin = CompiledProtocol.of(vm, module, install);
+        this.twin = CompiledProtocol.of(vm, module, installModule);
       });
     }
   }
@@ -94,6 +122,11 @@ export class Program {
     return this.typed;
   }
 
+  /** What the frames and messages of a connection mean. */
+  protocolFor({ speaks }: Connection): Protocol {
+    return speaks === 'websocket' ? this.messages : this.protocol;
+  }
+
   /** `init` has run: what it has set in modules counts for compiled ones too, what is set later does not. */
   initialized(): void {
     this.unlessImpossible(() => this.twin?.takeSettings());
@@ -107,6 +140,32 @@ export class Program {
       this.twin = undefined;
       this.notCompiled = reasonOf(error);
     }
+  }
+
+  /** A client as this program has it: its session and its `conn` are values of this VM. */
+  peerOf(client: Client): ProtocolPeer {
+    if (client.program === this) return client;
+    let stranger = this.strangers.get(client);
+    if (!stranger) {
+      stranger = new Stranger(client, this.connOf(client), undefined);
+      this.strangers.set(client, stranger);
+    }
+    return stranger;
+  }
+
+  /** A client goes over to other code: what it was here stays for what still runs here. */
+  leave(client: Client, session: LuaValue, conn: HostObject<Conn> | undefined): void {
+    this.strangers.set(client, new Stranger(client, conn ?? this.connOf(client), session));
+  }
+
+  /** Whether its script has an object that stands for this client. */
+  knows(client: Client): boolean {
+    return this.strangers.has(client);
+  }
+
+  /** The object that stands for a client which this program did not serve before, or the one that did. */
+  connOf(client: Client): HostObject<Conn> {
+    return this.strangers.get(client)?.conn() ?? new HostObject(CLIENT_KIND, new Conn(client, this));
   }
 
   /** The handler of that name, if the script has one. */

@@ -6,6 +6,7 @@
 import type { ChunkQueue } from '../bytes/chunks.js';
 import type { Framer, FramerSpec, OnDiscard } from '../bytes/framer.js';
 import { Failure } from '../script/api.js';
+import { carry } from '../script/carry.js';
 import type { Crossing } from '../script/crossing.js';
 import { HostObject, type LuaValue } from '../script/executor.js';
 import { FRAME_KIND } from '../script/mix/frame.js';
@@ -126,6 +127,11 @@ export class Protocol {
     return this.parts.name;
   }
 
+  /** Whether it is a module, and not the script's own functions. */
+  get isModule(): boolean {
+    return this.parts.isModule;
+  }
+
   /** Whether it runs beside the entry script, compiled. */
   get compiled(): boolean {
     return this.crossing !== undefined;
@@ -212,6 +218,38 @@ export class Protocol {
     if (message === null || message instanceof Uint8Array) return undefined;
     const code = this.host.field(message, 'exception') ?? this.host.field(message, 'error_code');
     return typeof code === 'number' || typeof code === 'string' ? String(code).slice(0, 32) : undefined;
+  }
+
+  /** Whether a framer of the other can go on for this one. */
+  framesAs(other: Protocol): boolean {
+    const declaration = this.parts.framing?.declaration;
+    return declaration !== undefined && declaration === other.parts.framing?.declaration;
+  }
+
+  /** A session of another protocol as one of this; what stays behind is told in `lost`. */
+  carrySession(
+    session: LuaValue,
+    other: Protocol,
+    object: (object: HostObject) => HostObject | undefined,
+    lost: string[],
+  ): LuaValue {
+    if (session === undefined || !this.parts.isModule) return undefined;
+    return carry(session, { from: other.host, to: this.host, object }, 'session', lost);
+  }
+
+  /** Messages that another protocol decoded as ones of this. */
+  carryDecoded(
+    { messages, decoded }: Decoded,
+    other: Protocol,
+    object: (object: HostObject) => HostObject | undefined,
+    lost: string[],
+  ): Decoded {
+    const carriage = { from: other.host, to: this.host, object };
+    const over = (message: Pushable): Pushable =>
+      message === null || message instanceof Uint8Array
+        ? message
+        : (carry(message, carriage, 'message', lost) ?? null);
+    return { messages: messages.map(over), decoded: over(decoded) };
   }
 
   /** A framer for one peer's stream. `max`: longest frame in bytes, for framing done in Lua. */

@@ -1,5 +1,6 @@
 /** What waits for a client's handlers, each for its turn. */
 
+import type { Program } from './program.js';
 import type { Decoded } from './protocol.js';
 
 /** A text message of a WebSocket; binary ones are bytes, as frames and datagrams are. */
@@ -13,7 +14,11 @@ export class TextMessage {
 
 /** A message that was decoded already: on a bus nobody asked for it. */
 export class Spontaneous {
-  constructor(readonly decoded: Decoded) {}
+  constructor(
+    readonly decoded: Decoded,
+    /** Whose values they are. */
+    readonly program: Program,
+  ) {}
 
   readonly length = 0;
 }

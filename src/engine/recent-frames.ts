@@ -44,6 +44,20 @@ export class RecentFrames {
     this.bytes.set(frame.length > EXCERPT ? frame.subarray(0, EXCERPT) : frame, at * EXCERPT);
   }
 
+  /** Those that came and are kept whole, with their clients, the newest last. */
+  *received(): Generator<{ client: number; frame: Uint8Array }> {
+    for (let i = 0; i < FRAMES; i++) {
+      const at = (this.next + i) % FRAMES;
+      const length = this.lengths[at]!;
+      if (length === 0 || length > EXCERPT || this.outgoing[at] === 1) continue;
+      // A copy: other frames come while these are looked at.
+      yield {
+        client: this.clients[at]!,
+        frame: Uint8Array.from(this.bytes.subarray(at * EXCERPT, at * EXCERPT + length)),
+      };
+    }
+  }
+
   /** Those of one client, the newest last. */
   of(client: number, now = performance.now()): RecentFrame[] {
     const found: RecentFrame[] = [];

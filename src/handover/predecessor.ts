@@ -209,7 +209,7 @@ export class Predecessor {
     const rest = [...staying, ...[...moved].filter(({ id }) => refused.has(id))];
     const closed = byTransport(rest);
     for (const client of gone) client.letGo();
-    const listeners = engine.servers.filter(({ listener }) => listener?.passage?.()).length;
+    const listeners = engine.servers.filter(({ listener }) => listener?.passage).length;
     for (const [server, handle] of letGo(engine)) {
       await this.send({ t: 'accepted', server }, handle).catch(() => {});
       handle.close();

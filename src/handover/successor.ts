@@ -19,7 +19,7 @@ export class Successor {
     this.accepted.push([server, handle]);
   };
 
-  private constructor(private readonly log: Logger) {
+  private constructor() {
     delete process.env[SUCCESSOR];
     // Was the other process's; from now on this one feeds the watchdog.
     delete process.env.WATCHDOG_PID;
@@ -41,18 +41,18 @@ export class Successor {
   }
 
   /** Undefined in a process that begins by itself. */
-  static here(log: Logger): Successor | undefined {
-    return process.env[SUCCESSOR] !== undefined && process.send ? new Successor(log) : undefined;
+  static here(): Successor | undefined {
+    return process.env[SUCCESSOR] !== undefined && process.send ? new Successor() : undefined;
   }
 
   /** Tells that nothing keeps this process from running. Resolves to what it is to go on from. */
-  async inherit(): Promise<Inheritance | undefined> {
+  async inherit(log: Logger): Promise<Inheritance | undefined> {
     await step('new-checked', process);
     this.tell({ t: 'ready' });
     const saved = await this.taken;
     await step('new-taken', process);
     if (!saved) {
-      this.log.warn('restart: the old process ended before it had handed over');
+      log.warn('restart: the old process ended before it had handed over');
       this.closeRest();
       return undefined;
     }
@@ -70,7 +70,12 @@ export class Successor {
    * The engine is open and rests. Resolves, once it is told to go on and does, with what was taken over. `announce`
    * tells others that this process is the one now; the other one ends after that.
    */
-  async takeOver(engine: Engine, { saved }: Inheritance, announce: () => Promise<void>): Promise<Arrived> {
+  async takeOver(
+    engine: Engine,
+    { saved }: Inheritance,
+    announce: () => Promise<void>,
+    log: Logger,
+  ): Promise<Arrived> {
     this.closeRest();
     await step('new-adopted', process);
     this.tell({ t: 'adopted', refused: refusedOf(engine, saved) });
@@ -93,7 +98,7 @@ export class Successor {
       listeners,
       closed: saved.staying,
     };
-    this.log.info('restart: this process has taken over', { ...arrived });
+    log.info('restart: this process has taken over', { ...arrived });
     return arrived;
   }
 

@@ -17,20 +17,27 @@ export function engineOptions(config: Config): EngineOptions {
   return {
     name: engine.name,
     labels: engine.labels,
-    script: { ...script, roots: [...script.roots, LIBRARY_ROOT] },
+    script: scriptSettings(script),
     servers: engine.servers,
     links: engine.links,
+    addedLinks: engine.addedLinks,
     luavm: engine.luavm,
+    limits: engine.limits,
     mqtt: engine.mqtt,
   };
 }
 
-/** What an engine needs of an open store. */
+/** How scripts are run, from a configuration. */
+export function scriptSettings(script: Config['script']): EngineOptions['script'] {
+  return { ...script, roots: [...script.roots, LIBRARY_ROOT] };
+}
+
+/** What an engine needs of an open store. `roots`: where its scripts are. */
 export function engineParts(
   roots: readonly string[],
   store: Store,
   log: Logger,
-  own: GatewayOptions,
+  own: GatewayOptions & Pick<EngineParts, 'sockets' | 'links'>,
   report: (report: Report) => void | Promise<void>,
 ): EngineParts {
   const { identity, ids } = store;
@@ -41,6 +48,8 @@ export function engineParts(
     nextClientId: () => clientId(identity.node, ids.nextSequence()),
     report,
     values: store.kv,
+    sockets: own.sockets,
+    links: own.links,
     codecs: own.codecs ?? defaultCodecs(roots),
   };
 }
@@ -82,7 +91,7 @@ export function checkEngine(config: Config, log: Logger): Findings {
       problems.push(`${part.config.name}: ${messageOf(error)}`);
     } finally {
       // A script may start timers outside any handler.
-      station.timers.clear();
+      station.program?.timers.clear();
     }
     const problem = part.problem();
     if (problem !== undefined) problems.push(problem);

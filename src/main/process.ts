@@ -4,20 +4,36 @@ import type { RestartHost } from '../api/host.js';
 import type { Api } from '../api/server.js';
 import type { Center } from '../center/center.js';
 import type { CodecRegistry } from '../codecs/registry.js';
+import type { Change } from '../config/changes.js';
 import type { Config } from '../config/schema.js';
-import type { Engine, Report } from '../engine/engine.js';
+import type { Engine, EngineParts, Report } from '../engine/engine.js';
 import type { Inheritance } from '../engine/handover/saved.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
+import type { Sink } from '../sinks/sink.js';
 import { openStore, type Store } from '../store/store.js';
 import type { Uplink } from '../uplink/uplink.js';
+import { type ConfigSource, Reconfiguration } from './reconfigure.js';
 
-/** What every process of Moonwire runs. */
-export interface Process {
-  readonly store: Store;
-  readonly api: Api;
+/** What a process is changed and ended by. */
+export interface Controls {
+  /** What is in effect now. */
+  readonly config: Config;
+  /**
+   * Applies another configuration while everything runs: what did not change is not touched, and what takes a restart
+   * is left as it was; both are told. Rejects with MoonwireError, everything being as before, when it cannot be.
+   */
+  reconfigure(config: Config): Promise<Change[]>;
+  /** Reads the file again, if the configuration comes from one, and applies it as {@link reconfigure} does. */
+  reload(): Promise<Change[]>;
   /** Drains, closes and flushes everything; never fails, and ends within seconds. */
   stop(): Promise<void>;
+}
+
+/** What every process of Moonwire runs. */
+export interface Process extends Controls {
+  readonly store: Store;
+  readonly api: Api;
 }
 
 /** A running engine. */
@@ -38,10 +54,18 @@ export interface CenterProcess extends Process {
 export interface GatewayOptions {
   /** Codecs for `mix.codec`; default: those Moonwire brings. */
   codecs?: CodecRegistry;
-  /** Takes what scripts report, in place of the outbox. Of a durable report the promise is waited for. */
+  /** Takes what is reported, in place of the outbox. Of a durable report the promise is waited for. */
   report?(report: Report): void | Promise<void>;
-  /** `access` as it is now, a new object when it changed; default: that of the configuration. */
-  access?(): Config['access'];
+  /** Given the engine before it starts. */
+  built?(engine: Engine): void;
+  /** Told of what is reported, whoever takes it; must return at once. */
+  reported?(report: Report): void;
+  /** Sinks of the program by name, in place of what the configuration says these are. */
+  sinks?: ReadonlyMap<string, Sink>;
+  /** Keeps all state in memory only, not in `store.path`. */
+  memory?: boolean;
+  /** The file that the configuration is read from again; without it only {@link Process.reconfigure} changes it. */
+  source?: ConfigSource;
 }
 
 /** What goes on, where a process does not begin anew. */
@@ -61,8 +85,12 @@ export interface Setting {
   readonly options: GatewayOptions;
   readonly store: Store;
   readonly continuation: Continuation;
+  /** Changes what is begun. */
+  readonly reconfiguration: Reconfiguration;
   /** Ends what was begun. */
   readonly closing: Closing;
+  /** Where connections of servers come from, in a worker. */
+  readonly sockets?: EngineParts['sockets'];
 }
 
 /** Closes what was opened, the last first; never fails. */
@@ -86,21 +114,49 @@ export class Closing {
   };
 }
 
-/** Opens the store and runs `start`; closes what was opened when that fails. */
-export async function opening<T>(
+/** Runs `start` without a store; closes what was opened when that fails. */
+export async function guarded<T>(
   config: Config,
   log: Logger,
   options: GatewayOptions,
-  continuation: Continuation,
-  start: (setting: Setting) => Promise<T>,
+  start: (setting: Omit<Setting, 'store'>) => Promise<T>,
+  continuation: Continuation = {},
 ): Promise<T> {
   const closing = new Closing(log);
+  const reconfiguration = new Reconfiguration(config, log.child({ at: 'config' }), options.source);
   try {
-    const store = await openStore({ path: config.store.path, maxBytes: config.store.maxBytes, log });
-    closing.add(() => store.close());
-    return await start({ config, log, options, store, continuation, closing });
+    return await start({ config, log, options, continuation, reconfiguration, closing });
   } catch (error) {
     await closing.run();
     throw error;
   }
+}
+
+/** Opens the store and runs `start`; closes what was opened when that fails. */
+export function opening<T>(
+  config: Config,
+  log: Logger,
+  options: GatewayOptions,
+  start: (setting: Setting) => Promise<T>,
+  continuation: Continuation = {},
+): Promise<T> {
+  const withStore = async (setting: Omit<Setting, 'store'>): Promise<T> => {
+    const { path, maxBytes } = config.store;
+    const store = await openStore({ ...(options.memory !== true && { path }), maxBytes, log });
+    setting.closing.add(() => store.close());
+    return start({ ...setting, store });
+  };
+  return guarded(config, log, options, withStore, continuation);
+}
+
+/** How what runs is changed and ended from outside. */
+export function controls({ closing, reconfiguration }: Omit<Setting, 'store'>): Controls {
+  return {
+    get config() {
+      return reconfiguration.config;
+    },
+    reconfigure: (config) => reconfiguration.apply(config),
+    reload: () => reconfiguration.reload(),
+    stop: closing.run,
+  };
 }

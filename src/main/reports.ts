@@ -41,12 +41,11 @@ export async function openReports(
   }
 }
 
-/** Begins to deliver what is taken in; undefined where nothing is to be delivered. */
-export async function openSinks({ config, log, closing }: Setting, feed: Feed): Promise<Sinks | undefined> {
-  if (config.sinks.length === 0) return undefined;
+/** Begins to deliver what is taken in. */
+export async function openSinks({ config, log, options, closing }: Setting, feed: Feed): Promise<Sinks> {
   const { Sinks } = await import('../sinks/sinks.js');
   const letters = join(config.store.path, 'dead-letters');
-  const sinks = await Sinks.start(config.sinks, feed, letters, log.child({ at: 'sinks' }));
+  const sinks = await Sinks.start(config.sinks, feed, letters, log.child({ at: 'sinks' }), options.sinks);
   closing.add(() => sinks.close());
   return sinks;
 }

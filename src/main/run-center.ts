@@ -1,29 +1,69 @@
 /** Runs a centre with its API, its devices and commands, and what takes reports in. */
 
-import { Monitor } from '../api/monitor.js';
+import type { CenterHost } from '../api/center-host.js';
+import { Monitor, type MonitorOptions } from '../api/monitor.js';
+import type { PartCounters } from '../api/monitor-sources.js';
 import type { Api } from '../api/server.js';
+import type { Center, CenterOptions } from '../center/center.js';
+import type { RegistryAddress } from '../config/address.js';
 import { version } from '../package.js';
 import { apiCounters, numbersOf, serveApi } from './api.js';
-import type { CenterProcess, Setting } from './process.js';
+import type { CenterProcess, Controls, Setting } from './process.js';
 import { intakeCounters, openReports, openSinks } from './reports.js';
 
 /** Runs a centre; engines with `trustedKeys` need no token. */
 export async function runCenter(
   setting: Setting,
   trustedKeys: readonly Uint8Array[] = [],
-): Promise<Omit<CenterProcess, 'stop'>> {
+): Promise<Omit<CenterProcess, keyof Controls>> {
+  const { config, log, store, closing } = setting;
+  const { registry, joinToken = config.engine.joinToken, apiServer } = config.center;
+  const { center, host, monitored } = await openCenter(setting, { registry, joinToken, trustedKeys });
+  let api: Api | undefined;
+  const monitor = new Monitor({
+    ...monitored,
+    config: setting.reconfiguration,
+    role: 'center',
+    name: 'center',
+    version: version(),
+    alerts: config.alerts,
+    log,
+    counters: () => ({ ...monitored.counters(), ...apiCounters(api) }),
+  });
+  closing.add(() => monitor.stop());
+  await center.start();
+  api = await serveApi(setting, host, apiServer, monitor);
+  return { center, store, api };
+}
+
+/** Where an engine on this machine reaches a centre that listens. */
+export function ownAddress({ bind, tls }: CenterOptions['registry'], { listener }: Center): RegistryAddress {
+  const host = bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind;
+  return { scheme: tls ? 'tls' : 'tcp', host, port: listener!.port, path: '/' };
+}
+
+/** A centre that has not begun, and what its process shows of it. */
+export interface OpenCenter {
+  readonly center: Center;
+  readonly host: CenterHost;
+  readonly monitored: Pick<
+    MonitorOptions,
+    'store' | 'center' | 'intake' | 'feed' | 'feedMissing' | 'sinks'
+  > & {
+    counters(): PartCounters;
+  };
+}
+
+/** Makes a centre with its devices and commands, and opens what takes reports in; nothing listens yet. */
+export async function openCenter(setting: Setting, options: CenterOptions): Promise<OpenCenter> {
   const { config, log, store, closing } = setting;
   const { Center } = await import('../center/center.js');
   const { CenterHost } = await import('../api/center-host.js');
-  const { registry, joinToken, apiServer } = config.center;
   const { Devices } = await import('../center/devices.js');
   const devices = new Devices(await store.map('devices'), log.child({ at: 'devices' }));
   closing.add(async () => devices.stop());
   const taking = await openReports(setting, devices.observe);
-  const center = new Center(
-    { registry, joinToken: joinToken ?? config.engine.joinToken, trustedKeys },
-    { log: log.child({ at: 'registry' }), values: store.part('center') },
-  );
+  const center = new Center(options, { log: log.child({ at: 'registry' }), values: store.part('center') });
   closing.add(() => center.stop());
   const { Commands } = await import('../center/commands.js');
   const commands = new Commands(
@@ -53,14 +93,10 @@ export async function runCenter(
     commands,
     devices,
     sinks?.status,
+    setting.reconfiguration,
   );
-  let api: Api | undefined;
-  const monitor = new Monitor({
-    role: 'center',
-    name: 'center',
-    version: version(),
-    alerts: config.alerts,
-    log,
+  setting.reconfiguration.sinks = sinks;
+  const monitored: OpenCenter['monitored'] = {
     store: store.health,
     center: host.figures,
     intake: taking?.intake.engines,
@@ -75,11 +111,7 @@ export async function runCenter(
       devices: devices.counters,
       ...(taking && intakeCounters(taking.intake)),
       ...(reports && { report_streams: reports.counters }),
-      ...apiCounters(api),
     }),
-  });
-  closing.add(() => monitor.stop());
-  await center.start();
-  api = await serveApi(setting, host, apiServer, monitor);
-  return { center, store, api };
+  };
+  return { center, host, monitored };
 }

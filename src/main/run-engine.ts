@@ -3,24 +3,35 @@
 import { EngineHost } from '../api/engine-host.js';
 import { engineRequests } from '../api/engine-requests.js';
 import { Monitor } from '../api/monitor.js';
-import type { Api } from '../api/server.js';
 import type { Config } from '../config/schema.js';
 import { Commands } from '../engine/commands.js';
 import { Engine } from '../engine/engine.js';
 import { version } from '../package.js';
-import { apiCounters, serveApi } from './api.js';
+import { apiCounters, type OpenApi } from './api.js';
 import { engineOptions, engineParts, withPorts } from './engine.js';
-import type { Gateway, Setting } from './process.js';
+import { StoredLinks } from './links.js';
+import type { Controls, Gateway, Setting } from './process.js';
 import { intakeCounters, logReport, openReports, openSinks, outboxOf } from './reports.js';
 
 /** How long an engine that never had a node number waits for its first before devices may connect. */
 const FIRST_LEASE_MS = 2000;
 
-/** Runs an engine; `addresses`: of the centres it joins, none for an engine alone. */
-export async function runEngine(
+/** Opens the API over an engine. */
+type Serve<A> = (
+  setting: Setting,
+  host: EngineHost,
+  settings: Config['engine']['apiServer'],
+  monitor: Monitor,
+) => Promise<A>;
+
+/**
+ * Runs an engine, whose API `serve` opens, if it is to have one; `addresses`: of the centres it joins, none for an engine alone.
+ */
+export async function runEngine<A extends OpenApi | undefined>(
   setting: Setting,
   addresses: Config['engine']['centerRegistry'],
-): Promise<Omit<Gateway, 'stop'>> {
+  serve: Serve<A>,
+): Promise<Omit<Gateway, keyof Controls | 'api'> & { api: A }> {
   const { config, log, options, store, continuation, closing } = setting;
   let monitor: Monitor | undefined;
   const alone = addresses.length === 0;
@@ -43,16 +54,24 @@ export async function runEngine(
     closing.add(async () => local.stop());
   }
   const sinks = taking && (await openSinks(setting, taking.feed));
-  const shown = !options.report && config.sinks.length === 0 && config.engine.centerRegistry.length === 0;
+  const shown =
+    !options.report &&
+    !options.reported &&
+    config.sinks.length === 0 &&
+    config.engine.centerRegistry.length === 0;
+  const links = new StoredLinks(config, store, log);
+  const own = { ...options, sockets: setting.sockets, links };
   const engineOf = engineOptions(await withPorts(config, log));
-  const parts = engineParts(engineOf.script.roots, store, log, options, (report) => {
+  const parts = engineParts(engineOf.script.roots, store, log, own, (report) => {
     monitor?.reported(report.deviceId);
+    options.reported?.(report);
     if (shown) logReport(log, report);
     return options.report ? options.report(report) : outbox?.report(report);
   });
   const engine = continuation.engine ?? new Engine(engineOf, parts);
   engine.parts = parts;
-  let api: Api | undefined;
+  if (!continuation.engine) options.built?.(engine);
+  let api: A | undefined;
   const commands = addresses.length > 0 ? new Commands(engine, await store.map('started')) : undefined;
   const joined =
     commands !== undefined
@@ -75,6 +94,7 @@ export async function runEngine(
     name: config.engine.name,
     version: version(),
     alerts: config.alerts,
+    config: setting.reconfiguration,
     log,
     engine,
     store: store.health,
@@ -99,15 +119,18 @@ export async function runEngine(
     }),
   });
   closing.add(() => monitor?.stop());
+  setting.reconfiguration.engine = engine;
+  setting.reconfiguration.sinks ??= sinks;
   const host = new EngineHost(engine, {
     version: version(),
+    config: setting.reconfiguration,
     api: () => api?.address,
     outbox: () => outbox?.status(),
     sinks: sinks?.status,
     restart: continuation.restart,
     ...(uplink && { uplink: () => uplink.state }),
   });
-  api = await serveApi(setting, host, config.engine.apiServer, monitor);
+  api = await serve(setting, host, config.engine.apiServer, monitor);
   // The engine ends first: its handlers may still need the others.
   let suspended = false;
   closing.add(() => (suspended ? undefined : engine.stop()));

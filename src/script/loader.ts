@@ -7,6 +7,9 @@ import { join, relative, resolve, sep } from 'node:path';
 /** Largest script file in bytes. */
 export const MAX_SOURCE = 1024 * 1024;
 
+/** Places without a file that are remembered. */
+const MAX_MISSING = 1000;
+
 /** A script file that was read. */
 export interface Source {
   /** Absolute path. */
@@ -23,6 +26,8 @@ export class Loader {
   private readonly roots: string[];
   /** Everything read so far, by absolute path. */
   readonly sources = new Map<string, Source>();
+  /** Where files were looked for that are not there: one that comes takes the place of another. */
+  readonly missing = new Set<string>();
 
   /** `roots`: folders that `require` searches, first match wins. Those that do not exist are left out. */
   constructor(roots: string[]) {
@@ -56,6 +61,7 @@ export class Loader {
         const candidate = join(root, file);
         const real = realpath(candidate);
         if (real?.startsWith(root + sep)) return { source: this.read(real) };
+        if (this.missing.size < MAX_MISSING) this.missing.add(candidate);
         tried.push(`no file '${displayName(candidate)}'`);
       }
     }
@@ -65,13 +71,18 @@ export class Loader {
   private read(path: string): Source {
     let bytes: Uint8Array = readFileSync(path);
     if (bytes.length > MAX_SOURCE) throw new Error(`${displayName(path)} is larger than ${MAX_SOURCE} bytes`);
-    const hash = createHash('sha256').update(bytes).digest('hex');
+    const hash = hashOf(bytes);
     // A first line such as "#!/usr/bin/env lua" is no Lua; it stays an empty line, so that line numbers hold.
     if (bytes[0] === 0x23) bytes = bytes.subarray(Math.max(0, bytes.indexOf(10)));
     const source = { path, name: displayName(path), bytes, hash };
     this.sources.set(path, source);
     return source;
   }
+}
+
+/** SHA-256, hex. */
+export function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function realpath(path: string): string | undefined {

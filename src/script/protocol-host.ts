@@ -1,8 +1,9 @@
 /** What a protocol needs of whatever runs its module: Fengari's VM, or compiled code. */
 
+import type { CarryHost } from './carry.js';
 import type { LuaRef, LuaValue } from './executor.js';
 
-export interface ProtocolHost {
+export interface ProtocolHost extends CarryHost {
   /** A field of a table, without metamethods. */
   field(table: LuaValue, key: string | number): LuaValue;
   /** A new table; bytes become strings. */

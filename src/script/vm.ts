@@ -55,7 +55,7 @@ import { numberToString } from './numbers.js';
 import type { ProtocolHost } from './protocol-host.js';
 import { buildSandbox } from './sandbox.js';
 import { ScriptError } from './script-error.js';
-import { type Pushable, Values } from './values.js';
+import { type Pushable, slotOf, Values } from './values.js';
 
 /** How a VM is made. */
 export interface VmOptions {
@@ -73,6 +73,13 @@ const POOL_STACK = 1000;
 const LOAD_FACTOR = 3;
 /** Bytes of a large string that count as one step. */
 const BYTES_PER_STEP = 16;
+
+/** A callback that waits. */
+interface Wait {
+  readonly owner: unknown;
+  /** Gives it up. */
+  readonly drop: (error: ScriptError) => void;
+}
 
 /** What a suspended call waits for, and how its result is pushed. */
 type Finish = (L: LuaThread, value: unknown) => number;
@@ -92,6 +99,7 @@ export class Vm implements Executor, ProtocolHost {
   private readonly pool: LuaThread[] = [];
   /** Threads that a script must not resume: running handlers, and coroutines inside which something waits. */
   private readonly waitingThreads = new WeakSet<LuaThread>();
+  private readonly waits = new Set<Wait>();
   /** On whose behalf the running callback runs (a client), as given to `invoke` and `run`. */
   owner: unknown;
   private waitAllowed = false;
@@ -315,14 +323,40 @@ export class Vm implements Executor, ProtocolHost {
     this.pending = undefined;
     if (!promise)
       throw new ScriptError('attempt to yield from outside a coroutine', traceback(this.main, co, 0));
-    const goOn = (outcome: { value: unknown } | { error: unknown }) => {
-      this.settled = outcome;
-      return this.advance(co, 0, owner);
-    };
-    return promise.then(
-      (value) => goOn({ value }),
-      (error) => goOn({ error }),
-    );
+    return new Promise((resolve, reject) => {
+      const wait: Wait = { owner, drop: reject };
+      this.waits.add(wait);
+      const goOn = (outcome: { value: unknown } | { error: unknown }) => {
+        if (!this.waits.delete(wait)) return;
+        this.settled = outcome;
+        try {
+          resolve(this.advance(co, 0, owner));
+        } catch (error) {
+          reject(error);
+        }
+      };
+      promise.then(
+        (value) => goOn({ value }),
+        (error) => goOn({ error }),
+      );
+    });
+  }
+
+  /** Callbacks that wait now. */
+  get waiting(): number {
+    return this.waits.size;
+  }
+
+  /** Gives up the callbacks that wait on behalf of such owners: they never go on. Returns how many. */
+  drop(which: (owner: unknown) => boolean, why: string): number {
+    let dropped = 0;
+    for (const wait of this.waits) {
+      if (!which(wait.owner)) continue;
+      this.waits.delete(wait);
+      dropped++;
+      wait.drop(new ScriptError(why, '', 'closed'));
+    }
+    return dropped;
   }
 
   /** What runs in place of a suspended native function's return. */
@@ -483,6 +517,28 @@ export class Vm implements Executor, ProtocolHost {
       rawSet(this.main, table, this.key(name), this.values.slot(value));
     }
     return tableSlot(table);
+  }
+
+  newTable(): LuaRef {
+    return tableSlot(newTable(this.main));
+  }
+
+  setField(table: LuaRef, key: LuaValue, value: LuaValue): void {
+    rawSet(this.main, tableOf(slotOf(table)), this.values.slot(key), this.values.slot(value));
+  }
+
+  entries(table: LuaRef): [LuaValue, LuaValue][] | undefined {
+    const { metatable, f } = tableOf(slotOf(table));
+    if (metatable !== null) return undefined;
+    const entries: [LuaValue, LuaValue][] = [];
+    for (let entry = f; entry; entry = entry.n) {
+      entries.push([this.values.read(entry.key), this.values.read(entry.value)]);
+    }
+    return entries;
+  }
+
+  tableIdentity(table: LuaRef): unknown {
+    return tableOf(slotOf(table));
   }
 
   tostring(value: LuaValue): string {

@@ -64,7 +64,7 @@ export class SinkDelivery {
 
   /** Dead letters are kept in the file `deadLetters`. The sink is closed with this. */
   constructor(
-    private readonly config: SinkConfig,
+    readonly config: SinkConfig,
     private readonly sink: Sink,
     private readonly feed: Feed,
     deadLetters: string,

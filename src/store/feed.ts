@@ -20,7 +20,7 @@ export interface FeedOptions {
   readonly folder: string;
   /** Where the cursors are kept: a part of the store of its own. */
   readonly values: KeyValue;
-  /** Names of all readers; cursors of others are forgotten. */
+  /** Names of the readers at first; cursors of others are forgotten. */
   readonly readers: readonly string[];
   /** Most bytes on disk; beyond it the oldest records go, delivered or not. */
   readonly maxBytes: number;
@@ -132,9 +132,24 @@ export class Feed {
     await this.established;
   }
 
-  /** The cursor of one of the readers named at opening. */
+  /** The cursor of one of the readers. */
   cursor(reader: string): Cursor {
     return this.cursors.get(reader)!;
+  }
+
+  /** Takes in a reader, which gets what is appended from now on; one that is there already goes on where it is. */
+  addReader(reader: string): void {
+    if (this.cursors.has(reader)) return;
+    const cursor = new Cursor(reader, this.options.values, () => this.release());
+    this.cursors.set(reader, cursor);
+    this.established = Promise.allSettled([this.established, cursor.settle(this.end), this.saveCursors()]);
+  }
+
+  /** Forgets a reader: what it does not have yet is no longer kept for it. Nothing may use its cursor after this. */
+  removeReader(reader: string): void {
+    if (!this.cursors.delete(reader)) return;
+    void this.options.values.delete(reader).catch(() => {});
+    this.release();
   }
 
   /** Records from position `from` on, about `maxBytes` of them but one at least; none at the end. */

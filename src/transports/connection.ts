@@ -109,6 +109,19 @@ export interface Connection extends Partial<Movable> {
 /** Told of each new connection, which it must attach to, or end. */
 export type OnConnection = (connection: Connection) => void;
 
+/** What became of connections whose first bytes were looked at. */
+export interface SniffCounters {
+  /** Told by their first bytes. */
+  tls: number;
+  http: number;
+  own: number;
+  /** Taken as those that speak their server's own protocol: they said nothing in time, or too little to tell. */
+  silent: number;
+  slow: number;
+  /** Gone before it was known. */
+  left: number;
+}
+
 /** Counters of a listener, all rising for ever; names are metric labels. */
 export interface ListenerCounters {
   /** Connections handed to the owner. */
@@ -134,6 +147,10 @@ export interface ListenerCounters {
   delayedHandshakes: number;
   /** Refused because `pendingHandshakes` were not over, of this server or of all. */
   refusedPending: number;
+  /** HTTP requests that cannot be read, are too large or too slow. */
+  refusedRequests: number;
+  /** What is spoken, where first bytes tell it. */
+  sniffed?: SniffCounters;
 }
 
 /** Counters of a listener that begins. */
@@ -151,6 +168,7 @@ export function listenerCounters(): ListenerCounters {
     refusedHandshakes: 0,
     delayedHandshakes: 0,
     refusedPending: 0,
+    refusedRequests: 0,
   };
 }
 

@@ -139,7 +139,8 @@ class Link implements KeptLink {
       const owner = this.ownerOf(connection);
       signal.addEventListener('abort', end);
       connection.attach({
-        data: (bytes) => owner.data(bytes),
+        data: (bytes, type) => owner.data(bytes, type),
+        alive: () => owner.alive?.(),
         drain: () => owner.drain?.(),
         close: (error) => {
           signal.removeEventListener('abort', end);

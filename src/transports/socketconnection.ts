@@ -7,6 +7,11 @@ import { handleOf, startReading, stopReading } from './handles.js';
 import type { Passage } from './movable.js';
 import { tlsFacts } from './tlsfacts.js';
 
+/** What carries a stream socket's bytes. */
+export function streamTransport(socket: Socket): 'tcp' | 'tls' {
+  return (socket as { encrypted?: boolean }).encrypted ? 'tls' : 'tcp';
+}
+
 const OWNER = Symbol('connection');
 type OwnedSocket = Socket & { [OWNER]: SocketConnection };
 
@@ -28,7 +33,9 @@ export const SOCKET_OPTIONS = {
  * Tens of thousands of them sit idle in one process. So there is one object beside Node's own, and no closure,
  * timer or buffer: the listeners are shared functions that find the connection through the socket.
  *
- * Writes of one turn of the event loop leave in one system call: the socket stays corked until the turn's end.
+ * Writes of one turn of the event loop leave in one system call: the socket stays corked until the turn's end, or
+ * until the bytes are handled that they answer: with thousands of busy peers, answers that wait for the turn's end
+ * outlive V8's young generation.
  */
 export class SocketConnection extends Endpoint {
   readonly datagram = false;
@@ -36,6 +43,8 @@ export class SocketConnection extends Endpoint {
   readonly remote: string;
   private corked = false;
   private paused = false;
+  /** Whether its owner is told of bytes just now. */
+  private reading = false;
 
   constructor(
     readonly transport: string,
@@ -64,7 +73,7 @@ export class SocketConnection extends Endpoint {
     if (!this.corked) {
       this.corked = true;
       this.socket.cork();
-      setImmediate(SocketConnection.flush, this);
+      if (!this.reading) setImmediate(SocketConnection.flush, this);
     }
     this.socket.write(bytes);
   }
@@ -118,9 +127,13 @@ export class SocketConnection extends Endpoint {
     connection.socket.uncork();
   }
 
-  /** The socket tells: bytes came. */
+  /** The socket tells: bytes came. What they are answered at once leaves at once, and together. */
   received(bytes: Uint8Array): void {
-    if (!this.closed) this.handler!.data(bytes);
+    if (this.closed) return;
+    this.reading = true;
+    this.handler!.data(bytes);
+    this.reading = false;
+    if (this.corked) SocketConnection.flush(this);
   }
 
   /** The socket tells: its queue ran empty. */

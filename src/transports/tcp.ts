@@ -1,13 +1,18 @@
-import { createServer, type Server, Socket } from 'node:net';
+import { createServer, Socket } from 'node:net';
 import { MoonwireError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { formatAddress } from './address.js';
 import type { Connection, Listener, OnConnection } from './connection.js';
 import { socketError } from './failure.js';
-import { socketOn } from './handles.js';
-import type { Passage } from './movable.js';
+import { type Handle, socketOn } from './handles.js';
 import { SOCKET_OPTIONS, SocketConnection } from './socketconnection.js';
-import { KEEP_ALIVE_MS, listen, StreamListener, type StreamListenOptions } from './streamlistener.js';
+import {
+  KEEP_ALIVE_MS,
+  listen,
+  type OnSocket,
+  StreamListener,
+  type StreamListenOptions,
+} from './streamlistener.js';
 
 /** Opens a TCP server. Rejects as `listen` of streamlistener.ts does. */
 export async function listenTcp(
@@ -15,29 +20,27 @@ export async function listenTcp(
   onConnection: OnConnection,
   log: Logger,
 ): Promise<Listener> {
-  const server = createServer({ ...SOCKET_OPTIONS, keepAliveInitialDelay: KEEP_ALIVE_MS });
-  await listen(server, options);
-  return new TcpListener(server, options, onConnection, log);
-}
-
-class TcpListener extends StreamListener {
-  constructor(server: Server, options: StreamListenOptions, onConnection: OnConnection, log: Logger) {
-    super(server, options, log, (socket) => {
-      this.counters.accepted++;
-      onConnection(new SocketConnection('tcp', socket));
-    });
-  }
-
-  adopt({ handle }: Passage): Connection {
-    const socket = socketOn(handle!, SOCKET_OPTIONS, this.server);
-    this.expect(socket);
-    return new SocketConnection('tcp', socket);
-  }
+  const listener: StreamListener = await openTcp(options, log, (socket) => {
+    listener.counters.accepted++;
+    onConnection(new SocketConnection('tcp', socket));
+  });
+  return listener;
 }
 
 /** A TCP link's connection from what another process handed over, frozen. */
-export function adoptTcp({ handle }: Passage): Connection {
-  return new SocketConnection('tcp', socketOn(handle!, SOCKET_OPTIONS, undefined));
+export function adoptTcp(handle: Handle): Connection {
+  return new SocketConnection('tcp', socketOn(handle, SOCKET_OPTIONS, undefined));
+}
+
+/** Opens a port and passes on whom it lets in. Rejects as {@link listenTcp} does. */
+export async function openTcp(
+  options: StreamListenOptions,
+  log: Logger,
+  onSocket: OnSocket,
+): Promise<StreamListener> {
+  const server = createServer({ ...SOCKET_OPTIONS, keepAliveInitialDelay: KEEP_ALIVE_MS });
+  await listen(server, options);
+  return new StreamListener(server, options, log, onSocket);
 }
 
 /** What a TCP link needs. */
@@ -48,6 +51,8 @@ export interface TcpConnectOptions {
   port: number;
   /** Most seconds for name look-up and connecting. Default 10. */
   timeoutSeconds?: number | undefined;
+  /** Seconds of silence after which the system probes whether the peer still exists; 0: never. Default 60. */
+  keepAliveSeconds?: number | undefined;
   /** Gives up when aborted. */
   signal?: AbortSignal | undefined;
 }
@@ -63,7 +68,7 @@ export async function connectTcp(options: TcpConnectOptions): Promise<Connection
 
 /** Where and how Node is to connect. */
 export function connectOptions({ host, port }: TcpConnectOptions) {
-  return { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+  return { host, port, noDelay: true };
 }
 
 /** Opens a socket, and resolves once it tells `event`. Rejects as {@link connectTcp} does, with nothing left open. */
@@ -72,7 +77,7 @@ export function connected(
   open: () => Socket,
   event: 'connect' | 'secureConnect',
 ): Promise<Socket> {
-  const { host, port, signal, timeoutSeconds = 10 } = options;
+  const { host, port, signal, timeoutSeconds = 10, keepAliveSeconds = 60 } = options;
   const where = formatAddress(host, port);
   return new Promise((resolve, reject) => {
     let socket: Socket | undefined;
@@ -89,7 +94,7 @@ export function connected(
     };
     const done = (): void => {
       settle();
-      resolve(socket!);
+      resolve(socket!.setKeepAlive(keepAliveSeconds > 0, keepAliveSeconds * 1000));
     };
     const abort = (): void => fail(new MoonwireError('closed', `${where}: connecting was given up`, where));
     const timer = setTimeout(

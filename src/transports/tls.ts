@@ -1,12 +1,18 @@
 /** TLS servers and links: the connection over a TCP socket, encrypted. */
 
-import type { Server as NetServer, Socket } from 'node:net';
-import { connect, createServer, type Server, type TlsOptions } from 'node:tls';
+import type { Socket } from 'node:net';
+import { connect, createServer } from 'node:tls';
 import type { ClientTls, ServerTls } from '../config/schema.js';
 import type { Logger } from '../log.js';
 import type { Connection, Listener, OnConnection } from './connection.js';
-import { SOCKET_OPTIONS, SocketConnection } from './socketconnection.js';
-import { KEEP_ALIVE_MS, listen, StreamListener, type StreamListenOptions } from './streamlistener.js';
+import { SOCKET_OPTIONS, SocketConnection, streamTransport } from './socketconnection.js';
+import {
+  KEEP_ALIVE_MS,
+  listen,
+  type OnSocket,
+  StreamListener,
+  type StreamListenOptions,
+} from './streamlistener.js';
 import { connected, connectOptions, type TcpConnectOptions } from './tcp.js';
 import { clientOptions } from './tlsclient.js';
 import { TlsCredentials } from './tlscredentials.js';
@@ -26,32 +32,32 @@ export async function listenTls(
   onConnection: OnConnection,
   log: Logger,
 ): Promise<Listener> {
-  const { server, credentials } = await openSecure(options, log, (tls) =>
-    createServer({ ...SOCKET_OPTIONS, keepAliveInitialDelay: KEEP_ALIVE_MS, ...tls }),
-  );
-  const accept = (socket: Socket): void => {
+  const listener: StreamListener = await openTls(options, log, (socket) => {
     listener.counters.accepted++;
-    onConnection(new SocketConnection('tls', socket));
-  };
-  const listener = new StreamListener(server, options, log, accept, credentials);
+    onConnection(new SocketConnection(streamTransport(socket), socket));
+  });
   return listener;
 }
 
 /**
- * Lets a server that `create` makes of node:tls or node:https listen, and keeps it on what is newest until its
- * credentials are closed. Rejects as {@link listenTls} does.
+ * Opens a port and passes on whom it lets in, encrypted, or not where `plain` is set. Keeps it on the newest
+ * credentials. Rejects as {@link listenTls} does.
  */
-export async function openSecure<S extends NetServer>(
+export async function openTls(
   options: TlsListenOptions,
   log: Logger,
-  create: (options: TlsOptions) => S & Server,
-): Promise<{ server: S; credentials: TlsCredentials }> {
+  onSocket: OnSocket,
+): Promise<StreamListener> {
   const credentials = new TlsCredentials(options.tls, log);
   try {
-    const server = create(credentials.options);
+    const server = createServer({
+      ...SOCKET_OPTIONS,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+      ...credentials.options,
+    });
     credentials.serve(server);
     await listen(server, options);
-    return { server, credentials };
+    return new StreamListener(server, options, log, onSocket, credentials);
   } catch (error) {
     credentials.close();
     throw error;
@@ -61,7 +67,7 @@ export async function openSecure<S extends NetServer>(
 /** What a TLS link needs. */
 export interface TlsConnectOptions extends TcpConnectOptions {
   /** Certificates and versions; the files are read anew for each connection. */
-  tls: ClientTls;
+  tls?: ClientTls | undefined;
 }
 
 /**

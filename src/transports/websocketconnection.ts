@@ -48,8 +48,8 @@ export interface WebSocketSettings {
   readonly speaks?: 'websocket' | undefined;
   /** Longest message in bytes. */
   readonly messageBytes: number;
-  /** Makes the frames, where the connection writes them itself. */
-  readonly frames: FrameMaker;
+  /** Makes the frames, where the connection writes them itself: as a server, whose frames are not masked. */
+  readonly frames?: FrameMaker;
   /** The connection is over. */
   forget(connection: WebSocketConnection): void;
 }
@@ -84,6 +84,8 @@ export class WebSocketConnection extends Endpoint {
   private corked = false;
   private paused = false;
   private frozen = false;
+  /** Whether its owner is told of a message just now; see {@link SocketConnection}. */
+  private reading = false;
   /** What the library read while the owner is paused. */
   private held: Received[] | undefined;
   private heldBytes = 0;
@@ -98,7 +100,7 @@ export class WebSocketConnection extends Endpoint {
     this.remote = formatAddress(socket.remoteAddress, socket.remotePort);
     (ws as WebSocket & Owned)[OWNER] = this;
     (socket as Socket & Owned)[OWNER] = this;
-    socket.on('drain', onDrain);
+    socket.on('drain', onDrain).on('data', onRead);
     ws.on('message', onMessage)
       .on('ping', onPing)
       .on('pong', onPong)
@@ -141,7 +143,7 @@ export class WebSocketConnection extends Endpoint {
     const { stream, frames } = this.settings;
     if (this.closed || (stream && bytes.length === 0)) return;
     const carried = stream ? 'binary' : type;
-    if (this.ws.extensions === '') {
+    if (frames && this.ws.extensions === '') {
       const frame = frames.make(bytes, carried);
       // A message to many leaves at once: to wait for others of this turn would only cost.
       if (!frames.repeated) this.cork();
@@ -152,12 +154,12 @@ export class WebSocketConnection extends Endpoint {
     }
   }
 
-  /** Lets the writes of one turn of the event loop leave in one system call. */
+  /** Lets the writes of one turn of the event loop, or of what is read at once, leave in one system call. */
   private cork(): void {
     if (this.corked) return;
     this.corked = true;
     this.socket.cork();
-    setImmediate(WebSocketConnection.flush, this);
+    if (!this.reading) setImmediate(WebSocketConnection.flush, this);
   }
 
   pause(): void {
@@ -273,6 +275,8 @@ export class WebSocketConnection extends Endpoint {
     this.heard = true;
     if (super.closed) return;
     if (!this.paused && !this.held) {
+      // Without compression that is while the bytes are read it came in.
+      this.reading = this.ws.extensions === '';
       this.handler!.data(bytes, type);
       return;
     }
@@ -293,6 +297,12 @@ export class WebSocketConnection extends Endpoint {
   lives(): void {
     this.heard = true;
     this.handler?.alive?.();
+  }
+
+  /** The socket tells: bytes came, and the library has told of all messages in them. */
+  read(): void {
+    this.reading = false;
+    if (this.corked) WebSocketConnection.flush(this);
   }
 
   /** The socket tells: its queue ran empty. */
@@ -355,6 +365,11 @@ function onError(this: WebSocket, error: Error): void {
 
 function onClose(this: WebSocket, code: number, reason: Buffer): void {
   ownerOf(this).released(code, reason);
+}
+
+/** The library's own listener comes before this one. */
+function onRead(this: Socket): void {
+  ownerOf(this).read();
 }
 
 function onDrain(this: Socket): void {

@@ -239,6 +239,7 @@ t.test('answers are what their schemas say', async (t) => {
     '/v1/clients/{id}': `/v1/clients/${id}`,
     '/v1/devices/{id}': `/v1/devices/dev-${id}`,
     '/v1/buses/{name}': '/v1/buses/line',
+    '/v1/links/{name}': '/v1/links/line',
     '/v1/sinks/{name}': '/v1/sinks/broker',
   };
   for (const { method, path, answer } of ROUTES) {

@@ -100,19 +100,21 @@ t.test('a saved script runs; a broken one leaves the old one running', async (t)
   const entry = join(folder, 'entry.lua');
   const dev = startMoonwire(t, ['dev', '-f', join(folder, 'x.yaml')]);
   await dev.until(/version 1/);
-  await dev.until(/saving a script starts it again/);
+  await dev.until(/a script that is saved takes over/);
+  await dev.until(/link toy is open/);
 
   writeFileSync(entry, script(2));
   await dev.until(/saved: .*entry\.lua/);
-  await dev.until(/version 2.*the engine runs with the saved scripts/s);
+  await dev.until(/version 2.*new code took over.*entry\.lua/s);
 
   writeFileSync(entry, 'local broken =\n');
-  await dev.until(/ERROR devices: .*entry\.lua:\d+: .*the scripts that ran before go on running.*alive/s);
+  await dev.until(/ERROR .*the new code is refused, the old code goes on: .*entry\.lua:\d+: .*alive/s);
 
   // As many editors save: a new file in the place of the old one.
   writeFileSync(`${entry}~`, script(3));
   renameSync(`${entry}~`, entry);
-  await dev.until(/version 3.*the engine runs with the saved scripts.*link toy is open/s);
-  const { code } = await dev.stop();
+  await dev.until(/version 3.*new code took over/s);
+  const { code, stderr } = await dev.stop();
   t.equal(code, 0);
+  t.equal(stderr.match(/link toy is open/g)?.length, 1, 'the device was connected all the time');
 });

@@ -160,6 +160,7 @@ t.test('every sample loads, once its scripts are there', async (t) => {
     MOONWIRE_ADMIN_PASSWORD: 'y',
     EXCHANGE_SECRET: 'z',
     MQTT_PASSWORD: 'w',
+    TOKEN: 'v',
   };
   for (const sample of readdirSync(join(root, 'configs')).filter((name) => name.endsWith('.yaml'))) {
     const cwd = sample === 'dev.yaml' ? root : folder;

@@ -53,7 +53,9 @@ t.test('CONNMIX time-outs are limits, and naming both is a problem', async (t) =
 });
 
 t.test('a link has exactly one target, and says so beside its other problems', async (t) => {
-  t.match(problemsOf(links('name: x')), [/links\[0\]: needs exactly one of serial, tcp and udp, has 0/]);
+  t.match(problemsOf(links('name: x')), [
+    /links\[0\]: needs exactly one of serial, tcp, udp, websocket and mqtt, has 0/,
+  ]);
   t.match(problemsOf(links('serial: { port: a }, udp: { host: h, port: 1 }')), [/has 2/]);
   const both = problemsOf(links('limits: { frameBytes: no }'));
   t.equal(both.length, 2, String(both));
@@ -164,4 +166,20 @@ t.test('Redis pools', async (t) => {
   t.match(problemsOf(redis('name: a', 'name: a')), [/redis\[1\]\.name: must be unique/]);
   t.match(problemsOf(redis('poolSize: 5')), [/poolSize: must be at least minIdleConns, which is 10/]);
   t.match(problemsOf(redis('addr: "no port:"')), [/addr: must be a host and port/]);
+});
+
+t.test('no packet of MQTT can be left out', async (t) => {
+  const limits = 'limits: { sendOverflow: dropOldest, messageOverflow: drop }';
+  t.match(problemsOf(servers(`port: 1883, protocol: mqtt, ${limits}`)), [
+    /limits\.sendOverflow: must not be dropOldest for protocol mqtt/,
+    /limits\.messageOverflow: must not be drop for protocol mqtt/,
+  ]);
+  t.same(problemsOf(servers(`port: 1, ${limits}`)), []);
+});
+
+t.test('what all servers may take together depends on the heap, unless it is said', async (t) => {
+  const { limits } = load('engine: { limits: { connections: 5, pendingBytes: 1MiB } }').config.engine;
+  t.match(limits, { connections: 5, pendingBytes: 2 ** 20, acceptsPerSecond: 10_000, lagSeconds: 3 });
+  const byHeap = load('engine: {}').config.engine.limits;
+  t.ok(byHeap.connections >= 1000 && byHeap.pendingBytes >= 2 ** 22);
 });

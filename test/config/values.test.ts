@@ -138,8 +138,8 @@ t.test('wrong types and ranges name what is allowed', async (t) => {
     ['port:', 'port: must be a whole number from 0 to 65535, got nothing'],
     ['{ port: 1, bind: example.com }', 'bind: must be an IP address of this machine or localhost'],
     [
-      '{ port: 1, protocol: http }',
-      'protocol: must be one of socket, websocket, mqtt, coap, auto, got "http"',
+      '{ port: 1, protocol: ftp }',
+      'protocol: must be one of socket, websocket, mqtt, coap, http, auto, got "ftp"',
     ],
     ['{ port: 1, limits: 5 }', 'limits: must be a map of settings, got 5'],
     ['{ port: 1, limits: { frameBytes: 1 } }', 'limits.frameBytes: must be a size from 16B to 64MiB'],

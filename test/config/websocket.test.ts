@@ -5,12 +5,16 @@ const server = (settings: string): string =>
   `engine:\n  servers:\n    - { ${ENTRY}, port: 7000, ${settings} }\n`;
 
 t.test('settings of WebSockets stand where WebSockets are spoken', async (t) => {
-  const needs = /websocket: needs protocol websocket or transport ws/;
+  const needs = /websocket: needs protocol websocket or auto, or transport ws/;
   t.match(problemsOf(server('websocket: { path: /x }')), [needs]);
   t.match(problemsOf(server('websocket: { compression: true }')), [needs]);
   t.same(problemsOf(server('websocket: {}')), []);
   t.same(problemsOf(server('protocol: websocket, websocket: { path: /x }')), []);
   t.same(problemsOf(server('transport: ws, websocket: { subprotocols: [a, b] }')), []);
+  t.same(problemsOf(server('protocol: auto, websocket: { path: /x }')), []);
+  t.match(problemsOf(server('protocol: http, websocket: { path: /x }')), [needs]);
+  t.match(problemsOf(server('transport: ws, protocol: http')), [/must not be ws for protocol http/]);
+  t.match(problemsOf(server('transport: udp, protocol: auto')), [/must be tcp for protocol auto/]);
   t.match(problemsOf(server('transport: ws, protocol: coap')), [/must not be ws for protocol coap/]);
   t.match(problemsOf(server('transport: udp, protocol: websocket')), [/must be tcp for protocol websocket/]);
 });

@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { connect } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import t, { type Test } from 'tap';
@@ -76,6 +77,42 @@ t.test('WebSockets go on at a message; one in the middle of a message is closed 
   clients[0]!.send('again');
   t.equal(await clients[0]!.message(sent[0]! + 1), `again ${sent[0]! + 1}`, 'a second time');
   await gateway.until(/has taken over/g, 2);
+});
+
+const ANY = `
+function on_message(message, conn)
+  local total = (conn:context_value("total") or 0) + 1
+  conn:set_context_value("total", total)
+  conn:send((type(message) == "table" and message.data or message) .. " " .. total)
+end
+`;
+
+t.test('one port: streams and WebSockets go on, each as what it is', async (t) => {
+  const [port, api] = (await freePorts(2)) as [number, number];
+  const server = `{ name: any, port: ${port}, bind: 127.0.0.1, protocol: auto, entry: FOLDER/any.lua }`;
+  const gateway = await started(t, api, `  servers: [${server}]`, { 'any.lua': ANY });
+  const web = await WebClient.connect(port);
+  const stream = connect({ port, host: '127.0.0.1' });
+  t.teardown(() => {
+    web.ws.terminate();
+    stream.destroy();
+  });
+  const ask = async (text: string): Promise<string> => {
+    stream.write(text);
+    const [answer] = await once(stream, 'data');
+    return String(answer);
+  };
+  web.send('w');
+  t.equal(await web.message(1), 'w 1');
+  t.equal(await ask('s'), 's 1');
+  await gateway.restart();
+  web.send('w');
+  t.equal(await web.message(2), 'w 2');
+  t.equal(await ask('s'), 's 2');
+  const late = await WebClient.connect(port);
+  t.teardown(() => late.ws.terminate());
+  late.send('w');
+  t.equal(await late.message(1), 'w 1');
 });
 
 t.test('TLS is drained and closed last, and the log tells', async (t) => {

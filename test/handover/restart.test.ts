@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { freePorts } from '../support/ports.js';
@@ -67,7 +69,21 @@ t.test('two restarts under load: TCP and UDP are byte-exact, and nobody is close
   t.match(gateway.cli.stderr, /"clients":540,"listeners":2,"closed":\{\}/);
 });
 
-const BAD: [name: string, change: (folder: string, file: string) => void, reason: RegExp][] = [
+type Change = (folder: string, file: string, t: Test) => void | Promise<void>;
+
+/** Begins to listen, and adds a server there, which opens after the others have taken their clients over. */
+async function takePort(_folder: string, file: string, t: Test): Promise<void> {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  t.teardown(() => other.close());
+  const { port } = other.address() as AddressInfo;
+  const before = readFileSync(file, 'utf8');
+  const last = before.match(/ {4}- \{ name: datagrams.*\n/)![0];
+  const added = last.replace(/name: datagrams, port: \d+/, `name: taken, port: ${port}`);
+  writeFileSync(file, before.replace(last, last + added.replace('transport: udp', 'transport: tcp')));
+}
+
+const BAD: [name: string, change: Change, reason: RegExp][] = [
   [
     'a script that does not compile',
     (folder) => writeFileSync(join(folder, 'lines.lua'), 'function ('),
@@ -81,8 +97,9 @@ const BAD: [name: string, change: (folder: string, file: string) => void, reason
   [
     'a configuration that is not valid',
     (_, file) => writeFileSync(file, readFileSync(file, 'utf8').replace('engine:', 'motor:')),
-    /it ended/,
+    /did not take over: [^\n]*motor/,
   ],
+  ['a port that is taken', takePort, /did not take over: [^\n]*is taken/],
 ];
 
 for (const [name, change, reason] of BAD) {
@@ -98,7 +115,7 @@ for (const [name, change, reason] of BAD) {
       for (const device of devices) device.send();
     }, 10);
     t.teardown(() => clearInterval(traffic));
-    change(folder, file);
+    await change(folder, file, t);
     await gateway.begin();
     await gateway.until(/the restart failed; this process goes on/g);
     t.match(gateway.cli.stderr, reason);

@@ -7,6 +7,7 @@ import { unhex } from '../support/framing.js';
 import { library } from '../support/library.js';
 import { RawMqtt } from '../support/mqtt.js';
 import { ProtocolUnderTest } from '../support/protocol.js';
+import { WebClient } from '../support/websocket.js';
 
 async function start(t: Test, engineYaml: string): Promise<TestEngine> {
   const running = await startTestEngine(library, engineYaml);
@@ -54,6 +55,41 @@ t.test('entry.mqtt: devices with the password publish under their own name', asy
   await device.next('puback');
   t.ok(engine.log.some(({ message }) => /^site\/meter-1\/report: /.test(message)));
   device.lose();
+});
+
+t.test('entry.one_port: sensors, web hooks and browsers on one port', async (t) => {
+  const engine = await start(
+    t,
+    'servers: [{ name: s, port: 0, bind: 127.0.0.1, protocol: auto, entry: entry.one_port.lua, options: { token: key } }]',
+  );
+  const url = `127.0.0.1:${engine.port()}`;
+  const browser = await WebClient.connect(engine.port(), '/?token=key');
+  const stranger = await WebClient.connect(engine.port());
+  t.same(await stranger.end(), [4401, 'a token is needed']);
+  await until(() => [...engine.engine.clients.values()].some(({ channels }) => channels?.has('readings')));
+  const sensor = await Device.connect(engine.port());
+  sensor.send('id=shed-4;temp=21.5\n');
+  await sensor.until((text) => text === 'ok\r\n');
+  t.same(JSON.parse(String(await browser.message(1))), { id: 'shed-4', values: { temp: 21.5 } });
+
+  const post = (path: string, body: string, token = 'key') =>
+    fetch(`http://${url}${path}`, { method: 'POST', body, headers: { Authorization: `Bearer ${token}` } });
+  t.equal((await post('/report?id=shed-5', '{"hum":40}')).status, 204);
+  t.same(JSON.parse(String(await browser.message(2))), { id: 'shed-5', values: { hum: 40 } });
+  t.equal((await post('/send?id=shed-4', 'valve=open')).status, 204);
+  await sensor.until((text) => text === 'ok\r\nvalve=open\r\n');
+  t.equal((await post('/send?id=shed-9', 'valve=open')).status, 410);
+  t.equal((await post('/report?id=shed-5', 'no json')).status, 400);
+  t.equal((await post('/report', '{}')).status, 400);
+  t.equal((await post('/else?id=1', '')).status, 404);
+  t.equal((await post('/report?id=shed-5', '{}', 'guess')).status, 401);
+  t.match(engine.reports, [
+    { deviceId: 'shed-4', values: { temp: 21.5 }, durable: true },
+    { deviceId: 'shed-5', values: { hum: 40 }, durable: true },
+  ]);
+  t.equal(engine.reports.length, 2);
+  sensor.socket.destroy();
+  browser.ws.terminate();
 });
 
 /** A Modbus slave on TCP that answers unit 17 only, and what it was asked. */

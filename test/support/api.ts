@@ -103,6 +103,11 @@ export async function startEngineWithApi(
     api: () => running.api.address,
     outbox: () => outbox.status(),
     sinks: () => [sinkFigures()],
+    config: {
+      source: () => ({ file: '/etc/moonwire.yaml', source: 'file', applied: 1 }),
+      plan: () => [{ path: 'engine.servers.a', effect: 'change', settings: ['limits.idleSeconds'] }],
+      reload: async () => [],
+    },
   });
   const running = await startTestApi(host, options);
   return {

@@ -90,9 +90,13 @@ export class Cli {
     }
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
   /** Sends a signal and waits for the end. */
   stop(signal: NodeJS.Signals = 'SIGINT'): Promise<Ended> {
-    this.child.kill(signal);
+    this.signal(signal);
     return this.ended;
   }
 

@@ -97,6 +97,12 @@ class GapFramer implements Framer {
     return held;
   }
 
+  release(): Uint8Array {
+    const held = this.queue.peek(0, this.queue.length);
+    this.clear();
+    return held;
+  }
+
   save(): FramerState {
     const { queue, ended, skipping } = this;
     return { bytes: queue.peek(0, queue.length), ended: [...ended], skipping };

@@ -15,8 +15,10 @@ import {
   text,
   toName,
 } from '../values.js';
+import { addedLinks } from './added-links.js';
 import { apiServer, endpoint } from './api-server.js';
 import { REGISTRY_PORT } from './center.js';
+import { engineLimits } from './limits.js';
 import { link } from './links.js';
 import { luavm } from './luavm.js';
 import { mqtt } from './mqtt.js';
@@ -73,6 +75,8 @@ export const engine = section({
     '30s',
     'A worker that says nothing for so long hangs, and is replaced.',
   ),
+  limits: setting(engineLimits, {}, 'What all servers may take together.'),
   servers: setting(list(server, 256), [], 'What devices connect to.'),
   links: setting(list(link, 256), [], 'Connections the engine opens itself.'),
+  addedLinks: setting(addedLinks, {}, 'Links that are added while the engine runs.'),
 });

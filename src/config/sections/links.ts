@@ -5,7 +5,7 @@ import {
   choice,
   duration,
   flag,
-  host,
+  hosts,
   numberOf,
   optional,
   path,
@@ -18,6 +18,9 @@ import {
 } from '../values.js';
 import { bus } from './bus.js';
 import { linkLimits } from './limits.js';
+import { mqttLink } from './link-mqtt.js';
+import { webSocketLink } from './link-websocket.js';
+import { connecting, MAX_ADDRESSES } from './remote.js';
 import { scriptHost } from './script-host.js';
 import { clientTls } from './tls.js';
 
@@ -45,13 +48,13 @@ const serial = v.pipe(
 );
 
 const remote = {
-  host: required(host(), 'Host name or address of the device.'),
+  host: required(hosts(MAX_ADDRESSES), 'Host name or address of the device; a list is tried in turn.'),
   port: required(port(1), 'Its port.'),
 };
 
 const tcp = section({
   ...remote,
-  timeoutSeconds: setting(duration(1, 600), '10s', 'Time a connection may take to open.'),
+  ...connecting,
   tls: optional(clientTls, 'Adds TLS.'),
 });
 
@@ -68,43 +71,62 @@ const reconnect = v.pipe(
   ),
 );
 
+const poll = section({
+  everySeconds: required(
+    duration(0.1, 86_400),
+    'Time between calls of on_poll; the first comes at a random moment within it, so that links do not poll in step.',
+  ),
+  toleranceSeconds: setting(
+    duration(0, 86_400),
+    0,
+    'A link on which nothing came for everySeconds and so much longer is closed and opened again; 0 never.',
+  ),
+});
+
+const KINDS = ['serial', 'tcp', 'udp', 'websocket', 'mqtt'] as const;
+const KINDS_TEXT = 'serial, tcp, udp, websocket and mqtt';
+
 const fields = section({
   ...scriptHost,
   serial: optional(serial, 'A serial line.'),
   tcp: optional(tcp, 'A TCP connection.'),
   udp: optional(section(remote), 'A UDP peer.'),
+  websocket: optional(webSocketLink, 'A WebSocket.'),
+  mqtt: optional(mqttLink, 'An MQTT broker.'),
   limits: setting(linkLimits, {}, 'What the device may take.'),
   bus: optional(bus, 'How requests share the line; needed only where the defaults do not fit.'),
+  poll: optional(poll, 'Calls on_poll again and again while the link is open.'),
   reconnect: optional(
     reconnect,
     'Waits between attempts to open the link; a serial port waits 0.5 s to 5 s otherwise.',
   ),
 });
 
-/** Schema of one link: exactly one of `serial`, `tcp` and `udp`; in the result the name is derived. */
+/** Schema of one link: exactly one kind; in the result the name is derived. */
 export const link = v.pipe(
   fields,
   // A raw check, unlike a plain one, also runs when other settings of the link are wrong.
   v.rawCheck(({ dataset, addIssue }) => {
     const settings: Partial<Record<string, unknown>> = Object(dataset.value);
-    const named = ['serial', 'tcp', 'udp'].filter((target) => settings[target] !== undefined);
-    if (named.length !== 1)
-      addIssue({ message: `needs exactly one of serial, tcp and udp, has ${named.length}` });
+    const named = KINDS.filter((kind) => settings[kind] !== undefined);
+    if (named.length !== 1) addIssue({ message: `needs exactly one of ${KINDS_TEXT}, has ${named.length}` });
+    if (settings.mqtt !== undefined && settings.bus !== undefined)
+      addIssue({ message: 'has no bus: nothing is asked of a broker in turn' });
+    if (settings.mqtt !== undefined && settings.poll !== undefined)
+      addIssue({ message: 'has mqtt.keepAlive, not poll' });
     if (settings.serial !== undefined && Object(settings.bus).baudRate !== undefined)
       addIssue({ message: 'has a serial port, whose baudRate counts: bus.baudRate is for converters' });
   }),
-  v.transform(({ serial, tcp, udp, name, ...rest }) => {
-    if (serial) {
-      const derived = toName(`serial-${serial.port.split('/').at(-1)}`);
-      return { ...rest, name: name ?? derived, kind: 'serial' as const, serial };
-    }
-    if (tcp)
-      return { ...rest, name: name ?? toName(`tcp-${tcp.host}-${tcp.port}`), kind: 'tcp' as const, tcp };
-    return {
+  v.transform(({ serial, tcp, udp, websocket, mqtt, name, ...rest }) => {
+    const common = <const K extends string>(kind: K, where: string) => ({
       ...rest,
-      name: name ?? toName(`udp-${udp!.host}-${udp!.port}`),
-      kind: 'udp' as const,
-      udp: udp!,
-    };
+      name: name ?? toName(`${kind}-${where}`),
+      kind,
+    });
+    if (serial) return { ...common('serial', serial.port.split('/').at(-1)!), serial };
+    if (tcp) return { ...common('tcp', `${tcp.host[0]}-${tcp.port}`), tcp };
+    if (websocket) return { ...common('websocket', new URL(websocket.url[0]!).host), websocket };
+    if (mqtt) return { ...common('mqtt', new URL(mqtt.url[0]!).host), mqtt };
+    return { ...common('udp', `${udp!.host[0]}-${udp!.port}`), udp: udp! };
   }),
 );

@@ -1,6 +1,6 @@
 /** `script`: where Lua is found and what a callback may use (design §3.5). */
 
-import { choice, list, path, section, setting, size, wholeNumber } from '../values.js';
+import { choice, duration, list, path, section, setting, size, wholeNumber } from '../values.js';
 
 /** Schema of `script`. */
 export const script = section({
@@ -15,5 +15,10 @@ export const script = section({
     choice(['auto', 'off']),
     'auto',
     'Whether pure protocol modules are compiled to JavaScript.',
+  ),
+  probation: setting(
+    duration(0, 86_400),
+    '30s',
+    'Time in which a burst of errors puts the code before a reload in charge again; 0: never.',
   ),
 });

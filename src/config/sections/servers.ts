@@ -15,7 +15,7 @@ import {
 } from '../values.js';
 import { serverLimits } from './limits.js';
 import { scriptHost } from './script-host.js';
-import { serverTls } from './tls.js';
+import { deviceTls } from './tls.js';
 import { webSocket } from './websocket.js';
 
 const fields = section({
@@ -27,12 +27,16 @@ const fields = section({
     'tcp, udp or ws: the same bytes in WebSocket messages; default: udp for coap, else tcp.',
   ),
   protocol: setting(
-    choice(['socket', 'websocket', 'mqtt', 'coap', 'auto']),
+    choice(['socket', 'websocket', 'mqtt', 'coap', 'http', 'auto']),
     'socket',
-    'What is spoken: plain bytes to the script, or a protocol Moonwire knows; auto looks at the first bytes.',
+    'What is spoken: plain bytes to the script, or a protocol Moonwire knows; auto is socket, websocket and http on one port, told apart by the first bytes.',
   ),
-  tls: optional(serverTls, 'Adds TLS; not over UDP.'),
-  websocket: setting(webSocket, {}, 'What concerns WebSockets, for protocol websocket or transport ws.'),
+  tls: optional(deviceTls, 'Adds TLS; not over UDP.'),
+  websocket: setting(
+    webSocket,
+    {},
+    'What concerns WebSockets, for protocol websocket or auto, or transport ws.',
+  ),
   limits: setting(serverLimits, {}, 'What devices may take.'),
   readTimeout: optional(duration(0, 30 * 86_400), 'CONNMIX name of limits.idleSeconds.'),
   writeTimeout: optional(duration(1, 86_400), 'CONNMIX name of limits.sendStallSeconds.'),

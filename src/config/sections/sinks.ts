@@ -1,6 +1,7 @@
 /** `sinks[]`: where the centre, or an engine without one, delivers reports. */
 
 import * as v from 'valibot';
+import { url } from '../url.js';
 import {
   duration,
   flag,
@@ -22,24 +23,6 @@ import {
 import { clientTls } from './tls.js';
 
 const DAY = 86_400;
-const MAX_URL = 2048;
-
-/** An address with one of some schemes. What was given is never repeated in a message: it may hold a secret. */
-function url(schemes: readonly string[], allowsPath: boolean) {
-  const isOne = (value: unknown): value is string => {
-    if (typeof value !== 'string' || value.length > MAX_URL || !URL.canParse(value)) return false;
-    const { protocol, hostname, username, password, pathname, search } = new URL(value);
-    if (!schemes.includes(protocol.slice(0, -1)) || hostname === '' || username + password !== '')
-      return false;
-    return allowsPath || ((pathname === '' || pathname === '/') && search === '');
-  };
-  return reader(
-    `an address that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}, without user and password`,
-    (value) => (isOne(value) ? value : undefined),
-    { type: 'string', format: 'uri' },
-    () => 'something else',
-  );
-}
 
 const credentials = {
   username: optional(text(256), 'User.'),

@@ -1,7 +1,7 @@
 /** `tls`: certificates, keys and versions of a TLS server or link. */
 
 import { isIP } from 'node:net';
-import { choice, isHost, list, optional, path, reader, required, section, setting } from '../values.js';
+import { choice, flag, isHost, list, optional, path, reader, required, section, setting } from '../values.js';
 
 const version = choice(['TLSv1.2', 'TLSv1.3']);
 
@@ -56,8 +56,7 @@ const certificate = section({
   ocsp,
 });
 
-/** Schema of `tls` of servers, of the registry and of the APIs. */
-export const serverTls = section({
+const serverSettings = {
   ...common,
   ocsp,
   certificates: setting(
@@ -81,6 +80,18 @@ export const serverTls = section({
   ticketSeed: optional(
     seed,
     'Secret that several nodes share so that clients resume sessions at any of them; default: each has its own.',
+  ),
+};
+
+/** Schema of `tls` of the registry and of the APIs. */
+export const serverTls = section(serverSettings);
+
+/** Schema of `tls` of servers of devices. */
+export const deviceTls = section({
+  ...serverSettings,
+  plain: optional(
+    flag(),
+    'Lets clients in without TLS, too, on the same port; first bytes tell them apart, and silence means no TLS.',
   ),
 });
 

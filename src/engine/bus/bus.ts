@@ -8,6 +8,7 @@ import { Failure } from '../../errors.js';
 import type { LuaValue } from '../../script/executor.js';
 import type { Pushable } from '../../script/values.js';
 import type { MessageType } from '../../transports/connection.js';
+import type { Program } from '../program.js';
 import { BusCounters } from './counters.js';
 import { Load } from './load.js';
 import type { Port } from './port.js';
@@ -79,7 +80,12 @@ export class Bus {
    * Queues a request. Resolves to the reply, to true for a broadcast, or to a {@link Failure}: `timeout`,
    * `decode_error`, `closed`, `queue_full`, `overloaded` (the breaker of the unit is open), `too_large` (units).
    */
-  request(port: Port, data: LuaValue, options: RequestOptions): Promise<Pushable | Failure> {
+  request(
+    port: Port,
+    data: LuaValue,
+    options: RequestOptions,
+    program: Program,
+  ): Promise<Pushable | Failure> {
     const now = performance.now();
     const { settings, queue } = this;
     const full = this.full();
@@ -93,8 +99,9 @@ export class Bus {
     return new Promise((done) => {
       queue.add({
         data,
-        encode: () => port.encode(data),
+        encode: () => port.encode(data, program),
         port,
+        program,
         unit,
         priority: options.priority,
         timeout: options.timeout ?? settings.timeout,
@@ -127,6 +134,7 @@ export class Bus {
         type,
         brief: true,
         port,
+        program: port.program,
         unit: this.nobody,
         priority: 'command',
         timeout: 0,
@@ -195,7 +203,7 @@ export class Bus {
   }
 
   /** The reply is there. */
-  replied(port: Port, message: Pushable): void {
+  replied(message: Pushable): void {
     const { current } = this;
     if (!current) return;
     const { request } = current;
@@ -203,7 +211,7 @@ export class Bus {
     this.lastGood = Date.now() / 1000;
     request.unit.lastGood = this.lastGood;
     request.unit.breaker.succeeded();
-    const exception = port.station.program.protocol.exceptionOf(message);
+    const exception = request.program.protocol.exceptionOf(message);
     this.count(request.unit, (counters) => {
       counters.replies++;
       counters.times.add((now - current.began) / 1000);
@@ -363,7 +371,8 @@ export class Bus {
       this.kick();
       return;
     }
-    const { program, limits } = request.port.station;
+    const { program } = request;
+    const { limits } = request.port.station;
     const longest = Math.min(program.protocol.frameMax ?? limits.frameBytes, MAX_REPLY_BYTES);
     const paced = settings.character > 0 && !settings.collects;
     const rest = paced ? REPLY_PAUSES + longest * settings.character : NETWORK_REPLY;

@@ -9,6 +9,7 @@ import type { LuaValue } from '../../script/executor.js';
 import { bytesOf } from '../../script/fengari.js';
 import type { Pushable } from '../../script/values.js';
 import type { Client } from '../client.js';
+import type { Program } from '../program.js';
 import type { Decoded, Protocol, ProtocolPeer } from '../protocol.js';
 import type { Station } from '../station.js';
 import type { Bus } from './bus.js';
@@ -34,6 +35,8 @@ export class Port {
   /** Bytes that came back to us on the connections before this one. */
   private echoedBefore = 0;
   private framer: Framer | undefined;
+  /** Whose framer it is. */
+  private framing: Program | undefined;
   private lastByte = 0;
   private silenceTimer: NodeJS.Timeout | undefined;
   private missed: Past[] = [];
@@ -54,6 +57,7 @@ export class Port {
     this.echoedBefore += this.echo.bytes;
     this.echo = new Echo(this.bus.settings.echo);
     this.framer = undefined;
+    this.framing = undefined;
     this.missed = [];
     this.answered = undefined;
     this.bus.kick();
@@ -65,13 +69,18 @@ export class Port {
     this.flush();
     this.client = undefined;
     this.framer = undefined;
+    this.framing = undefined;
     if (this.reopens) this.bus.lost(this);
     else this.bus.remove(this);
   }
 
   /** What the frames of the open connection mean. */
   private get protocol(): Protocol {
-    return this.client?.protocol ?? this.station.program.protocol;
+    return this.protocolOf(this.program);
+  }
+
+  private protocolOf(program: Program): Protocol {
+    return this.client ? program.protocolFor(this.client.connection) : program.protocol;
   }
 
   /** Whether a request can be sent now. */
@@ -82,6 +91,16 @@ export class Port {
   /** Bytes of our own that came back. */
   get echoBytes(): number {
     return this.echoedBefore + this.echo.bytes;
+  }
+
+  /** The code that what comes is for: that of the request which waits for its reply, else that which serves the client. */
+  get program(): Program {
+    return this.bus.pending(this)?.program ?? this.client?.program ?? this.station.program;
+  }
+
+  /** The client went over to other code; requests that wait stay with the code that made them. */
+  renewed(): void {
+    if (this.framer && this.client) this.reframe(this.client, true);
   }
 
   /** Seconds of silence that end an incomplete frame. */
@@ -101,11 +120,11 @@ export class Port {
   }
 
   /** The bytes of a request to the open connection: a string is these; a table is encoded by the protocol. */
-  encode(data: LuaValue): Uint8Array | Failure {
+  encode(data: LuaValue, program: Program): Uint8Array | Failure {
     if (typeof data === 'string') return bytesOf(data);
     const client = this.client!;
     try {
-      const bytes = this.protocol.encode(data, client);
+      const bytes = this.protocolOf(program).encode(data, program.peerOf(client));
       return bytes instanceof Failure ? new Failure(`invalid_argument: ${bytes.message}`) : bytes;
     } catch (error) {
       this.station.scriptFailed('encode', client, error as Error);
@@ -114,9 +133,9 @@ export class Port {
   }
 
   /** A message as scripts get it. */
-  scriptMessage(message: Pushable): Pushable | Failure {
+  scriptMessage(message: Pushable, program: Program): Pushable | Failure {
     try {
-      return this.protocol.toScript(message);
+      return this.protocolOf(program).toScript(message);
     } catch (error) {
       this.station.scriptFailed('decode', this.client, error as Error);
       return new Failure(`internal: ${(error as Error).message}`);
@@ -186,13 +205,28 @@ export class Port {
   private take(bytes: Uint8Array): void {
     const client = this.client;
     if (!client) return;
-    if (!this.station.framed(client.connection)) {
+    this.reframe(client);
+    if (!this.framer) {
       this.frame(bytes, client);
       return;
     }
-    this.framer ??= this.station.createFramer(client);
     this.framer.push(bytes);
     this.drain();
+  }
+
+  /** Lets the framing be done by the code that what comes is for; `anew`: though it is the same code. */
+  private reframe(client: Client, anew = false): void {
+    const { station, program, framer, framing } = this;
+    if (framing === program && !anew) return;
+    this.framing = program;
+    if (framer && framing && this.protocol.framesAs(this.protocolOf(framing))) return;
+    this.framer = station.framed(client.connection, program)
+      ? station.createFramer(client, program)
+      : undefined;
+    const held = framer?.release();
+    if (!held || held.length === 0) return;
+    if (this.framer) this.framer.push(held);
+    else this.frame(held, client);
   }
 
   private drain(): void {
@@ -209,7 +243,7 @@ export class Port {
     const { station } = this;
     station.counters.frames++;
     station.frames.add(client.id, false, frame, this.lastByte);
-    const decoded = this.decode(frame, client, client);
+    const decoded = this.decode(frame, this.program.peerOf(client), client);
     if (decoded instanceof Failure) this.undecodable(frame, client, decoded);
     else for (const message of decoded?.messages ?? []) this.message(message, client);
   }
@@ -226,7 +260,7 @@ export class Port {
   /** What does not decode as an answer to the request may be one to another request. */
   private undecodable(frame: Uint8Array, client: Client, { message }: Failure): void {
     const request = this.bus.pending(this);
-    const stranger = { session: undefined, conn: () => client.conn() };
+    const stranger = { session: undefined, conn: () => this.program.peerOf(client).conn() };
     const overheard = request && this.decode(frame, stranger, client);
     if (overheard && !(overheard instanceof Failure)) {
       for (const other of overheard.messages) this.stray(other, request);
@@ -240,7 +274,7 @@ export class Port {
     const request = this.bus.pending(this);
     if (request && this.matches(request, message) === true) {
       this.answered = { request, until: this.lastByte + Math.max(1, request.timeout) * 1000 };
-      this.bus.replied(this, message);
+      this.bus.replied(message);
       return;
     }
     if (!this.stray(message, request)) client.deliverLater({ messages: [message], decoded: message });
@@ -272,13 +306,15 @@ export class Port {
   }
 
   private repeats(request: BusRequest, message: Pushable): boolean {
-    return this.protocol.canMatch && this.matches(request, message) === true;
+    return this.protocolOf(request.program).canMatch && this.matches(request, message) === true;
   }
 
   /** Whether a message answers a request; else why not, when the protocol says so. */
-  private matches({ data }: BusRequest, message: Pushable): boolean | string {
+  private matches({ data, program }: BusRequest, message: Pushable): boolean | string {
+    // What other code decoded is a value of another VM.
+    if (program !== this.program) return false;
     try {
-      return this.protocol.matches(data, message);
+      return this.protocolOf(program).matches(data, message);
     } catch (error) {
       this.station.scriptFailed('matches', this.client, error as Error);
       return false;

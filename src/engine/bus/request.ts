@@ -4,6 +4,7 @@ import type { Failure } from '../../errors.js';
 import type { LuaValue } from '../../script/executor.js';
 import type { Pushable } from '../../script/values.js';
 import type { MessageType } from '../../transports/connection.js';
+import type { Program } from '../program.js';
 import type { Port } from './port.js';
 import type { Unit } from './unit.js';
 
@@ -34,6 +35,8 @@ export interface BusRequest {
   /** It does not wait for another connection of its link. */
   readonly brief?: boolean;
   readonly port: Port;
+  /** Whose request it is: what comes as an answer is decoded for it. */
+  readonly program: Program;
   readonly unit: Unit;
   readonly priority: Priority;
   readonly timeout: number;

@@ -3,7 +3,7 @@
 import { coap } from '../../codecs/coap.js';
 import { CODES, OPTION_NUMBERS } from '../../codecs/coap_numbers.js';
 import { Failure } from '../../errors.js';
-import { type Answer, statusOf } from '../request-handler.js';
+import { type Answer, addQuery, answerFields, isFields, statusOf } from '../request-handler.js';
 
 /** A message as the codec gives it. */
 export interface CoapMessage {
@@ -79,6 +79,8 @@ export function requestFacts({ type, code, token, options, payload }: CoapMessag
     query,
     content_format: contentFormat,
     accept,
+    content_type: MEDIA_TYPES.get(contentFormat),
+    body: payload,
     payload,
     confirmable: type === 'CON',
     token,
@@ -86,20 +88,22 @@ export function requestFacts({ type, code, token, options, payload }: CoapMessag
   };
 }
 
-function addQuery(query: Record<string, unknown>, item: string): void {
-  const at = item.indexOf('=');
-  const name = at < 0 ? item : item.slice(0, at);
-  Object.defineProperty(query, name, {
-    value: at < 0 ? true : item.slice(at + 1),
-    enumerable: true,
-    configurable: true,
-  });
-}
+/** Media types by their numbers (RFC 7252, 12.3, and the IANA registry), for scripts that speak HTTP, too. */
+const MEDIA_TYPES = new Map<number | undefined, string>([
+  [0, 'text/plain;charset=utf-8'],
+  [41, 'application/xml'],
+  [42, 'application/octet-stream'],
+  [50, 'application/json'],
+  [60, 'application/cbor'],
+  [110, 'application/senml+json'],
+  [112, 'application/senml+cbor'],
+]);
+const FORMATS = new Map([...MEDIA_TYPES].map(([number, type]) => [plainType(type), number]));
 
 /** Codes of answers that name none, by method. */
 const DONE: Record<string, string> = { '0.01': '2.05', '0.04': '2.02', '0.05': '2.05' };
 
-/** Fields of a response that a script may give. */
+/** Fields of a response that a script may give, beside those that HTTP has, too. */
 interface Given {
   code?: unknown;
   payload?: unknown;
@@ -113,25 +117,38 @@ interface Given {
 export function responseTo(request: CoapMessage, answer: Answer | Failure): object {
   const { token } = request;
   if (answer instanceof Failure) {
-    const status = statusOf(answer);
-    const code = `${Math.floor(status / 100)}.${String(status % 100).padStart(2, '0')}`;
-    return { code, token, payload: answer.message };
+    return { code: dotted(statusOf(answer)), token, payload: answer.message };
   }
-  const { value } = answer;
-  const given: Given = isFields(value) ? value : { payload: value ?? '' };
+  const { status, body, contentType } = answerFields(answer);
+  const given: Given = isFields(answer.value) ? answer.value : {};
   const options = Array.isArray(given.options) ? [...given.options] : [];
   const add = (name: string, item: unknown) => item !== undefined && options.push({ name, value: item });
-  add('Content-Format', given.content_format);
+  add('Content-Format', given.content_format ?? (contentType && FORMATS.get(plainType(contentType))));
   add('Max-Age', given.max_age);
   add('ETag', given.etag);
-  const code = given.code ?? DONE[request.code] ?? '2.04';
-  return { code: String(code), token, options, payload: given.payload ?? '' };
+  const code = given.code ?? (status && codeOf(status, request)) ?? done(request);
+  return { code: String(code), token, options, payload: given.payload ?? body ?? '' };
 }
 
-function isFields(value: unknown): value is Given {
-  return (
-    typeof value === 'object' && value !== null && !(value instanceof Uint8Array) && !Array.isArray(value)
-  );
+/** The code of an answer that succeeded and names none. */
+function done({ code }: CoapMessage): string {
+  return DONE[code] ?? '2.04';
+}
+
+/** The code for a status of HTTP: errors have the same numbers; 200 and 204 say no more than that it is done. */
+function codeOf(status: number, request: CoapMessage): string {
+  if (status === 201) return '2.01';
+  if (status < 300) return done(request);
+  return dotted(status < 400 ? 203 : status);
+}
+
+function dotted(status: number): string {
+  return `${Math.floor(status / 100)}.${String(status % 100).padStart(2, '0')}`;
+}
+
+/** A media type without blanks. */
+function plainType(type: string): string {
+  return type.replaceAll(' ', '').toLowerCase();
 }
 
 function text(bytes: Uint8Array): string {

@@ -8,6 +8,7 @@ import type { Client } from '../client.js';
 import { callHandler, handOver } from '../handling.js';
 import type { Outgoing } from '../mesh.js';
 import type { NativeProtocol } from '../native.js';
+import type { Program } from '../program.js';
 import { type Answer, askScript } from '../request-handler.js';
 import type { Station } from '../station.js';
 import { type CoapMessage, kindOf, readMessage, refusalOf, requestFacts, responseTo } from './message.js';
@@ -69,9 +70,8 @@ export class CoapServer implements NativeProtocol {
     return transmit(peer, data as Record<string, unknown>);
   }
 
-  sendFromScript(client: Client, data: LuaValue): Failure | undefined {
+  sendFromScript(client: Client, data: LuaValue, { vm }: Program): Failure | undefined {
     if (typeof data === 'string') return client.send(bytesOf(data));
-    const { vm } = this.station.program;
     try {
       return this.send(client, { data: toJs(vm.values.slot(data)) });
     } catch (error) {
@@ -140,7 +140,7 @@ export class CoapServer implements NativeProtocol {
 
   /** The answer to a request of ours. */
   private response(client: Client, message: CoapMessage): Promise<void> | undefined {
-    const { vm } = this.station.program;
+    const { vm } = client.program;
     const done = handOver(client, [
       vm.table({
         code: message.code,

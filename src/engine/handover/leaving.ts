@@ -4,7 +4,7 @@ import type { Handle } from '../../transports/handles.js';
 import type { Client } from '../client.js';
 import type { Engine } from '../engine.js';
 import { Server } from '../server.js';
-import { whereOf } from './arriving.js';
+import { placeOf } from './arriving.js';
 import { handleName, type SavedClient, type SavedEngine, type SavedPart } from './saved.js';
 
 /** How often it is looked whether handlers have ended, in milliseconds. */
@@ -40,9 +40,11 @@ function add(
  * left, or after `ms`.
  */
 export async function bringToRest(engine: Engine, ms: number): Promise<void> {
+  await engine.changes.rest();
   for (const { listener } of engine.servers) listener?.freeze?.();
   const stations = [...engine.servers, ...engine.links].map(({ station }) => station);
   for (const station of stations) station.freeze();
+  engine.mqtt?.freeze();
   const deadline = performance.now() + ms;
   const rests = (): boolean => {
     let all = true;
@@ -56,6 +58,8 @@ export async function bringToRest(engine: Engine, ms: number): Promise<void> {
 
 /** Goes on as before. */
 export function goOn(engine: Engine): void {
+  engine.changes.thaw();
+  engine.mqtt?.thaw();
   for (const { station } of [...engine.servers, ...engine.links]) station.thaw();
   for (const link of engine.links) link.thaw();
   for (const { listener } of engine.servers) listener?.thaw?.();
@@ -83,17 +87,19 @@ export function leave(engine: Engine): Leaving {
     }
     return {
       name: config.name,
-      where: part instanceof Server ? whereOf(part.config) : undefined,
+      ...placeOf(part.config),
+      address: part instanceof Server ? undefined : part.address,
       accepted: accepted.length,
-      listening: part instanceof Server ? { ...part.listener?.counters } : undefined,
+      listening: part instanceof Server && part.listener ? { ...part.listener.counters } : undefined,
       clients,
-      timers: station.timers.save(),
+      timers: station.program?.timers.save() ?? [],
       counters: { ...station.counters },
       times: { counts: station.messageTimes.counts, sum: station.messageTimes.sum },
       frames: station.frames.save(),
     };
   });
-  return { saved: { parts, shared: {}, staying: byTransport(staying) }, handles, moved, staying };
+  const saved = { parts, mqtt: engine.mqtt?.save(), staying: byTransport(staying) };
+  return { saved, handles, moved, staying };
 }
 
 /** How many clients have each transport. */
@@ -116,10 +122,14 @@ export function lateOf(engine: Engine): Record<string, unknown> {
   return late;
 }
 
-/** Closes the servers that another process has. Returns connections that were accepted since, with their servers. */
+/**
+ * Closes the servers that another process has, and opens no link any more. Returns connections that were accepted since,
+ * with their servers.
+ */
 export function letGo(engine: Engine): [server: string, accepted: Handle][] {
   const late: [string, Handle][] = [];
   for (const { config, listener } of engine.servers)
     for (const handle of listener?.letGo?.() ?? []) late.push([config.name, handle]);
+  for (const link of engine.links) link.letGo();
   return late;
 }

@@ -1,7 +1,9 @@
 /** An engine on its way to the process that takes its place: plain data, and handles beside it. */
 
 import type { FramerState } from '../../bytes/framer.js';
+import type { ListenerCounters } from '../../transports/connection.js';
 import type { Handle } from '../../transports/handles.js';
+import type { SavedBroker } from '../mqtt/saved.js';
 import type { SavedFrames } from '../recent-frames.js';
 import type { TimerPhase } from '../timers.js';
 
@@ -28,6 +30,8 @@ export interface SavedClient {
   readonly attached: readonly string[];
   readonly channels: readonly string[];
   readonly framer: FramerState | undefined;
+  /** A message that was cut already, and whose time has not come. */
+  readonly delayed: SavedInput | undefined;
   readonly waiting: readonly SavedInput[];
   /** What a native protocol keeps for it. */
   readonly peer: unknown;
@@ -36,11 +40,15 @@ export interface SavedClient {
 /** A server or link. */
 export interface SavedPart {
   readonly name: string;
-  /** Of a server: where it was configured to listen; one that is configured otherwise listens anew. */
-  readonly where: string | undefined;
+  /** Where it listened or led to; where that is another place now, nothing of it goes on. */
+  readonly where: string;
+  /** What was spoken there; where that is something else now, its clients do not go on. */
+  readonly speaks: string;
+  /** Of a link: where its connection leads. */
+  readonly address: string | undefined;
   /** Connections its listener had accepted, and nobody taken. */
   readonly accepted: number;
-  readonly listening: object | undefined;
+  readonly listening: Readonly<ListenerCounters> | undefined;
   readonly clients: readonly SavedClient[];
   readonly timers: readonly TimerPhase[];
   readonly counters: object;
@@ -57,8 +65,8 @@ export interface SavedTimes {
 /** All of it. */
 export interface SavedEngine {
   readonly parts: readonly SavedPart[];
-  /** What native protocols keep for all their servers, by protocol. */
-  readonly shared: Readonly<Record<string, unknown>>;
+  /** What MQTT servers keep for their devices. */
+  readonly mqtt: SavedBroker | undefined;
   /** How many clients stay behind, by their transport. */
   readonly staying: Readonly<Record<string, number>>;
 }

@@ -6,6 +6,7 @@ import type { LuaValue } from '../../script/executor.js';
 import { bytesOf } from '../../script/fengari.js';
 import type { Subscriber } from '../channels.js';
 import type { Client } from '../client.js';
+import type { Conn } from '../conn.js';
 import { checkAttach } from '../devices.js';
 
 /** What a close frame has room for (RFC 6455, 5.5). */
@@ -17,14 +18,14 @@ function subscriberOf(client: Client): Subscriber {
   return client.native?.subscriberOf(client) ?? client;
 }
 
-export const connMethods: ApiFunction<Client>[] = [
+export const connMethods: ApiFunction<Conn>[] = [
   {
     name: 'conn:client_id',
     doc: 'The id of this client, a decimal string that is never used again.',
     params: [],
     returns: [value('id', 'string')],
     example: 'function on_message(msg, conn) print(conn:client_id()) end',
-    run: (client) => String(client.id),
+    run: ({ client }) => String(client.id),
   },
   {
     name: 'conn:remote_addr',
@@ -32,7 +33,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [],
     returns: [value('address', 'text')],
     example: 'print(conn:remote_addr())',
-    run: (client) => client.connection.remote,
+    run: ({ client }) => client.connection.remote,
   },
   {
     name: 'conn:send',
@@ -48,15 +49,15 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [],
     failure: 'error',
     example: 'local err = conn:send("hello\\r\\n")\nif err then mix.log(mix.WARN, err) end',
-    run: (client, data: LuaValue, type?: string) => {
+    run: ({ client, program }, data: LuaValue, type?: string) => {
       if (type !== undefined && type !== 'text' && type !== 'binary')
         return new Failure(`invalid_argument: the type is "text" or "binary", not "${type}"`);
       const { native } = client;
-      if (native) return native.sendFromScript(client, data);
+      if (native) return native.sendFromScript(client, data, program);
       if (typeof data === 'string') return client.send(bytesOf(data), type);
       const { port } = client;
-      if (port) return client.sendInTurn(() => port.encode(data), type);
-      const bytes = client.encodeInside(data);
+      if (port) return client.sendInTurn(() => port.encode(data, program), type);
+      const bytes = program.protocolFor(client.connection).encode(data, program.peerOf(client), true);
       return bytes instanceof Failure ? bytes : client.send(bytes, type);
     },
   },
@@ -72,7 +73,7 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [],
     failure: 'error',
     example: 'conn:close(4000, "see you")',
-    run: (client, code?: number, reason?: string) => {
+    run: ({ client }, code?: number, reason?: string) => {
       if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999))
         return new Failure(`invalid_argument: a close code is 1000 or 3000 to 4999, not ${code}`);
       if (reason !== undefined && Buffer.byteLength(reason) > MAX_CLOSE_REASON)
@@ -86,7 +87,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [],
     returns: [value('n', 'integer')],
     example: 'conn:clear_buffer()',
-    run: (client) => client.clearBuffer(),
+    run: ({ client }) => client.clearBuffer(),
   },
   {
     name: 'conn:context',
@@ -94,7 +95,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [],
     returns: [value('context', 'value')],
     example: 'print(conn:context().user)',
-    run: (client) => client.context.values,
+    run: ({ client }) => client.context.values,
   },
   {
     name: 'conn:context_value',
@@ -102,7 +103,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [value('key', 'text')],
     returns: [value('value', 'value')],
     example: 'local user = conn:context_value("user")',
-    run: (client, key: string) => client.context.values.get(key),
+    run: ({ client }, key: string) => client.context.values.get(key),
   },
   {
     name: 'conn:wait_context_value',
@@ -113,7 +114,7 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [value('value', 'value')],
     waits: true,
     example: 'local user, err = conn:wait_context_value("user")',
-    run: (client, key: string) =>
+    run: ({ client }, key: string) =>
       client.context.when(key).catch((error) => new Failure(`closed: ${messageOf(error)}`)),
   },
   {
@@ -122,7 +123,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [value('context', 'value')],
     returns: [],
     example: 'conn:set_context({ user = "ann" })',
-    run: (client, context: unknown) => client.context.replace(Object(context)),
+    run: ({ client }, context: unknown) => client.context.replace(Object(context)),
   },
   {
     name: 'conn:set_context_value',
@@ -130,7 +131,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [value('key', 'text'), optional('value', 'value')],
     returns: [],
     example: 'conn:set_context_value("user", "ann")',
-    run: (client, key: string, item: unknown) => client.context.set(key, item),
+    run: ({ client }, key: string, item: unknown) => client.context.set(key, item),
   },
   {
     name: 'conn:subscribe',
@@ -141,7 +142,7 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [],
     failure: 'error',
     example: 'conn:subscribe("room:1", "news")',
-    run: (client, ...channels: string[]) =>
+    run: ({ client }, ...channels: string[]) =>
       client.station.engine.channels.subscribe(subscriberOf(client), channels),
   },
   {
@@ -151,7 +152,7 @@ export const connMethods: ApiFunction<Client>[] = [
     returns: [],
     failure: 'error',
     example: 'conn:unsubscribe("room:1")',
-    run: (client, ...channels: string[]) =>
+    run: ({ client }, ...channels: string[]) =>
       client.station.engine.channels.unsubscribe(subscriberOf(client), channels),
   },
   {
@@ -162,7 +163,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [deviceId, optional('info', 'value', 'facts about the device')],
     returns: [value('ok', 'boolean')],
     example: 'conn:attach(msg.device_id)',
-    run: (client, id: string) => {
+    run: ({ client }, id: string) => {
       const refused = checkAttach(client, id);
       if (refused) return refused;
       client.station.engine.attach(client, id);
@@ -175,7 +176,7 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [deviceId],
     returns: [],
     example: 'conn:detach("358899051021316")',
-    run: (client, id: string) => client.station.engine.detach(client, id),
+    run: ({ client }, id: string) => client.station.engine.detach(client, id),
   },
   {
     name: 'conn:device_id',
@@ -183,6 +184,6 @@ export const connMethods: ApiFunction<Client>[] = [
     params: [],
     returns: [value('device_id', 'text')],
     example: 'print(conn:device_id())',
-    run: (client) => client.devices?.[0],
+    run: ({ client }) => client.devices?.[0],
   },
 ];

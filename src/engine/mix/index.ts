@@ -12,10 +12,12 @@ import {
 } from '../../script/mix/index.js';
 import type { ApiSection } from '../../script/reference.js';
 import type { Vm } from '../../script/vm.js';
+import type { Program } from '../program.js';
 import { bufferMethods } from '../receive-buffer.js';
 import type { Station } from '../station.js';
 import { connMethods } from './conn.js';
 import { httpFunctions } from './http.js';
+import { linkFunctions } from './link.js';
 import { type LogHost, logFunctions, logLevels } from './log.js';
 import { meshFunctions } from './mesh.js';
 import { metricsFunctions } from './metrics.js';
@@ -59,6 +61,7 @@ export const luaApi: readonly ApiSection[] = [
   { title: 'HTTP', where: IN_ENTRIES, entries: httpFunctions },
   { title: 'Redis', where: IN_ENTRIES, entries: [...redisFunctions, ...redisMethods] },
   { title: 'Reports', where: IN_ENTRIES, entries: reportFunctions },
+  { title: 'Links', where: IN_ENTRIES, entries: linkFunctions },
   { title: 'Kept values', where: IN_ENTRIES, entries: storeFunctions },
   { title: 'Metrics', where: IN_ENTRIES, entries: metricsFunctions },
   {
@@ -94,20 +97,22 @@ export function installModuleMix(target: MixTarget, station: Station): void {
 }
 
 /** The whole of `mix` for a station's script. */
-export function installMix(vm: Vm, station: Station): void {
+export function installMix(program: Program, station: Station): void {
+  const { vm } = program;
   installModuleMix(vm, station);
   vm.define(connMethods, undefined);
   vm.define(tlsMethods, undefined);
   vm.define(requestMethods, undefined);
   vm.define(timerMethods, undefined);
   vm.define(redisMethods, undefined);
-  const host = { vm, station };
+  const host = { vm, station, program };
   vm.define(nodeFunctions, host);
   vm.define(timeFunctions, host);
   vm.define(meshFunctions, host);
   vm.define(queueFunctions, host);
   vm.define(reportFunctions, host);
   vm.define(storeFunctions, host);
+  vm.define(linkFunctions, host);
   vm.define(httpFunctions, host);
   vm.define(redisFunctions, host);
   vm.define(metricsFunctions, host);

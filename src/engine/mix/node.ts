@@ -5,7 +5,8 @@ import { numberToString } from '../../script/numbers.js';
 import { currentClient, type MixHost } from './host.js';
 
 function current(host: MixHost): LuaValue | Failure {
-  return currentClient(host)?.conn() ?? new Failure('there is no client here');
+  const client = currentClient(host);
+  return client ? host.program.peerOf(client).conn() : new Failure('there is no client here');
 }
 
 export const nodeFunctions: ApiFunction<MixHost>[] = [

@@ -11,7 +11,7 @@ import { REPLY_LIMITS } from '../redis/reply.js';
 import type { MixHost } from './host.js';
 
 /** The kind of connections in Lua. */
-const REDIS_KIND = 'redis';
+export const REDIS_KIND = 'redis';
 /** Most bytes of one command. */
 const MAX_COMMAND = 8 * 1024 * 1024;
 

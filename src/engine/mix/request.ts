@@ -3,7 +3,8 @@
 import { type ApiFunction, Failure, optional, value } from '../../script/api.js';
 import type { LuaValue } from '../../script/executor.js';
 import { PRIORITIES, type Priority, type RequestOptions } from '../bus/request.js';
-import type { Client } from '../client.js';
+import type { Conn } from '../conn.js';
+import type { Program } from '../program.js';
 import { CommandOf } from './host.js';
 
 const MAX_TIMEOUT = 3600;
@@ -21,17 +22,16 @@ function isWithin(given: unknown, low: number, high: number): boolean {
 }
 
 /** The unit a message names: its `unit`, or its `device_id`. */
-function unitOf(client: Client, data: LuaValue): unknown {
+function unitOf({ vm }: Program, data: LuaValue): unknown {
   if (typeof data === 'string') return undefined;
-  const { vm } = client.station.program;
   return vm.field(data, 'unit') ?? vm.field(data, 'device_id');
 }
 
 /** The options of a request, checked. */
-function optionsOf(client: Client, data: LuaValue, given: Given): RequestOptions | Failure {
-  const usual = client.station.program.vm.owner instanceof CommandOf ? 'command' : 'request';
+function optionsOf(program: Program, data: LuaValue, given: Given): RequestOptions | Failure {
+  const usual = program.vm.owner instanceof CommandOf ? 'command' : 'request';
   const { timeout, retries, priority = usual, broadcast = false } = given;
-  const unit = given.unit ?? unitOf(client, data) ?? '';
+  const unit = given.unit ?? unitOf(program, data) ?? '';
   if (!isWithin(timeout, 0.001, MAX_TIMEOUT)) return wrong('timeout', `from 0.001 to ${MAX_TIMEOUT} seconds`);
   if (!isWithin(retries, 0, MAX_RETRIES) || !Number.isInteger(retries ?? 0)) {
     return wrong('retries', `a whole number from 0 to ${MAX_RETRIES}`);
@@ -50,7 +50,7 @@ function optionsOf(client: Client, data: LuaValue, given: Given): RequestOptions
   };
 }
 
-export const requestMethods: ApiFunction<Client>[] = [
+export const requestMethods: ApiFunction<Conn>[] = [
   {
     name: 'conn:request',
     doc:
@@ -69,16 +69,17 @@ export const requestMethods: ApiFunction<Client>[] = [
       'function on_connect(id, conn)\n' +
       '  local reply, err = conn:request({ unit = 1, function_code = 3, address = 0, quantity = 2 }, { timeout = 0.5 })\n' +
       '  if not reply then mix.log(mix.WARN, err) end\nend',
-    run: async (client, data: LuaValue, given: Given = {}) => {
+    run: async ({ client, program }, data: LuaValue, given: Given = {}) => {
       if (client.closed) return new Failure('closed: the client is closed');
-      if (typeof data !== 'string' && client.station.program.vm.type(data) !== 'table') {
+      if (client.native) return new Failure('invalid_argument: this client speaks a protocol without a bus');
+      if (typeof data !== 'string' && program.vm.type(data) !== 'table') {
         return wrong('data', 'a string or a table');
       }
-      const options = optionsOf(client, data, Object(given));
+      const options = optionsOf(program, data, Object(given));
       if (options instanceof Failure) return options;
       const port = client.station.engine.portOf(client);
-      const reply = await port.bus.request(port, data, options);
-      return reply instanceof Failure ? reply : port.scriptMessage(reply);
+      const reply = await port.bus.request(port, data, options, program);
+      return reply instanceof Failure ? reply : port.scriptMessage(reply, program);
     },
   },
 ];

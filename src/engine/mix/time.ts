@@ -3,16 +3,16 @@
 import { type ApiFunction, HostObject, value } from '../../script/api.js';
 import { LuaError, type LuaValue } from '../../script/executor.js';
 import { MAX_SECONDS, MAX_TIMERS, type Timer } from '../timers.js';
-import type { MixHost } from './host.js';
+import { type MixHost, ownerOf } from './host.js';
 
 /** The kind of timers in Lua. */
 const TIMER_KIND = 'timer';
 
 const SECONDS = value('seconds', 'number', `from 0 to ${MAX_SECONDS}, with a fraction`);
 
-function start({ station }: MixHost, seconds: number, fn: LuaValue, repeats: boolean): HostObject<Timer> {
+function start({ program, vm }: MixHost, seconds: number, fn: LuaValue, repeats: boolean): HostObject<Timer> {
   checkSeconds(seconds);
-  const timer = station.timers.start(seconds, fn, repeats);
+  const timer = program.timers.start(seconds, fn, repeats, ownerOf(vm.owner));
   if (!timer) throw new LuaError(`a script has at most ${MAX_TIMERS} timers`);
   return new HostObject(TIMER_KIND, timer);
 }
@@ -31,9 +31,9 @@ export const timeFunctions: ApiFunction<MixHost>[] = [
     returns: [],
     waits: true,
     example: 'mix.sleep(0.5)',
-    run: ({ station }, seconds: number) => {
+    run: ({ program }, seconds: number) => {
       checkSeconds(seconds);
-      return station.timers.sleep(seconds);
+      return program.timers.sleep(seconds);
     },
   },
   {

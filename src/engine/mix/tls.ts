@@ -1,9 +1,9 @@
 /** `conn:tls`: how a client is encrypted, and who it is. */
 
 import { type ApiFunction, value } from '../../script/api.js';
-import type { Client } from '../client.js';
+import type { Conn } from '../conn.js';
 
-export const tlsMethods: ApiFunction<Client>[] = [
+export const tlsMethods: ApiFunction<Conn>[] = [
   {
     name: 'conn:tls',
     doc:
@@ -15,6 +15,6 @@ export const tlsMethods: ApiFunction<Client>[] = [
     params: [],
     returns: [value('tls', 'value', 'a table, or nil')],
     example: 'local tls = conn:tls()\nif tls and tls.subject then conn:attach(tls.subject.CN) end',
-    run: (client) => client.connection.tls?.(),
+    run: ({ client }) => client.connection.tls?.(),
   },
 ];

@@ -6,6 +6,7 @@ import type { MqttVersion } from '../../codecs/mqtt_packets.js';
 import { topicProblem } from '../../codecs/mqtt_topics.js';
 import type { EngineConfig } from '../../config/schema.js';
 import type { Will } from './broker.js';
+import { propertyProblem } from './properties.js';
 import type { Publication } from './publication.js';
 import { REASON, type Reason } from './reasons.js';
 import type { Agreement } from './session.js';
@@ -39,6 +40,8 @@ export function readConnect(packet: IConnectPacket, limits: EngineConfig['mqtt']
   const { properties, clean = true, keepalive = 0 } = packet;
   if (packet.password !== undefined && packet.username === undefined && version < 5)
     return { reason: REASON.malformedPacket, detail: 'a password without a user name (3.1.2.9)' };
+  const problem = propertyProblem(packet);
+  if (problem) return problem;
   if (properties?.authenticationMethod !== undefined)
     return { reason: REASON.badAuthMethod, detail: 'no extended authentication is known here' };
   if (properties?.receiveMaximum === 0 || properties?.maximumPacketSize === 0)

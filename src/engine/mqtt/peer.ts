@@ -18,7 +18,7 @@ export class Peer {
     readonly version: MqttVersion,
     /** The longest silence in milliseconds: one and a half times the keep-alive (3.1.2.10); 0: none. */
     readonly silenceMs: number,
-    login: Login,
+    login: Pick<Login, 'will' | 'sessionSeconds'>,
   ) {
     this.will = login.will;
     this.sessionSeconds = login.sessionSeconds;

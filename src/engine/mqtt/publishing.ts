@@ -79,12 +79,13 @@ function topicOf(
   return meant;
 }
 
-function tellScript(
+/** Hands a message to `on_message`; false when that failed, or a durable report of it. */
+export function tellScript(
   client: Client,
   publication: Publication,
   { dup }: IPublishPacket,
 ): boolean | Promise<boolean> {
-  const { vm } = client.station.program;
+  const { vm } = client.program;
   const { topic, payload, qos, retain, properties } = publication;
   const message = vm.table({
     topic: Buffer.from(topic),
@@ -110,7 +111,11 @@ function acknowledge(
   server.confirm(client, peer, qos === 1 ? 'puback' : 'pubrec', messageId!, reason);
 }
 
-function publicationOf(topic: string, { payload, qos, retain, properties }: IPublishPacket): Publication {
+/** A PUBLISH as a message under its topic, its payload copied. */
+export function publicationOf(
+  topic: string,
+  { payload, qos, retain, properties }: IPublishPacket,
+): Publication {
   const { messageExpiryInterval, topicAlias: _, subscriptionIdentifier: __, ...rest } = properties ?? {};
   return {
     topic,

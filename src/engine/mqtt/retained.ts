@@ -36,6 +36,11 @@ export class Retained {
     return true;
   }
 
+  /** All of them. */
+  all(): Iterable<Publication> {
+    return this.messages.values();
+  }
+
   /** The messages that a filter means, those that have expired left out. */
   *of(filter: string): Iterable<Publication> {
     const now = performance.now();

@@ -4,22 +4,25 @@ import type { IConnectPacket, Packet } from 'mqtt-packet';
 import type { Framer, FramerSpec } from '../../bytes/framer.js';
 import { framer } from '../../bytes/framers.js';
 import type { MqttVersion } from '../../codecs/mqtt_packets.js';
-import { topicProblem } from '../../codecs/mqtt_topics.js';
 import type { ServerConfig } from '../../config/schema.js';
 import { Failure, MoonwireError, messageOf } from '../../errors.js';
-import { toJs } from '../../script/convert.js';
 import type { LuaValue } from '../../script/executor.js';
 import type { Client } from '../client.js';
 import { callHandler } from '../handling.js';
 import type { Outgoing } from '../mesh.js';
 import type { NativeProtocol } from '../native.js';
+import type { Program } from '../program.js';
 import type { Station } from '../station.js';
 import type { Broker } from './broker.js';
 import { type Login, loginFacts, type Refused, readConnect } from './login.js';
 import { Peer, peerOf } from './peer.js';
-import { payloadOf } from './publication.js';
+import { propertyProblem } from './properties.js';
+import type { Publication } from './publication.js';
 import { receivePublish, TOPIC_ALIASES } from './publishing.js';
+import { readPacket } from './reading.js';
 import { REASON, type Reason, returnCode } from './reasons.js';
+import { fromOutside, fromScript } from './sending.js';
+import { type SavedPeer, savedWill, willFrom } from './saved.js';
 import type { Session } from './session.js';
 import { receiveSubscribe, receiveUnsubscribe } from './subscribing.js';
 import { type Answer, after, ask, refusalOf } from './verdict.js';
@@ -29,13 +32,18 @@ const PARTIAL_SECONDS = 60;
 
 export class MqttServer implements NativeProtocol {
   readonly partialSeconds = PARTIAL_SECONDS;
-  private readonly framing: FramerSpec;
+  private framing!: FramerSpec;
 
   constructor(
-    private readonly config: ServerConfig,
+    private config: ServerConfig,
     private readonly station: Station,
     readonly broker: Broker,
   ) {
+    this.reconfigure(config);
+  }
+
+  reconfigure(config: ServerConfig): void {
+    this.config = config;
     this.framing = framer('varint', { at: 2 }, { max: config.limits.frameBytes });
   }
 
@@ -44,6 +52,13 @@ export class MqttServer implements NativeProtocol {
       const code = reason === 'oversize' ? REASON.packetTooLarge : REASON.malformedPacket;
       this.violated(client, code, reason === 'oversize' ? 'a packet that is too large' : `${reason} packet`);
     });
+  }
+
+  /** Control packets come in binary messages (6.0). */
+  refuseText(client: Client): void {
+    this.station.counters.decodeErrors++;
+    this.station.limitReached(client, 'protocol', 'MQTT: a WebSocket message of text');
+    client.end(1003, 'MQTT comes in binary messages');
   }
 
   check(client: Client, now: number): { limit: string; message: string } | undefined {
@@ -75,27 +90,37 @@ export class MqttServer implements NativeProtocol {
     return true;
   }
 
-  send(client: Client, message: Outgoing): Failure | undefined {
-    return this.sendData(client, message.data, (data) => payloadOf(this.station, { ...message, data }));
+  save(client: Client): SavedPeer | undefined {
+    const peer = peerOf(client);
+    if (!peer) return undefined;
+    const { session, version, silenceMs, sessionSeconds, aliases } = peer;
+    const will = savedWill(peer.will, performance.now());
+    return {
+      clientId: session.clientId,
+      version,
+      silenceMs,
+      sessionSeconds,
+      will,
+      aliases: [...aliases],
+    };
   }
 
-  sendFromScript(client: Client, data: LuaValue): Failure | undefined {
-    const { protocol, vm } = this.station.program;
-    let given: unknown;
-    try {
-      given = toJs(vm.values.slot(data));
-    } catch (error) {
-      return new Failure(`invalid_argument: ${messageOf(error)}`);
-    }
-    // A table that names no topic is the payload, which the script's own encoder may write.
-    if (protocol.encodes && typeof data !== 'string' && !isAddressed(given)) {
-      const bytes = client.encodeInside(data);
-      return bytes instanceof Failure ? bytes : this.sendData(client, bytes, () => bytes);
-    }
-    return this.sendData(client, given, (payload) => {
-      if (payload instanceof Uint8Array) return payload;
-      return Buffer.from(typeof payload === 'string' ? payload : (JSON.stringify(payload) ?? ''));
-    });
+  restore(client: Client, saved: SavedPeer | undefined): void {
+    const session = saved && this.broker.adopt(saved.clientId, client);
+    if (!session) return;
+    const { version, silenceMs, sessionSeconds, aliases } = saved;
+    const will = willFrom(saved.will, performance.now());
+    const peer = new Peer(session, version, silenceMs, { will, sessionSeconds });
+    for (const [alias, topic] of aliases) peer.aliases.set(alias, topic);
+    client.peer = peer;
+  }
+
+  send(client: Client, message: Outgoing): Failure | undefined {
+    return this.deliver(client, (topic) => fromOutside(client, message, topic));
+  }
+
+  sendFromScript(client: Client, data: LuaValue, program: Program): Failure | undefined {
+    return this.deliver(client, (topic) => fromScript(client, data, topic, program));
   }
 
   handle(client: Client, frame: Uint8Array): Promise<void> | undefined {
@@ -105,8 +130,7 @@ export class MqttServer implements NativeProtocol {
     station.frames.add(client.id, false, frame, client.lastSeen);
     let packet: Packet;
     try {
-      packet = this.broker.packets.parse(frame, peer?.version ?? 4);
-      checkText(packet, frame);
+      packet = readPacket(this.broker.packets, frame, peer?.version ?? 4);
     } catch (error) {
       const isVersion = !peer && messageOf(error).includes('protocol version');
       if (isVersion) this.refuse(client, 4, REASON.unsupportedVersion);
@@ -194,6 +218,11 @@ export class MqttServer implements NativeProtocol {
 
   private receive(client: Client, peer: Peer, packet: Packet): Promise<void> | undefined {
     const { session } = peer;
+    const problem = propertyProblem(packet);
+    if (problem) {
+      this.violated(client, problem.reason, problem.detail);
+      return undefined;
+    }
     switch (packet.cmd) {
       case 'publish':
         return receivePublish(this, client, peer, packet);
@@ -219,6 +248,12 @@ export class MqttServer implements NativeProtocol {
         return undefined;
       case 'disconnect': {
         const { properties, reasonCode = 0 } = packet;
+        // A session that was to end with its connection is not kept after all (3.14.2.2.2).
+        const wasToEnd = peer.sessionSeconds === 0 && this.broker.limits.sessionSeconds > 0;
+        if (wasToEnd && properties?.sessionExpiryInterval) {
+          this.violated(client, REASON.protocolError, 'a session expiry interval that was 0 at CONNECT');
+          return undefined;
+        }
         // "Disconnect with will message" (MQTT 5, 3.14.2.1) is all that keeps it.
         if (reasonCode !== 0x04) peer.will = undefined;
         if (properties?.sessionExpiryInterval !== undefined)
@@ -262,32 +297,13 @@ export class MqttServer implements NativeProtocol {
 
   // -- Ends, and what is sent -----------------------------------------------------------------------------------
 
-  private sendData(
-    client: Client,
-    data: unknown,
-    encode: (data: unknown) => Uint8Array | Failure,
-  ): Failure | undefined {
+  private deliver(client: Client, make: (topic: string) => Publication | Failure): Failure | undefined {
     const peer = peerOf(client);
     if (!peer) return new Failure('not_connected: the device has not logged in yet');
-    const {
-      topic = this.broker.limits.sendTopic.replace('{client_id}', peer.session.clientId),
-      payload,
-      qos = 0,
-    } = isAddressed(data) ? data : { payload: data };
-    if (typeof topic !== 'string') return new Failure('invalid_argument: a topic is a string');
-    const problem = topicProblem(topic);
-    if (problem !== undefined) return new Failure(`invalid_argument: ${problem}`);
-    if (qos !== 0 && qos !== 1 && qos !== 2) return new Failure('invalid_argument: qos is 0, 1 or 2');
-    const bytes = encode(payload ?? '');
-    if (bytes instanceof Failure) return bytes;
-    return peer.session.sendTo({
-      topic,
-      payload: bytes,
-      qos,
-      retain: false,
-      properties: undefined,
-      expiresAt: undefined,
-    });
+    const publication = make(this.broker.limits.sendTopic.replace('{client_id}', peer.session.clientId));
+    if (publication instanceof Failure) return publication;
+    // What is sent to one device is no news of a topic's.
+    return peer.session.sendTo({ ...publication, retain: false });
   }
 
   /** Ends the connection of a client that broke the protocol (4.13), or whose place is taken. */
@@ -312,27 +328,5 @@ export class MqttServer implements NativeProtocol {
   /** Writes a packet. */
   write(client: Client, version: MqttVersion, packet: Packet): void {
     client.send(this.broker.packets.generate(packet, version), 'binary');
-  }
-}
-
-/** Whether data says itself under which topic it goes. */
-function isAddressed(data: unknown): data is { topic: unknown; payload?: unknown; qos?: unknown } {
-  return typeof data === 'object' && data !== null && 'topic' in data;
-}
-
-/**
- * Text is UTF-8 (1.5.4), which mqtt-packet does not check: what is not comes as U+FFFD, whose own bytes are not in
- * the packet then.
- */
-function checkText(packet: Packet, frame: Uint8Array): void {
-  const texts: (string | undefined)[] = [];
-  if (packet.cmd === 'publish') texts.push(packet.topic);
-  else if (packet.cmd === 'connect') texts.push(packet.clientId, packet.username, packet.will?.topic);
-  else if (packet.cmd === 'subscribe') texts.push(...packet.subscriptions.map(({ topic }) => topic));
-  else if (packet.cmd === 'unsubscribe') texts.push(...packet.unsubscriptions);
-  for (const text of texts) {
-    if (!text?.includes('\ufffd')) continue;
-    if (!Buffer.from(frame.buffer, frame.byteOffset, frame.length).includes(text))
-      throw new MoonwireError('decode_error', 'MQTT: text is not UTF-8');
   }
 }

@@ -13,6 +13,7 @@ import type { Client } from '../client.js';
 import type { Outgoing } from '../mesh.js';
 import type { Station } from '../station.js';
 import { type Publication, payloadOf } from './publication.js';
+import { publicationFrom, type SavedCopy, type SavedSession, savedPublication } from './saved.js';
 
 /** One subscription, with the options of 3.8.3.1. */
 export interface Subscription {
@@ -148,7 +149,7 @@ export class Session implements Subscriber {
 
   /** Sends a message whether subscribed to or not. */
   sendTo(publication: Publication): Failure | undefined {
-    return this.take({ publication, qos: publication.qos, retain: false, identifiers: [] });
+    return this.take({ publication, qos: publication.qos, retain: publication.retain, identifiers: [] });
   }
 
   /** The device has got a message (PUBACK, PUBCOMP), or refuses one of QoS 2: others may follow. */
@@ -171,6 +172,34 @@ export class Session implements Subscriber {
       this.queuedBytes -= sizeOf(copy);
       this.transmit(copy, this.nextId(), false);
     }
+  }
+
+  /** What it is, for another process; it stays as it is. `now`: by `performance.now()`. */
+  save(now: number): SavedSession {
+    const { clientId, station, channels = [], lastId } = this;
+    const { version, receiveMaximum, maximumPacketSize } = this.agreement;
+    return {
+      clientId,
+      server: station.settings.name,
+      subscriptions: [...this.subscriptions],
+      channels: [...channels],
+      received: [...this.received],
+      agreement: { version, receiveMaximum, maximumPacketSize },
+      inflight: [...this.inflight].map(([id, copy]) => [id, copy && savedCopy(copy, now)]),
+      queue: this.queue.map((copy) => savedCopy(copy, now)),
+      lastId,
+    };
+  }
+
+  /** Goes on, as one that is new, from what another process has saved; its channels are its owner's to restore. */
+  restore(saved: SavedSession, now: number): void {
+    this.agreement = saved.agreement;
+    this.lastId = saved.lastId;
+    for (const [filter, subscription] of saved.subscriptions) this.subscriptions.set(filter, subscription);
+    for (const id of saved.received) this.received.add(id);
+    for (const [id, copy] of saved.inflight) this.inflight.set(id, copy && copyFrom(copy, now));
+    this.queue = saved.queue.map((copy) => copyFrom(copy, now));
+    this.queuedBytes = this.queue.reduce((sum, copy) => sum + sizeOf(copy), 0);
   }
 
   private take(copy: Copy): Failure | undefined {
@@ -249,6 +278,14 @@ export class Session implements Subscriber {
 /** Whole seconds that a message may still wait; undefined for one without such a bound. */
 function secondsLeft({ expiresAt }: Publication): number | undefined {
   return expiresAt === undefined ? undefined : Math.ceil((expiresAt - performance.now()) / 1000);
+}
+
+function savedCopy({ publication, ...rest }: Copy, now: number): SavedCopy {
+  return { ...rest, publication: savedPublication(publication, now) };
+}
+
+function copyFrom({ publication, ...rest }: SavedCopy, now: number): Copy {
+  return { ...rest, publication: publicationFrom(publication, now) };
 }
 
 function sizeOf({ publication }: Copy): number {

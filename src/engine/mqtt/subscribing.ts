@@ -26,6 +26,10 @@ export function receiveSubscribe(
     server.violated(client, REASON.protocolError, 'a subscription identifier is not 0');
     return undefined;
   }
+  if (subscriptions.some(({ topic, nl }) => nl && topic.startsWith('$share/'))) {
+    server.violated(client, REASON.protocolError, '"no local" for a shared subscription (3.8.3.1)');
+    return undefined;
+  }
   const granted: number[] = [];
   const next = (at: number): Promise<void> | undefined => {
     for (let i = at; i < subscriptions.length; i++) {

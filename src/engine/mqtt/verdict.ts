@@ -24,7 +24,7 @@ export function refusalOf([allowed, why]: Answer): Refused | undefined {
 /** Asks the script, where it has a say: true, or false and why. Without that handler the answer is yes. */
 export function ask(client: Client, name: HandlerName, ...args: unknown[]): Answer | Promise<Answer> {
   const { station } = client;
-  const handler = station.program.handler(name);
+  const handler = client.program.handler(name);
   if (handler === undefined) return YES;
   const values = args.map((arg) => luaValue(client, arg));
   const results = station.askHandler(name, client, handler, [...values, client.conn()]);
@@ -33,8 +33,7 @@ export function ask(client: Client, name: HandlerName, ...args: unknown[]): Answ
 }
 
 /** Plain data as a value of the client's script. */
-export function luaValue({ station }: Client, value: unknown): LuaValue {
-  const { vm } = station.program;
+export function luaValue({ program: { vm } }: Client, value: unknown): LuaValue {
   return vm.values.read(fromJs(vm.main, value));
 }
 

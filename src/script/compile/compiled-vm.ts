@@ -266,6 +266,24 @@ export class CompiledVm implements Executor, ProtocolHost {
     return this.calls.table();
   }
 
+  setField(table: LuaRef, key: LuaValue, value: LuaValue): void {
+    (table as LuaTable).set(key, value);
+  }
+
+  entries(table: LuaRef): [LuaValue, LuaValue][] | undefined {
+    const from = table as LuaTable;
+    if (from.metatable !== undefined) return undefined;
+    const entries: [LuaValue, LuaValue][] = [];
+    for (let at = from.used(0); at >= 0; at = from.used(at + 1)) {
+      entries.push([from.keyAt(at), from.valueAt(at)]);
+    }
+    return entries;
+  }
+
+  tableIdentity(table: LuaRef): unknown {
+    return table;
+  }
+
   // -- Executor -------------------------------------------------------------------------------------------------
 
   charge(steps: number): void {

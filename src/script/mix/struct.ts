@@ -8,7 +8,7 @@ import { fromStart } from '../stdlib/strings.js';
 import { failureOf, orRaise } from './failure.js';
 
 /** The kind of structures in Lua. */
-const STRUCT_KIND = 'struct';
+export const STRUCT_KIND = 'struct';
 
 export const structFunctions: ApiFunction<unknown>[] = [
   {

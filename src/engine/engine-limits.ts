@@ -1,0 +1,60 @@
+/** What all servers of an engine may take together, `engine.limits` of the configuration. */
+
+import type { EngineConfig } from '../config/schema.js';
+import type { Logger } from '../log.js';
+import type { ListenerTotals } from '../transports/gate.js';
+import { HandshakePool } from '../transports/handshakepool.js';
+import { TokenBucket } from '../transports/tokenbucket.js';
+import { Overload } from './overload.js';
+import { PendingBytes } from './pending-bytes.js';
+
+const NONE: EngineConfig['limits'] = {
+  connections: Number.POSITIVE_INFINITY,
+  acceptsPerSecond: Number.POSITIVE_INFINITY,
+  handshakes: Number.POSITIVE_INFINITY,
+  pendingHandshakes: Number.POSITIVE_INFINITY,
+  pendingBytes: Number.POSITIVE_INFINITY,
+  lagSeconds: 0,
+};
+
+export class EngineLimits implements ListenerTotals {
+  readonly handshakes: HandshakePool;
+  readonly pending: PendingBytes;
+  readonly overload: Overload;
+  private readonly arrivals: TokenBucket;
+
+  /** `clients`: those of all servers and links. Without `limits` there are none. */
+  constructor(
+    private readonly clients: { readonly size: number },
+    log: Logger,
+    private readonly limits = NONE,
+  ) {
+    this.handshakes = new HandshakePool(limits);
+    this.pending = new PendingBytes(limits.pendingBytes, clients);
+    this.overload = new Overload(limits.lagSeconds, log);
+    this.arrivals = new TokenBucket(limits.acceptsPerSecond);
+  }
+
+  admit(): ReturnType<ListenerTotals['admit']> {
+    const { connections, acceptsPerSecond } = this.limits;
+    if (this.overload.active) return { counter: 'refusedOverload', why: 'the engine is overloaded' };
+    if (this.clients.size >= connections)
+      return { counter: 'refusedTotal', why: `the engine has ${connections} clients, the most allowed` };
+    if (!this.arrivals.take())
+      return {
+        counter: 'refusedTotalRate',
+        why: `more than ${acceptsPerSecond} new ones a second at all servers`,
+      };
+    return undefined;
+  }
+
+  /** Begins to watch the process. */
+  open(): void {
+    this.overload.start();
+  }
+
+  /** Ends what watches the process. */
+  close(): void {
+    this.overload.stop();
+  }
+}

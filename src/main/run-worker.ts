@@ -1,0 +1,42 @@
+/** Runs a worker: an engine whose connections and API are in the hands of the primary that started this process. */
+
+import type { ApiMonitor } from '../api/route.js';
+import { MoonwireError } from '../errors.js';
+import type { ToWorker } from '../workers/messages.js';
+import { type RunWorker, WorkerProcess } from '../workers/worker-process.js';
+import { opening } from './process.js';
+import { runEngine } from './run-engine.js';
+
+/** Takes part in the primary's work until it says otherwise, or is gone. Throws when no primary started the process. */
+export function startWorker(): void {
+  if (!process.send)
+    throw new MoonwireError('invalid_argument', 'only a primary runs this command (engine.workers)');
+  // The primary says when it is time, to all of them; a terminal or service manager signals each process.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+  // Its successor is to have the store at once.
+  process.on('disconnect', () => process.exit(1));
+  const worker = new WorkerProcess(process, run, (code) => process.exit(code));
+  process.on('message', (message, handle) => worker.receive(message as ToWorker, handle));
+}
+
+const run: RunWorker = ({ config, addresses, api }, log, sockets) =>
+  opening(config, log, {}, async (setting) => {
+    let monitor: ApiMonitor | undefined;
+    let host: Awaited<ReturnType<RunWorker>>['host'] | undefined;
+    const { engine } = await runEngine(
+      { ...setting, sockets },
+      addresses,
+      async (_setting, ownHost, _api, own) => {
+        host = ownHost;
+        monitor = own;
+        return api;
+      },
+    );
+    return {
+      host: host!,
+      monitor: monitor!,
+      queues: engine.queues,
+      alive: () => engine.alive,
+      stop: setting.closing.run,
+    };
+  });
