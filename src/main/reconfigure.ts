@@ -65,6 +65,7 @@ export class Reconfiguration {
     return this.inTurn(async () => {
       const next = this.fromFile();
       const done = await this.applyNow(next);
+      if (done.length === 0) this.log.info('the configuration says nothing new');
       this.origin = 'file';
       this.from?.keep();
       return done;
@@ -138,7 +139,6 @@ export class Reconfiguration {
     this.running = merged(this.running, next, this.sinks !== undefined);
     this.appliedAt = Date.now() / 1000;
     this.from?.inEffect(this.running);
-    if (list.length === 0) this.log.info('the configuration says nothing new');
     for (const { path, effect, settings } of list) {
       const level = effect === 'restart' ? 'warn' : 'info';
       this.log[level](
