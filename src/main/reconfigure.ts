@@ -1,7 +1,14 @@
 /** Brings what runs from one configuration to another, as far as that goes while it runs. */
 
 import { isDeepStrictEqual } from 'node:util';
-import { type Change, type ConfigChanges, compareConfigs, listChanges } from '../config/changes.js';
+import {
+  type Change,
+  type ConfigChanges,
+  compareConfigs,
+  listChanges,
+  type PartChange,
+  type PartChanges,
+} from '../config/changes.js';
 import type { Config, LinkConfig, ServerConfig } from '../config/schema.js';
 import type { Engine } from '../engine/engine.js';
 import { MoonwireError, messageOf } from '../errors.js';
@@ -25,6 +32,15 @@ export interface ConfigSource {
 
 /** Takes back a step that was done. */
 type Undo = () => Promise<unknown>;
+
+/** One thing to do, and what takes it back. */
+interface Step {
+  readonly run: () => Promise<unknown>;
+  readonly undo: Undo;
+}
+
+/** What can be done with a server or link. */
+type Actions<T> = Readonly<Record<'add' | 'change' | 'replace' | 'remove', (part: T) => Promise<unknown>>>;
 
 export class Reconfiguration {
   /** What runs here, as soon as it does. */
@@ -56,7 +72,7 @@ export class Reconfiguration {
   plan(): Change[] {
     const next = this.fromFile();
     const changes = this.compare(next);
-    this.check(next);
+    this.check(next, changes);
     return listChanges(changes);
   }
 
@@ -65,6 +81,7 @@ export class Reconfiguration {
     return this.inTurn(async () => {
       const next = this.fromFile();
       const done = await this.applyNow(next);
+      if (done.length === 0) this.log.info('the configuration says nothing new');
       this.origin = 'file';
       this.from?.keep();
       return done;
@@ -98,20 +115,15 @@ export class Reconfiguration {
   }
 
   /** Throws `invalid_argument` with all that is wrong with what is new. */
-  private check(next: Config): void {
+  private check(next: Config, { servers, links }: ConfigChanges): void {
     if (!this.engine) return;
-    const { servers, links } = this.compare(next);
-    const touched = [servers, links].map(({ added, replaced, changed }) =>
-      [...added, ...[...replaced, ...changed].map(({ after }) => after)].map(({ name }) => name),
-    );
-    const isTouched = ({ name }: { name: string }, i: number) => touched[i]!.includes(name);
     const { problems } = checkEngine(
       {
         ...next,
         engine: {
           ...next.engine,
-          servers: next.engine.servers.filter((server) => isTouched(server, 0)),
-          links: next.engine.links.filter((link) => isTouched(link, 1)),
+          servers: newOf(servers),
+          links: newOf(links),
         },
       },
       silentLogger,
@@ -122,10 +134,10 @@ export class Reconfiguration {
   private async applyNow(next: Config): Promise<Change[]> {
     const changes = this.compare(next);
     const list = listChanges(changes);
-    this.check(next);
+    this.check(next, changes);
     const undo: Undo[] = [];
     try {
-      if (this.engine) await this.applyParts(this.engine, changes, await withPorts(next, this.log), undo);
+      if (this.engine) await this.applyParts(this.engine, changes, next, undo);
       await this.renewScripts(next, undo);
       await this.sinks?.change(next.sinks);
     } catch (error) {
@@ -138,7 +150,6 @@ export class Reconfiguration {
     this.running = merged(this.running, next, this.sinks !== undefined);
     this.appliedAt = Date.now() / 1000;
     this.from?.inEffect(this.running);
-    if (list.length === 0) this.log.info('the configuration says nothing new');
     for (const { path, effect, settings } of list) {
       const level = effect === 'restart' ? 'warn' : 'info';
       this.log[level](
@@ -151,52 +162,46 @@ export class Reconfiguration {
 
   /** In an order in which a failure can be taken back with as few connections lost as can be. */
   private async applyParts(
-    { changes: engine }: Engine,
+    { changes: engine, links: open }: Engine,
     { servers, links }: ConfigChanges,
     next: Config,
     undo: Undo[],
   ): Promise<void> {
-    const resolved = new Map(next.engine.links.map((link) => [link.name, link]));
-    const linkOf = ({ name }: LinkConfig): LinkConfig => resolved.get(name)!;
+    // Links with device paths in place of a board's names: those that are open, and those to come.
+    const resolved = new Map<LinkConfig, LinkConfig>();
+    for (const link of this.running.engine.links)
+      resolved.set(link, open.find(({ config }) => config.name === link.name)!.config);
+    const { links: withPaths } = (await withPorts(next, this.log)).engine;
+    for (const [i, link] of next.engine.links.entries()) resolved.set(link, withPaths[i]!);
     // A port that is given up is free only then.
     const freed = new Set([...servers.removed, ...servers.replaced.map(({ before }) => before)].map(portOf));
     const isFree = (server: ServerConfig) => !freed.has(portOf(server));
-    const addServer = async (server: ServerConfig): Promise<void> => {
-      await engine.addServer(server);
-      undo.push(() => engine.remove(server.name));
-    };
-    const remove = async (name: string, again: Undo): Promise<void> => {
-      await engine.remove(name);
-      undo.push(again);
-    };
-    for (const server of servers.added.filter(isFree)) await addServer(server);
-    for (const { before, after } of servers.changed) {
-      await engine.changeServer(after);
-      undo.push(() => engine.changeServer(before));
-    }
-    for (const { before, after } of links.changed) {
-      const old = this.engine!.links.find(({ config }) => config.name === before.name)!.config;
-      await engine.changeLink(linkOf(after));
-      undo.push(() => engine.changeLink(old));
-    }
-    for (const server of servers.removed) await remove(server.name, () => engine.addServer(server));
-    for (const { before, after } of servers.replaced) {
-      await engine.replaceServer(after);
-      undo.push(() => engine.replaceServer(before));
-    }
-    for (const server of servers.added.filter((added) => !isFree(added))) await addServer(server);
-    for (const { name } of links.removed) {
-      const old = this.engine!.links.find(({ config }) => config.name === name)!.config;
-      await remove(name, () => engine.addLink(old));
-    }
-    for (const { before, after } of links.replaced) {
-      const old = this.engine!.links.find(({ config }) => config.name === before.name)!.config;
-      await engine.replaceLink(linkOf(after));
-      undo.push(() => engine.replaceLink(old));
-    }
-    for (const link of links.added) {
-      await engine.addLink(linkOf(link));
-      undo.push(() => engine.remove(link.name));
+    const ofServers = stepsOf(servers, {
+      add: (server) => engine.addServer(server),
+      change: (server) => engine.changeServer(server),
+      replace: (server) => engine.replaceServer(server),
+      remove: ({ name }) => engine.remove(name),
+    });
+    const ofLinks = stepsOf(links, {
+      add: (link) => engine.addLink(resolved.get(link)!),
+      change: (link) => engine.changeLink(resolved.get(link)!),
+      replace: (link) => engine.replaceLink(resolved.get(link)!),
+      remove: ({ name }) => engine.remove(name),
+    });
+    const order = [
+      ...ofServers.added.filter((_, i) => isFree(servers.added[i]!)),
+      ...ofServers.changed,
+      ...ofLinks.changed,
+      ...ofServers.removed,
+      ...ofServers.replaced,
+      ...ofServers.added.filter((_, i) => !isFree(servers.added[i]!)),
+      ...ofLinks.removed,
+      ...ofLinks.replaced,
+      ...ofLinks.added,
+    ];
+    for (const step of order) {
+      await step.run();
+      undo.push(step.undo);
     }
   }
 
@@ -222,6 +227,26 @@ export class Reconfiguration {
       }
     }
   }
+}
+
+function stepsOf<T>(
+  { added, changed, replaced, removed }: PartChanges<T>,
+  { add, change, replace, remove }: Actions<T>,
+): Readonly<Record<keyof PartChanges<T>, Step[]>> {
+  const both =
+    (put: (part: T) => Promise<unknown>) =>
+    ({ before, after }: PartChange<T>): Step => ({ run: () => put(after), undo: () => put(before) });
+  return {
+    added: added.map((part) => ({ run: () => add(part), undo: () => remove(part) })),
+    changed: changed.map(both(change)),
+    replaced: replaced.map(both(replace)),
+    removed: removed.map((part) => ({ run: () => remove(part), undo: () => add(part) })),
+  };
+}
+
+/** Those that are to run and do not yet, or not so. */
+function newOf<T>({ added, changed, replaced }: PartChanges<T>): T[] {
+  return [...added, ...changed.map(({ after }) => after), ...replaced.map(({ after }) => after)];
 }
 
 /** The changes of these parts as ones that take a restart. */

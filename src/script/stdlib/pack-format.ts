@@ -115,7 +115,9 @@ class Parser {
 
   /** "X" aligns as the option behind it would, which stands for nothing else. */
   private alignmentOfNext(): number {
-    const next = this.at < this.format.length ? this.option() : undefined;
+    // One that aligns itself has no size, whatever follows it.
+    const isSized = this.at < this.format.length && this.format[this.at] !== 'X';
+    const next = isSized ? this.option() : undefined;
     if (!next || next.kind === 'raise' || next.kind === 'chars' || next.size === 0) {
       throw new ArgumentMistake("invalid next option for option 'X'");
     }
