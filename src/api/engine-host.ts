@@ -10,7 +10,15 @@ import type { Scripts } from '../engine/reload/scripts.js';
 import type { TraceListener } from '../engine/trace.js';
 import { Failure } from '../errors.js';
 import type { OutboxStatus } from '../store/outbox-status.js';
-import type { ApiHost, ClientFilter, ConfigHost, DeviceFilter, Page, PageRequest, RestartHost } from './host.js';
+import type {
+  ApiHost,
+  ClientFilter,
+  ConfigHost,
+  DeviceFilter,
+  Page,
+  PageRequest,
+  RestartHost,
+} from './host.js';
 import type { SinkSource } from './monitor-sources.js';
 import { describedPage } from './paging.js';
 import type { BusInfo, ChannelInfo, ClientDetail, ClientInfo, DeviceInfo, EngineInfo } from './shapes.js';
