@@ -28,7 +28,14 @@ export type {
   SinkOptions,
 } from './main/embedding-options.js';
 export { buildTransientEngine, checkEngine, engineOptions, type Findings } from './main/engine.js';
-export type { CenterProcess, Continuation, Controls, Gateway, GatewayOptions, Process } from './main/process.js';
+export type {
+  CenterProcess,
+  Continuation,
+  Controls,
+  Gateway,
+  GatewayOptions,
+  Process,
+} from './main/process.js';
 export type { ConfigSource } from './main/reconfigure.js';
 export { workerCount } from './main/worker-count.js';
 

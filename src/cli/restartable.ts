@@ -67,9 +67,7 @@ export class Restartable implements RestartHost, Controls {
 
   /** Starts it. A `successor` takes over, and tells the service manager so. Rejects as its start does. */
   async start(config: Config, service: ServiceNotifier, successor?: Successor): Promise<void> {
-    this.gateway = successor
-      ? await this.succeed(successor, config, service)
-      : await this.open(config, {});
+    this.gateway = successor ? await this.succeed(successor, config, service) : await this.open(config, {});
   }
 
   get config(): Config {

@@ -100,7 +100,11 @@ export class Server {
     const { engine } = this.station;
     const { brokerOf } = await import('./mqtt/broker.js');
     const { MqttServer } = await import('./mqtt/server.js');
-    this.station.native = new MqttServer(this.config, this.station, brokerOf(engine, inheritance?.saved.mqtt));
+    this.station.native = new MqttServer(
+      this.config,
+      this.station,
+      brokerOf(engine, inheritance?.saved.mqtt),
+    );
   }
 }
 
