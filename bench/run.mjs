@@ -1,10 +1,12 @@
 // `npm run bench`: measures the budgets of the engine and what protocols cost, and prints both as tables; see
 // README.md beside this file.
-//   node bench/run.mjs [start] [memory] [cpu] [devices] [bus] [outbox] [tls] [echo] [mesh] [protocols] [--write]
+//   node bench/run.mjs [start] [memory] [cpu] [devices] [bus] [outbox] [tls] [echo] [reload] [restart] [mesh] [protocols] [--write]
 // Ends with 1 when a budget is not met.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { busRows } from './bus.mjs';
+import { reloadRows } from './change/reload.mjs';
+import { restartRows } from './change/restart.mjs';
 import { cpuRows, deviceRows } from './cpu.mjs';
 import { echoRows } from './echo/rows.mjs';
 import { memoryRows, startRows } from './memory.mjs';
@@ -17,7 +19,14 @@ import { tlsRows } from './tls/rows.mjs';
 
 const BUDGETS = { start: startRows, memory: memoryRows, cpu: cpuRows, devices: deviceRows };
 /** Those with a table of their own. */
-const TABLES = { bus: busRows, outbox: outboxRows, tls: tlsRows, echo: echoRows };
+const TABLES = {
+  bus: busRows,
+  outbox: outboxRows,
+  tls: tlsRows,
+  echo: echoRows,
+  reload: reloadRows,
+  restart: restartRows,
+};
 const PARTS = [...Object.keys(BUDGETS), ...Object.keys(TABLES), 'mesh', 'protocols'];
 const MESH = [fanoutRows, sendRows, registrationRows];
 const README = new URL('README.md', import.meta.url);

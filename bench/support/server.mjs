@@ -7,10 +7,20 @@ import { fileURLToPath } from 'node:url';
 
 const BENCH = fileURLToPath(new URL('..', import.meta.url));
 /** The command under test. */
-const CLI = join(BENCH, '../dist/cli.js');
+export const CLI = join(BENCH, '../dist/cli.js');
 /** Linux counts CPU time of processes in hundredths of a second, whatever its clock. */
 const MS_PER_TICK = 10;
 const START_TIMEOUT_MS = 20_000;
+
+/** Anonymous resident memory of a process in bytes; 0 once it has ended. */
+export function rssAnonOf(pid) {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
 
 /** A running server that said where it listens. */
 export class ServerProcess {
@@ -59,8 +69,7 @@ export class ServerProcess {
 
   /** Anonymous resident memory in bytes. */
   rssAnon() {
-    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
-    return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)[1]) * 1024;
+    return rssAnonOf(this.child.pid);
   }
 
   async stop() {
