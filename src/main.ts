@@ -35,6 +35,7 @@ export type {
   Gateway,
   GatewayOptions,
   Process,
+  Replaceable,
 } from './main/process.js';
 export type { ConfigSource } from './main/reconfigure.js';
 export { workerCount } from './main/worker-count.js';

@@ -4,6 +4,7 @@ import type { Commands } from '../center/commands.js';
 import type { Change } from '../config/changes.js';
 import type { AddedLinks } from '../engine/added-links.js';
 import type { Leases } from '../engine/bus/leases.js';
+import type { Arrived } from '../engine/handover/estate.js';
 import type { ConnCall, Outgoing, Published } from '../engine/mesh.js';
 import type { Queues } from '../engine/queues.js';
 import type { Scripts } from '../engine/reload/scripts.js';
@@ -52,14 +53,6 @@ export interface Page<T> {
 
 /** The centre's commands; these throw and reject with MoonwireError. */
 export type CommandHost = Pick<Commands, 'submit' | 'cancel' | 'get' | 'list' | 'watch' | 'detailOf'>;
-
-/** What a process took over from the one before it. */
-export interface Arrived {
-  readonly clients: number;
-  readonly listeners: number;
-  /** Clients that could not be handed over, by their transport. */
-  readonly closed: Readonly<Record<string, number>>;
-}
 
 /** How a restart of this process stands. */
 export interface RestartStatus {

@@ -13,24 +13,25 @@ import {
   type Continuation,
   type Controls,
   checkEngine,
-  type Gateway,
   type GatewayOptions,
+  type Replaceable,
+  workerCount,
 } from '../main.js';
 
-/** How an engine starts. */
+/** How it starts. */
 type Start = (
   config: Config,
   log: Logger,
   options: GatewayOptions,
   continuation: Continuation,
-) => Promise<Gateway>;
+) => Promise<Replaceable>;
 
 /** A process that died has its ports for a moment longer: how often, and after how many milliseconds to try again. */
 const TRIES = 20;
 const AGAIN_MS = 250;
 
 export class Restartable implements RestartHost, Controls {
-  private gateway: Gateway | undefined;
+  private gateway: Replaceable | undefined;
   private asked: (() => void) | undefined;
   /** Another process is about to take over. */
   private leaving = false;
@@ -43,9 +44,9 @@ export class Restartable implements RestartHost, Controls {
     private readonly source: ConfigSource,
   ) {}
 
-  /** Whether its engine is. */
+  /** Whether what runs in it is. */
   get alive(): boolean {
-    return this.gateway?.engine.alive ?? true;
+    return this.gateway?.alive() ?? true;
   }
 
   get status(): RestartStatus {
@@ -88,7 +89,7 @@ export class Restartable implements RestartHost, Controls {
     return this.running.stop();
   }
 
-  private open(config: Config, continuation: Continuation): Promise<Gateway> {
+  private open(config: Config, continuation: Continuation): Promise<Replaceable> {
     const { source } = this;
     return this.begins(config, this.log, { source }, { ...continuation, restart: this });
   }
@@ -115,23 +116,17 @@ export class Restartable implements RestartHost, Controls {
     }
   }
 
-  private get running(): Gateway {
+  private get running(): Replaceable {
     return this.gateway!;
   }
 
   private async replace(stopping: Promise<NodeJS.Signals>): Promise<boolean> {
     this.failure = undefined;
-    const { engine, config } = this.running;
-    const predecessor = new Predecessor(
-      {
-        engine,
-        suspend: () => this.running.suspend(),
-        resume: async () => {
-          this.gateway = await this.open(config, { engine });
-        },
-      },
-      this.log,
-    );
+    const { running } = this;
+    const estate = running.estate(async () => {
+      this.gateway = await this.open(running.config, running.continuation);
+    });
+    const predecessor = new Predecessor(estate, workerCount(running.config.engine), this.log);
     try {
       await predecessor.handOver();
     } catch (error) {
@@ -145,19 +140,24 @@ export class Restartable implements RestartHost, Controls {
     return true;
   }
 
-  private async succeed(successor: Successor, config: Config, service: ServiceNotifier): Promise<Gateway> {
+  private async succeed(
+    successor: Successor,
+    config: Config,
+    service: ServiceNotifier,
+  ): Promise<Replaceable> {
     const { log } = this;
+    successor.check(workerCount(config.engine));
     const { problems } = checkEngine(config, log);
     if (problems.length > 0) throw new MoonwireError('invalid_argument', problems.join('\n'));
     const inheritance = await successor.inherit(log);
     if (!inheritance) return this.openSoon(config);
     const gateway = await this.open(config, { inheritance });
     this.gateway = gateway;
-    this.arrived = await successor.takeOver(gateway.engine, inheritance, () => service.ready(true), log);
+    this.arrived = await successor.takeOver(gateway.heir(inheritance), () => service.ready(true), log);
     return gateway;
   }
 
-  private async openSoon(config: Config): Promise<Gateway> {
+  private async openSoon(config: Config): Promise<Replaceable> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.open(config, {});

@@ -1,30 +1,33 @@
 /** The process that comes: takes over from its parent, which started it for that. */
 
-import type { Arrived } from '../api/host.js';
-import type { Engine } from '../engine/engine.js';
-import { catchUp, refusedOf } from '../engine/handover/arriving.js';
-import { goOn } from '../engine/handover/leaving.js';
-import type { Inheritance, SavedEngine } from '../engine/handover/saved.js';
-import { messageOf } from '../errors.js';
+import type { Arrived, Heir } from '../engine/handover/estate.js';
+import type { Inheritance } from '../engine/handover/saved.js';
+import { MoonwireError, messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Handle } from '../transports/handles.js';
-import { SUCCESSOR, step, type ToPredecessor, type ToSuccessor } from './messages.js';
+import { LIFELINE, SUCCESSOR, step, successorOf, type ToPredecessor, type ToSuccessor } from './messages.js';
+
+/** Takes handles on their way; true: that one is for somebody else, and was sent on. */
+export type Route = (name: string, handle: Handle) => boolean;
 
 export class Successor {
+  /** For what this process starts; see messages.ts. */
+  readonly lifeline = LIFELINE;
   private readonly handles = new Map<string, Handle>();
-  private readonly taken: Promise<SavedEngine | undefined>;
-  private readonly gone: Promise<Readonly<Record<string, unknown>>>;
+  private readonly taken: Promise<unknown>;
+  private readonly gone: Promise<unknown>;
+  private route: Route = () => false;
   private readonly accepted: [server: string, handle: Handle][] = [];
   private onAccepted = (server: string, handle: Handle): void => {
     this.accepted.push([server, handle]);
   };
 
-  private constructor() {
+  private constructor(private readonly of: string) {
     delete process.env[SUCCESSOR];
     // Was the other process's; from now on this one feeds the watchdog.
     delete process.env.WATCHDOG_PID;
-    let take!: (saved: SavedEngine | undefined) => void;
-    let go!: (late: Readonly<Record<string, unknown>>) => void;
+    let take!: (saved: unknown) => void;
+    let go!: (late: unknown) => void;
     this.taken = new Promise((resolve) => (take = resolve));
     this.gone = new Promise((resolve) => (go = resolve));
     process.on('message', (message: ToSuccessor, handle?: unknown) => {
@@ -36,22 +39,38 @@ export class Successor {
     // The other process is dead, and nobody but this one serves: what has come must do.
     process.once('disconnect', () => {
       take(undefined);
-      go({});
+      go(undefined);
     });
   }
 
   /** Undefined in a process that begins by itself. */
   static here(): Successor | undefined {
-    return process.env[SUCCESSOR] !== undefined && process.send ? new Successor() : undefined;
+    const of = process.env[SUCCESSOR];
+    return of !== undefined && process.send ? new Successor(of) : undefined;
   }
 
-  /** Tells that nothing keeps this process from running. Resolves to what it is to go on from. */
-  async inherit(log: Logger): Promise<Inheritance | undefined> {
+  /** Throws MoonwireError when what the other process hands over is not what one with so many workers takes. */
+  check(workers: number): void {
+    if (this.of === successorOf(workers)) return;
+    const [format, before] = this.of.split('/');
+    const why =
+      successorOf(Number(before)) === this.of
+        ? `there are ${before} workers, and are to be ${workers}`
+        : `the old version hands over in another way (${format})`;
+    throw new MoonwireError('invalid_argument', `${why}: stop the service and start it`, 'engine.workers');
+  }
+
+  /**
+   * Tells that nothing keeps this process from running. Resolves to what it is to go on from. `route`: for handles that
+   * are not for this process.
+   */
+  async inherit(log: Logger, route?: Route): Promise<Inheritance<unknown> | undefined> {
+    if (route) this.route = route;
     await step('new-checked', process);
     this.tell({ t: 'ready' });
     const saved = await this.taken;
     await step('new-taken', process);
-    if (!saved) {
+    if (saved === undefined) {
       log.warn('restart: the old process ended before it had handed over');
       this.closeRest();
       return undefined;
@@ -67,39 +86,23 @@ export class Successor {
   }
 
   /**
-   * The engine is open and rests. Resolves, once it is told to go on and does, with what was taken over. `announce`
-   * tells others that this process is the one now; the other one ends after that.
+   * All is open and rests. Resolves, once it is told to go on and does, with what was taken over. `announce` tells
+   * others that this process is the one now; the other one ends after that.
    */
-  async takeOver(
-    engine: Engine,
-    { saved }: Inheritance,
-    announce: () => Promise<void>,
-    log: Logger,
-  ): Promise<Arrived> {
+  async takeOver(heir: Heir, announce: () => Promise<void>, log: Logger): Promise<Arrived> {
     this.closeRest();
     await step('new-adopted', process);
-    this.tell({ t: 'adopted', refused: refusedOf(engine, saved) });
+    this.tell({ t: 'adopted', refused: heir.refused });
     const late = await this.gone;
     await step('new-going', process);
-    catchUp(engine, late);
-    goOn(engine);
-    this.onAccepted = (server, handle) => {
-      const { listener } = engine.servers.find(({ config }) => config.name === server) ?? {};
-      if (listener?.receive) listener.receive(handle);
-      else handle.close();
-    };
-    for (const [server, handle] of this.accepted) this.onAccepted(server, handle);
+    await heir.goOn(late);
+    this.onAccepted = (server, handle) => heir.accept(server, handle);
+    for (const [server, handle] of this.accepted) heir.accept(server, handle);
     await announce();
     await step('new-running', process);
     this.tell({ t: 'running' });
-    const listeners = saved.parts.filter(({ listening }) => listening !== undefined).length;
-    const arrived = {
-      clients: saved.parts.flatMap((part) => part.clients).length,
-      listeners,
-      closed: saved.staying,
-    };
-    log.info('restart: this process has taken over', { ...arrived });
-    return arrived;
+    log.info('restart: this process has taken over', { ...heir.arrived });
+    return heir.arrived;
   }
 
   /** This process cannot run. */
@@ -116,6 +119,7 @@ export class Successor {
   }
 
   private keep(name: string, handle: Handle): void {
+    if (this.route(name, handle)) return;
     this.handles.get(name)?.close();
     this.handles.set(name, handle);
   }

@@ -7,6 +7,7 @@ import type { CodecRegistry } from '../codecs/registry.js';
 import type { Change } from '../config/changes.js';
 import type { Config } from '../config/schema.js';
 import type { Engine, EngineParts, Report } from '../engine/engine.js';
+import type { Estate, Heir } from '../engine/handover/estate.js';
 import type { Inheritance } from '../engine/handover/saved.js';
 import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -36,13 +37,23 @@ export interface Process extends Controls {
   readonly api: Api;
 }
 
+/** What another process can take over. */
+export interface Replaceable extends Controls {
+  /** Whether it does its work. */
+  alive(): boolean;
+  /** It, for another process. `resume` begins it again, with its {@link continuation}, after it was suspended. */
+  estate(resume: () => Promise<void>): Estate;
+  /** It, that was begun from what another process handed over. */
+  heir(inheritance: Inheritance<unknown>): Heir;
+  /** What is kept while it is suspended. */
+  readonly continuation: Continuation;
+}
+
 /** A running engine. */
-export interface Gateway extends Process {
+export interface Gateway extends Process, Replaceable {
   readonly engine: Engine;
   /** The link to the centre; undefined for an engine alone. */
   readonly uplink: Uplink | undefined;
-  /** Stops everything but the engine, which another process takes over, or this one once more. Never fails. */
-  suspend(): Promise<void>;
 }
 
 /** A running centre. */
@@ -70,10 +81,10 @@ export interface GatewayOptions {
 
 /** What goes on, where a process does not begin anew. */
 export interface Continuation {
-  /** The engine of this process, after `suspend`. It still rests. */
+  /** The engine of this process, after it was suspended. It still rests. */
   readonly engine?: Engine | undefined;
-  /** What another process handed over. The engine rests until it is told to go on. */
-  readonly inheritance?: Inheritance | undefined;
+  /** What another process handed over, of the same kind. All rests until it is told to go on. */
+  readonly inheritance?: Inheritance<unknown> | undefined;
   /** Restarts the process when the API is asked to. */
   readonly restart?: RestartHost | undefined;
 }

@@ -6,6 +6,8 @@ import { Monitor } from '../api/monitor.js';
 import type { Config } from '../config/schema.js';
 import { Commands } from '../engine/commands.js';
 import { Engine } from '../engine/engine.js';
+import { EngineEstate, EngineHeir } from '../engine/handover/engine-estate.js';
+import type { Inheritance } from '../engine/handover/saved.js';
 import { version } from '../package.js';
 import { apiCounters, type OpenApi } from './api.js';
 import { engineOptions, engineParts, withPorts } from './engine.js';
@@ -140,10 +142,20 @@ export async function runEngine<A extends OpenApi | undefined>(
     // Clients get the leased number from the first one on, if the centre is there.
     if (store.identity.node === 0) await joined.firstLease(FIRST_LEASE_MS);
   }
-  if (!continuation.engine) await engine.start(continuation.inheritance);
+  // Of an engine in one process only another one takes over.
+  if (!continuation.engine) await engine.start(continuation.inheritance as Inheritance | undefined);
   const suspend = (): Promise<void> => {
     suspended = true;
     return closing.run();
   };
-  return { engine, store, api, uplink, suspend };
+  return {
+    engine,
+    store,
+    api,
+    uplink,
+    alive: () => engine.alive,
+    continuation: { engine },
+    estate: (resume) => new EngineEstate(engine, { suspend, resume }),
+    heir: (inheritance) => new EngineHeir(engine, inheritance as Inheritance),
+  };
 }

@@ -72,8 +72,8 @@ export interface SavedEngine {
 }
 
 /** What the new process was given. */
-export interface Inheritance {
-  readonly saved: SavedEngine;
+export interface Inheritance<S = SavedEngine> {
+  readonly saved: S;
   /** The handle of that name, which is the caller's from then on. */
   take(name: string): Handle | undefined;
 }

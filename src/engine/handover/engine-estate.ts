@@ -1,0 +1,134 @@
+/** An engine as another process takes it over. */
+
+import { MoonwireError } from '../../errors.js';
+import type { Handle } from '../../transports/handles.js';
+import type { Client } from '../client.js';
+import type { Engine } from '../engine.js';
+import { catchUp, refusedOf } from './arriving.js';
+import type { Arrived, Estate, Heir, LetGo, SendAccepted, SendHandle, Surroundings } from './estate.js';
+import { bringToRest, byTransport, goOn, handlesOf, type Leaving, lateOf, leave, letGo } from './leaving.js';
+import type { Inheritance, SavedEngine } from './saved.js';
+
+/** Milliseconds in which what cannot be handed over is drained; as long as a connection takes to end. */
+const DRAIN_MS = 11_000;
+/** Milliseconds between two looks whether it is. */
+const LOOK_MS = 20;
+
+export class EngineEstate implements Estate {
+  private readonly sent = new Map<string, Handle>();
+  private leaving: Leaving | undefined;
+  /** What is drained. */
+  private left: readonly Client[] = [];
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly around: Surroundings,
+  ) {}
+
+  ahead(send: SendHandle): Promise<void> {
+    return this.send(handlesOf(this.engine), send);
+  }
+
+  rest(ms: number): Promise<void> {
+    return bringToRest(this.engine, ms);
+  }
+
+  suspend(): Promise<void> {
+    return this.around.suspend();
+  }
+
+  async leave(send: SendHandle): Promise<SavedEngine> {
+    this.leaving = leave(this.engine);
+    await this.send(this.leaving.handles, send);
+    return this.leaving.saved;
+  }
+
+  async late(): Promise<unknown> {
+    return lateOf(this.engine);
+  }
+
+  async letGo(refused: unknown, accepted: SendAccepted): Promise<LetGo> {
+    const { engine } = this;
+    const { moved, staying, saved } = this.leaving!;
+    const unwanted = new Set(refused as readonly number[]);
+    const gone = [...moved].filter(({ id }) => !unwanted.has(id));
+    this.left = [...staying, ...[...moved].filter(({ id }) => unwanted.has(id))];
+    const closed = byTransport(this.left);
+    for (const client of gone) client.letGo();
+    for (const [server, handle] of letGo(engine)) {
+      await accepted(server, handle).catch(() => {});
+      handle.close();
+    }
+    return { clients: gone.length, listeners: listenersOf(saved), closed };
+  }
+
+  async drain(): Promise<void> {
+    const { left: clients } = this;
+    if (clients.length === 0) return;
+    for (const client of clients) {
+      client.end(1012, 'service restart');
+      // Its peer's end is to be seen; what else it sends is dropped.
+      client.connection.thaw?.();
+    }
+    const deadline = performance.now() + DRAIN_MS;
+    while (clients.some(({ over }) => !over) && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    this.engine.log.info('restart: connections that could not be handed over are closed', {
+      clients: clients.length,
+    });
+  }
+
+  async goOn(): Promise<void> {
+    goOn(this.engine);
+  }
+
+  resume(): Promise<void> {
+    return this.around.resume();
+  }
+
+  async abandon(): Promise<void> {
+    for (const client of this.leaving?.moved ?? [])
+      client.destroy(new MoonwireError('closed', 'the process that took it over ended'));
+  }
+
+  private async send(handles: ReadonlyMap<string, Handle>, send: SendHandle): Promise<void> {
+    for (const [name, handle] of handles) {
+      if (this.sent.get(name) === handle) continue;
+      this.sent.set(name, handle);
+      await send(name, handle);
+    }
+  }
+}
+
+/** An engine that was taken over. */
+export class EngineHeir implements Heir {
+  readonly arrived: Arrived;
+  readonly refused: readonly number[];
+
+  constructor(
+    private readonly engine: Engine,
+    { saved }: Inheritance,
+  ) {
+    this.refused = refusedOf(engine, saved);
+    this.arrived = {
+      clients: saved.parts.flatMap(({ clients }) => clients).length - this.refused.length,
+      listeners: listenersOf(saved),
+      closed: saved.staying,
+    };
+  }
+
+  async goOn(late: unknown): Promise<void> {
+    catchUp(this.engine, (late ?? {}) as Readonly<Record<string, unknown>>);
+    goOn(this.engine);
+  }
+
+  accept(server: string, handle: Handle): void {
+    const { listener } = this.engine.servers.find(({ config }) => config.name === server) ?? {};
+    if (listener?.receive) listener.receive(handle);
+    else handle.close();
+  }
+}
+
+function listenersOf({ parts }: SavedEngine): number {
+  return parts.filter(({ listening }) => listening !== undefined).length;
+}
