@@ -48,8 +48,8 @@ export function engineChecks(engine: Engine): HealthCheck[] {
 }
 
 /** Topics that take no more. */
-export function* fullQueues({ queues, options }: Engine): Generator<Finding & { code: 'queue_full' }> {
-  const { topicSize, maxTopics } = options.luavm.queue;
+export function* fullQueues({ queues }: Engine): Generator<Finding & { code: 'queue_full' }> {
+  const { topicSize, maxTopics } = queues.limits;
   let topics = 0;
   for (const [topic, depth] of queues.depths()) {
     topics++;

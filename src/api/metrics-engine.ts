@@ -167,8 +167,8 @@ function byReason<R extends string, C extends string>(
   ]);
 }
 
-function writeQueues(text: MetricsText, { queues, options }: Engine): void {
-  const limits = options.luavm.queue;
+function writeQueues(text: MetricsText, { queues }: Engine): void {
+  const { limits } = queues;
   const depths: [Labels, number][] = [];
   let rest = 0;
   let fullest = 0;

@@ -42,7 +42,7 @@ export interface ConfigChanges {
 }
 
 /** Settings outside servers, links and sinks that take effect at once; a name stands for all beneath it. */
-const LIVE = ['access', 'logging.level', 'script'];
+const LIVE = ['access', 'logging.level', 'script', 'engine.limits', 'engine.luavm.queue'];
 /** Those of a server or link that its clients outlive. */
 const LIVE_PART = ['limits', 'entry', 'options', 'byteCodeExpires'];
 const LIVE_SERVER = [...LIVE_PART, 'tls', 'websocket'];

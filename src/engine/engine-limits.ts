@@ -20,19 +20,33 @@ const NONE: EngineConfig['limits'] = {
 export class EngineLimits implements ListenerTotals {
   readonly handshakes: HandshakePool;
   readonly pending: PendingBytes;
-  readonly overload: Overload;
-  private readonly arrivals: TokenBucket;
+  overload: Overload;
+  private readonly limits: EngineConfig['limits'];
+  private arrivals: TokenBucket;
 
   /** `clients`: those of all servers and links. Without `limits` there are none. */
   constructor(
     private readonly clients: { readonly size: number },
-    log: Logger,
-    private readonly limits = NONE,
+    private readonly log: Logger,
+    limits = NONE,
   ) {
-    this.handshakes = new HandshakePool(limits);
-    this.pending = new PendingBytes(limits.pendingBytes, clients);
+    this.limits = { ...limits };
+    this.handshakes = new HandshakePool(this.limits);
+    this.pending = new PendingBytes(this.limits, clients);
     this.overload = new Overload(limits.lagSeconds, log);
     this.arrivals = new TokenBucket(limits.acceptsPerSecond);
+  }
+
+  /** Puts other limits in effect. Clients that are more than these allow stay. */
+  reconfigure(limits: EngineConfig['limits']): void {
+    const { acceptsPerSecond, lagSeconds } = this.limits;
+    Object.assign(this.limits, limits);
+    if (limits.acceptsPerSecond !== acceptsPerSecond)
+      this.arrivals = new TokenBucket(limits.acceptsPerSecond);
+    if (limits.lagSeconds === lagSeconds) return;
+    this.overload.stop();
+    this.overload = new Overload(limits.lagSeconds, this.log);
+    this.overload.start();
   }
 
   admit(): ReturnType<ListenerTotals['admit']> {

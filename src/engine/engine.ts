@@ -188,6 +188,12 @@ export class Engine {
     this.limits.close();
   }
 
+  /** Puts other limits of all servers together and of the queues in effect; what is beyond them stays. */
+  reconfigure({ limits, luavm }: Pick<EngineConfig, 'limits' | 'luavm'>): void {
+    this.limits.reconfigure(limits);
+    this.queues.limits = luavm.queue;
+  }
+
   nextClientId(): number {
     return this.parts.nextClientId();
   }

@@ -6,9 +6,14 @@ export class PendingBytes {
   refused = 0;
 
   constructor(
-    readonly limit: number,
+    private readonly limits: { readonly pendingBytes: number },
     private readonly clients: { readonly size: number },
   ) {}
+
+  /** How many may wait. */
+  get limit(): number {
+    return this.limits.pendingBytes;
+  }
 
   /**
    * Whether a client for which `own` bytes wait may be sent `more`. When all together have too many, those that have

@@ -62,7 +62,7 @@ export class Queues {
   /** Messages pushed, taken by consumers, and refused because a topic or all topics were full. */
   readonly counters = { pushed: 0, taken: 0, refused: 0 };
 
-  constructor(private readonly limits: QueueLimits) {}
+  constructor(public limits: QueueLimits) {}
 
   /** Messages that wait, by topic. */
   *depths(): Iterable<[topic: string, depth: number]> {

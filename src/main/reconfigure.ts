@@ -110,7 +110,7 @@ export class Reconfiguration {
   private compare(next: Config): ConfigChanges {
     let changes = compareConfigs(this.running, next);
     // What runs in other processes, or where nothing keeps reports for sinks, cannot be changed from here.
-    if (!this.engine) changes = withRestartOf(withRestartOf(changes, 'servers'), 'links');
+    if (!this.engine) changes = withRestartOf(withRestartOf(liveHere(changes), 'servers'), 'links');
     return this.sinks ? changes : withRestartOf(changes, 'sinks');
   }
 
@@ -140,6 +140,7 @@ export class Reconfiguration {
       if (this.engine) await this.applyParts(this.engine, changes, next, undo);
       await this.renewScripts(next, undo);
       await this.sinks?.change(next.sinks);
+      this.engine?.reconfigure(next.engine);
     } catch (error) {
       this.log.error('the configuration cannot be applied; everything goes on as before', {
         reason: messageOf(error),
@@ -147,7 +148,7 @@ export class Reconfiguration {
       await this.takeBack(undo);
       throw error instanceof ScriptError ? new MoonwireError('invalid_argument', error.message) : error;
     }
-    this.running = merged(this.running, next, this.sinks !== undefined);
+    this.running = this.merged(next);
     this.appliedAt = Date.now() / 1000;
     this.from?.inEffect(this.running);
     for (const { path, effect, settings } of list) {
@@ -218,6 +219,28 @@ export class Reconfiguration {
     await renew(scriptSettings(script));
   }
 
+  /** What is in effect once `next` was applied: the settings that take a restart are as they were. */
+  private merged(next: Config): Config {
+    const { running } = this;
+    const { servers, links, limits, luavm } = next.engine;
+    return {
+      ...running,
+      access: next.access,
+      logging: { ...running.logging, level: next.logging.level },
+      ...(this.sinks && { sinks: next.sinks }),
+      ...(this.engine && {
+        script: next.script,
+        engine: {
+          ...running.engine,
+          servers,
+          links,
+          limits,
+          luavm: { ...running.engine.luavm, queue: luavm.queue },
+        },
+      }),
+    };
+  }
+
   private async takeBack(undo: Undo[]): Promise<void> {
     for (let step = undo.pop(); step; step = undo.pop()) {
       try {
@@ -257,21 +280,15 @@ function withRestartOf(changes: ConfigChanges, parts: 'servers' | 'links' | 'sin
   return { ...changes, [parts]: none, restart: [...changes.restart, ...paths] };
 }
 
+/** Only what takes effect without an engine does so at once. */
+function liveHere(changes: ConfigChanges): ConfigChanges {
+  const isOfEngine = (path: string) => path.startsWith('engine.') || path.startsWith('script');
+  const live = changes.live.filter((path) => !isOfEngine(path));
+  return { ...changes, live, restart: [...changes.restart, ...changes.live.filter(isOfEngine)] };
+}
+
 const DONE = { add: 'added', remove: 'removed', replace: 'replaced', change: 'changed' } as const;
 
 function portOf({ transport, port }: ServerConfig): string {
   return `${transport === 'udp' ? 'udp' : 'tcp'} ${port}`;
-}
-
-/** What is in effect once `next` was applied: the settings that take a restart are as they were. */
-function merged(running: Config, next: Config, withSinks: boolean): Config {
-  const { servers, links } = next.engine;
-  return {
-    ...running,
-    access: next.access,
-    script: next.script,
-    logging: { ...running.logging, level: next.logging.level },
-    ...(withSinks && { sinks: next.sinks }),
-    engine: { ...running.engine, servers, links },
-  };
 }

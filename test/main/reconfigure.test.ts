@@ -288,3 +288,32 @@ function on_message(m, conn) conn:send(mix.server.option("word") .. "\\n") end`;
   stays.send('x\n');
   await stays.until((text) => text.endsWith('three\nthree\nthree\n'));
 });
+
+t.test('what all servers may take together, and queues, are changed at once', async (t) => {
+  const [port] = (await freePorts(1)) as [number];
+  const PUSHES = `
+function protocol_input(buf) return buf:tostring():find("\\n", 1, true) or 0 end
+function on_message(m, conn) conn:send((mix.queue.push("topic", m) and "held" or "full") .. "\\n") end`;
+  const yaml = (limits: string, topicSize: number) =>
+    `limits: ${limits}\nluavm: { queue: { topicSize: ${topicSize} } }\nservers: [{ name: a, port: ${port}, bind: 127.0.0.1, entry: pushes.lua }]`;
+  const e = await start(t, yaml('{}', 1), { 'pushes.lua': PUSHES });
+  const first = await Device.connect(port);
+  first.send('1\n2\n');
+  await first.until((text) => text === 'held\nfull\n');
+  t.same(await e.apply(yaml('{ connections: 1, lagSeconds: 0, pendingBytes: 1MiB }', 2)), [
+    { path: 'engine.luavm.queue.topicSize', effect: 'change' },
+    { path: 'engine.limits.connections', effect: 'change' },
+    { path: 'engine.limits.pendingBytes', effect: 'change' },
+    { path: 'engine.limits.lagSeconds', effect: 'change' },
+  ]);
+  const refused = await Device.connect(port);
+  await until(() => refused.closed);
+  first.send('3\n');
+  await first.until((text) => text === 'held\nfull\nheld\n');
+  t.equal(e.gateway.engine.limits.pending.limit, 2 ** 20);
+  await e.apply(yaml('{ connections: 2 }', 1));
+  const second = await Device.connect(port);
+  second.send('4\n');
+  await second.until((text) => text === 'full\n');
+  t.equal(first.closed, false);
+});
