@@ -11,6 +11,7 @@ import type { Client } from './client.js';
 import { CompiledProtocol, type InstallMix, reasonOf } from './compiled-protocol.js';
 import { CLIENT_KIND, Conn, Stranger } from './conn.js';
 import { Protocol, type ProtocolPeer } from './protocol.js';
+import type { Trial } from './reload/trial.js';
 import type { Timer, Timers } from './timers.js';
 
 /** The handlers that may wait (design §3.1). */
@@ -55,6 +56,8 @@ export interface ProgramParts {
   readonly entry: string;
   /** Its messages come as they are (WebSocket, MQTT), not as frames of a protocol of its own. */
   readonly ready: boolean;
+  /** It is not in charge yet, and may never be. */
+  readonly trial?: Trial | undefined;
   /** Puts `mix` into the VM. */
   install(program: Program): void;
   /** Puts `mix` into a compiled protocol module; without it none is compiled. */
@@ -65,6 +68,8 @@ export class Program {
   readonly vm: Vm;
   readonly timers: Timers;
   readonly entry: string;
+  /** Until it takes over from other code, what it does outside is held back here. */
+  trial: Trial | undefined;
   /** What its handlers and its protocol were called for, and how often they failed. */
   readonly tally = { calls: 0, failures: 0 };
   /** Timers whose turns newer code has taken. */
@@ -81,10 +86,11 @@ export class Program {
   notCompiled: string | undefined;
 
   /** Loads the entry. Throws ScriptError when it does not compile, does not run or is no valid one. */
-  constructor({ vm, timers, entry, ready, install, installModule }: ProgramParts) {
+  constructor({ vm, timers, entry, ready, trial, install, installModule }: ProgramParts) {
     this.vm = vm;
     this.timers = timers;
     this.entry = entry;
+    this.trial = trial;
     install(this);
     const compiles = installModule !== undefined && !ready;
     if (compiles) vm.modules = new ModuleWatch(vm.main);

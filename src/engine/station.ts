@@ -28,6 +28,7 @@ import { createVm, Program } from './program.js';
 import type { Protocol, ProtocolPeer } from './protocol.js';
 import { RecentFrames } from './recent-frames.js';
 import { Reloads } from './reload/reload.js';
+import { Trial } from './reload/trial.js';
 import { type Timer, Timers } from './timers.js';
 import { hexOf } from './trace.js';
 
@@ -110,7 +111,10 @@ export class Station {
     return createVm(this.engine.options.script, this.log);
   }
 
-  /** A program of the script as it is now. `before`: timers whose turns those it starts may take, once they begin. */
+  /**
+   * A program of the script as it is now. `before`: it is tried aside, and takes the turns of these timers once it takes
+   * over.
+   */
   build(vm = this.createVm(), before?: readonly Timer[]): Program {
     const { script } = this.engine.options;
     const { entry, protocol } = this.settings;
@@ -125,6 +129,7 @@ export class Station {
         vm,
         timers,
         entry,
+        trial: before && new Trial(),
         ready: protocol !== undefined && protocol !== 'socket' && protocol !== 'auto',
         install: (made) => {
           program = made;

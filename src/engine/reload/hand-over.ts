@@ -41,6 +41,9 @@ export async function handOver(station: Station, to: Program, anyway = false): P
   }
   station.program = to;
   to.since = Date.now() / 1000;
+  const { trial } = to;
+  to.trial = undefined;
+  trial?.end(station.log);
   from.replaced = to.timers.begin();
   from.timers.resume((timer) => goesOn(from, timer));
   station.release();
