@@ -2,8 +2,6 @@
 // README.md beside this file.
 //   node bench/run.mjs [start] [memory] [cpu] [devices] [bus] [outbox] [tls] [echo] [reload] [restart] [mesh] [protocols] [--write]
 // Ends with 1 when a budget is not met.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg } from 'node:os';
 import { busRows } from './bus.mjs';
 import { reloadRows } from './change/reload.mjs';
 import { restartRows } from './change/restart.mjs';
@@ -15,6 +13,7 @@ import { registrationRows } from './mesh/registration.mjs';
 import { sendRows } from './mesh/sends.mjs';
 import { outboxRows } from './outbox/rows.mjs';
 import { protocolRows, protocolTable } from './protocols.mjs';
+import { show, table } from './support/table.mjs';
 import { tlsRows } from './tls/rows.mjs';
 
 const BUDGETS = { start: startRows, memory: memoryRows, cpu: cpuRows, devices: deviceRows };
@@ -29,7 +28,6 @@ const TABLES = {
 };
 const PARTS = [...Object.keys(BUDGETS), ...Object.keys(TABLES), 'mesh', 'protocols'];
 const MESH = [fanoutRows, sendRows, registrationRows];
-const README = new URL('README.md', import.meta.url);
 
 const args = process.argv.slice(2);
 const write = args.includes('--write');
@@ -51,46 +49,33 @@ if (unknown !== undefined || process.platform !== 'linux' || (write && partial))
 const note = (text) => process.stderr.write(`${text} …\n`);
 const rows = [];
 for (const name of budgets) rows.push(...(await BUDGETS[name](note)));
-if (rows.length > 0) show('figures', budgetTable(rows));
+if (rows.length > 0) show('figures', budgetTable(rows), write);
 for (const name of Object.keys(TABLES).filter((table) => parts.includes(table))) {
   const measured = await TABLES[name](note);
   rows.push(...measured);
-  show(name, budgetTable(measured));
+  show(name, budgetTable(measured), write);
 }
 if (parts.includes('mesh')) {
   const measured = [];
   for (const part of MESH) measured.push(...(await part(note)));
-  show('mesh', meshTable(measured));
+  show('mesh', meshTable(measured), write);
 }
-if (parts.includes('protocols')) show('protocols', protocolTable(await protocolRows(note)));
+if (parts.includes('protocols')) show('protocols', protocolTable(await protocolRows(note)), write);
 if (rows.some((row) => row.budget && !row.met)) process.exitCode = 1;
 
 function budgetTable(rows) {
-  return [
-    '| what | figure | budget | | |',
-    '|---|---|---|---|---|',
-    ...rows.map(({ what, figure, budget, met, details }) => {
+  return table(
+    ['what', 'figure', 'budget', '', ''],
+    rows.map(({ what, figure, budget, met, details }) => {
       const verdict = budget ? (met ? 'met' : '**not met**') : 'no budget';
-      return `| ${what} | ${figure} | ${budget ?? ''} | ${verdict} | ${details} |`;
+      return [what, figure, budget ?? '', verdict, details];
     }),
-  ].join('\n');
+  );
 }
 
 function meshTable(measured) {
-  return [
-    '| what | figure | |',
-    '|---|---|---|',
-    ...measured.map(({ what, figure, details }) => `| ${what} | ${figure} | ${details} |`),
-  ].join('\n');
-}
-
-/** Prints a table, and puts it where README.md has its place for it. */
-function show(name, table) {
-  const load = loadavg()[0].toFixed(1);
-  const machine = `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${availableParallelism()} × ${cpus()[0].model}, load ${load} at the end.`;
-  process.stdout.write(`${table}\n\n${machine}\n\n`);
-  if (!write) return;
-  const [begin, end] = [`<!-- ${name}: written by run.mjs --write -->`, `<!-- end of ${name} -->`];
-  const [before, rest] = readFileSync(README, 'utf8').split(begin);
-  writeFileSync(README, `${before}${begin}\n${table}\n\n${machine}\n${end}${rest.split(end)[1]}`);
+  return table(
+    ['what', 'figure', ''],
+    measured.map(({ what, figure, details }) => [what, figure, details]),
+  );
 }

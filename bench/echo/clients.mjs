@@ -49,7 +49,6 @@ export class Crowd {
   async drive(size, messages) {
     const { protocol, clients } = this;
     const waits = new Float64Array(messages);
-    const bytes = protocol.replyBytes(size);
     let [sent, done] = [0, 0];
     await new Promise((resolve, reject) => {
       let progress = 0;
@@ -64,6 +63,7 @@ export class Crowd {
       };
       for (const client of clients) {
         const request = protocol.request(size, client.number);
+        const bytes = protocol.replyBytes(size, client.number);
         let began = 0;
         const send = (what) => {
           sent++;

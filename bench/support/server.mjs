@@ -11,6 +11,7 @@ export const CLI = join(BENCH, '../dist/cli.js');
 /** Linux counts CPU time of processes in hundredths of a second, whatever its clock. */
 const MS_PER_TICK = 10;
 const START_TIMEOUT_MS = 20_000;
+const LISTENING = /(?<!API )listening on .*?(\d+)(?: with TLS)?["\n]/;
 
 /** Anonymous resident memory of a process in bytes; 0 once it has ended. */
 export function rssAnonOf(pid) {
@@ -28,11 +29,13 @@ export class ServerProcess {
   startMs = 0;
   port = 0;
 
-  constructor(args, release = () => {}) {
+  /** `program`: Node.js unless told; `listening`: matches what it says once it listens, first of all the port. */
+  constructor(args, release = () => {}, { program = process.execPath, listening = LISTENING } = {}) {
     this.release = release;
+    this.listening = listening;
     this.output = '';
     this.started = performance.now();
-    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
   /** Resolves when it listens. */
@@ -47,7 +50,7 @@ export class ServerProcess {
       const read = (text) => {
         if (this.port !== 0) return;
         this.output += text;
-        const listening = /(?<!API )listening on .*?(\d+)(?: with TLS)?["\n]/.exec(this.output);
+        const listening = this.listening.exec(this.output);
         if (!listening) return;
         this.startMs = performance.now() - this.started;
         this.port = Number(listening[1]);
