@@ -108,6 +108,10 @@ export async function startEngineWithApi(
       plan: () => [{ path: 'engine.servers.a', effect: 'change', settings: ['limits.idleSeconds'] }],
       reload: async () => [],
     },
+    restart: {
+      status: { pid: 7, underWay: false, arrived: { clients: 2, listeners: 1, closed: { tls: 1 } } },
+      begin: () => true,
+    },
   });
   const running = await startTestApi(host, options);
   return {
