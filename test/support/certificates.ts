@@ -31,7 +31,7 @@ export function replaceFile(path: string, by: string): void {
   renameSync(`${path}.new`, path);
 }
 
-export function makeCertificates(t: Test): Certificates {
+export function makeCertificates(t: Pick<Test, 'teardown'>): Certificates {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-tls-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const file = (name: string): string => join(folder, name);

@@ -23,7 +23,7 @@ export class TestMosquitto {
 
   /** Starts a broker that ends with the test. With certificates, clients over TLS must show one. `more`: settings. */
   static async start(
-    t: Test,
+    t: Pick<Test, 'teardown'>,
     { certificates, more = [] }: { certificates?: Certificates; more?: readonly string[] } = {},
   ): Promise<TestMosquitto> {
     const folder = mkdtempSync(join(tmpdir(), 'moonwire-mosquitto-'));

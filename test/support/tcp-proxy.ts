@@ -15,7 +15,7 @@ export interface TcpProxy {
 }
 
 /** A proxy to a port of this machine, closed with the test. */
-export async function openProxy(t: Test, target: () => number): Promise<TcpProxy> {
+export async function openProxy(t: Pick<Test, 'teardown'>, target: () => number): Promise<TcpProxy> {
   const pairs = new Set<[Socket, Socket]>();
   /** Those of which neither end hears of the other any more. */
   const lost = new Set<[Socket, Socket]>();
