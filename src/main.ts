@@ -15,7 +15,7 @@ import {
 } from './main/process.js';
 import { ownAddress, runCenter } from './main/run-center.js';
 import { runEngine } from './main/run-engine.js';
-import type { Primary, PrimaryOptions } from './main/run-workers.js';
+import type { Primary, PrimaryOptions, Standby } from './main/run-workers.js';
 
 export type { ReportOptions, ServerInfo } from './main/embedding.js';
 export { createEngine, type EngineEvents, type MoonwireEngine } from './main/embedding.js';
@@ -89,8 +89,15 @@ export async function startWorkers(
   config: Config,
   log: Logger,
   options: PrimaryOptions,
+  continuation: Continuation = {},
 ): Promise<Primary> {
-  return (await import('./main/run-workers.js')).startWorkers(command, config, log, options);
+  const { startWorkers } = await import('./main/run-workers.js');
+  return startWorkers(command, config, log, options, continuation);
+}
+
+/** Processes for its workers that take over from those of another one; they keep `lifeline` open. */
+export async function standBy(config: Config, lifeline: number): Promise<Standby> {
+  return (await import('./main/run-workers.js')).standBy(config, lifeline);
 }
 
 /** One of these processes. Throws when it was not started by another one. */

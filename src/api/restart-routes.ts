@@ -13,8 +13,7 @@ const restartStatus = v.object({
   ),
 });
 const NOT_HERE = new Failure(
-  'invalid_argument: only an engine in one process can be restarted with its connections kept, not a centre, and not ' +
-    'one with workers (engine.workers)',
+  'invalid_argument: only an engine that runs as a service can be restarted with its connections kept, not a centre',
 );
 
 export const RESTART_ROUTES: readonly Route[] = [

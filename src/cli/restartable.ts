@@ -15,11 +15,12 @@ import {
   checkEngine,
   type GatewayOptions,
   type Replaceable,
+  standBy,
   workerCount,
 } from '../main.js';
 
 /** How it starts. */
-type Start = (
+export type Start = (
   config: Config,
   log: Logger,
   options: GatewayOptions,
@@ -146,12 +147,17 @@ export class Restartable implements RestartHost, Controls {
     service: ServiceNotifier,
   ): Promise<Replaceable> {
     const { log } = this;
-    successor.check(workerCount(config.engine));
+    const workers = workerCount(config.engine);
+    successor.check(workers);
     const { problems } = checkEngine(config, log);
     if (problems.length > 0) throw new MoonwireError('invalid_argument', problems.join('\n'));
-    const inheritance = await successor.inherit(log);
-    if (!inheritance) return this.openSoon(config);
-    const gateway = await this.open(config, { inheritance });
+    const standby = workers > 0 ? await standBy(config, successor.lifeline) : undefined;
+    const inheritance = await successor.inherit(log, standby?.route);
+    if (!inheritance) {
+      await standby?.end();
+      return this.openSoon(config);
+    }
+    const gateway = await this.open(config, { inheritance, standby });
     this.gateway = gateway;
     this.arrived = await successor.takeOver(gateway.heir(inheritance), () => service.ready(true), log);
     return gateway;

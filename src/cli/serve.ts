@@ -2,20 +2,20 @@
 
 import { type ServiceNotifier, serviceNotifier } from '../boards/service-notifier.js';
 import type { Config } from '../config/schema.js';
-import { MoonwireError, messageOf } from '../errors.js';
+import { messageOf } from '../errors.js';
 import { Successor } from '../handover/successor.js';
 import type { Logger } from '../log.js';
 import { startCenter, startEngine, startSingle, startWorkers, workerCount } from '../main.js';
 import { ConfigFile } from './config-file.js';
 import { jsonLogger, type LeveledLogger, textLogger } from './logging.js';
-import { Restartable } from './restartable.js';
+import { Restartable, type Start } from './restartable.js';
 import { untilSignal } from './signals.js';
 
 /** Engines that can be replaced by another process. */
 const ENGINES = { engine: startEngine, single: startSingle };
 
 type Command = keyof typeof ENGINES | 'center';
-type Running = Restartable | Awaited<ReturnType<typeof startCenter | typeof startWorkers>>;
+type Running = Restartable | Awaited<ReturnType<typeof startCenter>>;
 
 export async function serve(command: Command, path: string): Promise<void> {
   const successor = Successor.here();
@@ -61,7 +61,7 @@ async function run(command: Command, path: string, successor: Successor | undefi
     ...(command !== 'center' && {
       servers: config.engine.servers.length,
       links: config.engine.links.length,
-      ...('workers' in running && { workers: workerCount(config.engine) }),
+      ...(workerCount(config.engine) > 0 && { workers: workerCount(config.engine) }),
     }),
   });
   await service.ready();
@@ -89,14 +89,11 @@ async function startAs(
   { source, service, successor }: Beginning,
 ): Promise<Running> {
   if (command === 'center') return startCenter(config, log, { source });
-  if (workerCount(config.engine) > 0) {
-    if (successor) {
-      const why = 'workers take no connections over: stop the service and start it';
-      throw new MoonwireError('invalid_argument', why, 'engine.workers');
-    }
-    return startWorkers(command, config, log, { source });
-  }
-  const engine = new Restartable(ENGINES[command], log, source);
+  const begins: Start = (config, ...rest) =>
+    workerCount(config.engine) > 0
+      ? startWorkers(command, config, ...rest)
+      : ENGINES[command](config, ...rest);
+  const engine = new Restartable(begins, log, source);
   await engine.start(config, service, successor);
   return engine;
 }
@@ -110,7 +107,7 @@ function takeSignals(running: Running, log: Logger): { reload: () => void } {
   process.on('SIGHUP', reload);
   process.on('SIGUSR2', () => {
     if (!(running instanceof Restartable))
-      log.error('SIGUSR2: only an engine in one process can be restarted with its connections kept');
+      log.error('SIGUSR2: a centre has no connections of devices that a restart could keep');
     else if (!running.begin()) log.warn('SIGUSR2: a restart is under way already');
   });
   return { reload };

@@ -65,12 +65,13 @@ export class Predecessor {
       const { refused } = await this.expect('adopted', TAKE_MS);
       await step('adopted', this.child);
       if (this.gone) throw failed('it ended');
+      const late = await estate.late();
       // From here on the other one may read what is meant for these.
       undo = async () => {
         await estate.abandon();
         await this.takeBack();
       };
-      await this.send({ t: 'go', late: await estate.late() });
+      await this.send({ t: 'go', late });
       await step('going', this.child);
       await this.expect('running', TAKE_MS);
       await step('running', this.child);

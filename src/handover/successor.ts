@@ -93,7 +93,7 @@ export class Successor {
     this.closeRest();
     await step('new-adopted', process);
     this.tell({ t: 'adopted', refused: heir.refused });
-    const late = await this.gone;
+    const late = await Promise.race([this.gone, ...(heir.broken ? [heir.broken] : [])]);
     await step('new-going', process);
     await heir.goOn(late);
     this.onAccepted = (server, handle) => heir.accept(server, handle);

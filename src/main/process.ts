@@ -14,7 +14,9 @@ import type { Logger } from '../log.js';
 import type { Sink } from '../sinks/sink.js';
 import { openStore, type Store } from '../store/store.js';
 import type { Uplink } from '../uplink/uplink.js';
+import type { Standby } from '../workers/standby.js';
 import { type ConfigSource, Reconfiguration } from './reconfigure.js';
+import type { Crew } from './run-workers.js';
 
 /** What a process is changed and ended by. */
 export interface Controls {
@@ -85,6 +87,10 @@ export interface Continuation {
   readonly engine?: Engine | undefined;
   /** What another process handed over, of the same kind. All rests until it is told to go on. */
   readonly inheritance?: Inheritance<unknown> | undefined;
+  /** The workers of this process, after it was suspended. */
+  readonly crew?: Crew | undefined;
+  /** Processes of workers that take over what those of another primary hand over. */
+  readonly standby?: Standby | undefined;
   /** Restarts the process when the API is asked to. */
   readonly restart?: RestartHost | undefined;
 }

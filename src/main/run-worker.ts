@@ -3,8 +3,8 @@
 import type { ApiMonitor } from '../api/route.js';
 import { MoonwireError } from '../errors.js';
 import type { ToWorker } from '../workers/messages.js';
-import { type RunWorker, WorkerProcess } from '../workers/worker-process.js';
-import { opening } from './process.js';
+import { type RunningWorker, type RunWorker, WorkerProcess } from '../workers/worker-process.js';
+import { opening, type Setting } from './process.js';
 import { runEngine } from './run-engine.js';
 
 /** Takes part in the primary's work until it says otherwise, or is gone. Throws when no primary started the process. */
@@ -19,24 +19,31 @@ export function startWorker(): void {
   process.on('message', (message, handle) => worker.receive(message as ToWorker, handle));
 }
 
-const run: RunWorker = ({ config, addresses, api }, log, sockets) =>
-  opening(config, log, {}, async (setting) => {
+const run: RunWorker = ({ config, addresses, api }, log, sockets, continuation) => {
+  const start = async (setting: Setting): Promise<RunningWorker> => {
     let monitor: ApiMonitor | undefined;
     let host: Awaited<ReturnType<RunWorker>>['host'] | undefined;
-    const { engine } = await runEngine(
-      { ...setting, sockets },
-      addresses,
-      async (_setting, ownHost, _api, own) => {
-        host = ownHost;
-        monitor = own;
-        return api;
-      },
-    );
+    const {
+      engine,
+      estate,
+      heir,
+      alive,
+      continuation: kept,
+    } = await runEngine({ ...setting, sockets }, addresses, async (_setting, ownHost, _api, own) => {
+      host = ownHost;
+      monitor = own;
+      return api;
+    });
     return {
       host: host!,
       monitor: monitor!,
       queues: engine.queues,
-      alive: () => engine.alive,
+      alive,
+      estate,
+      heir,
+      continuation: { engine: kept.engine },
       stop: setting.closing.run,
     };
-  });
+  };
+  return opening(config, log, {}, start, continuation);
+};

@@ -34,7 +34,7 @@ export interface StreamListenOptions extends GateLimits, HandshakeLimits {
   inherited?: Passage | undefined;
 }
 
-const BACKLOG = 1024;
+export const BACKLOG = 1024;
 
 /** Connections that somebody else accepts. */
 export interface SocketSource {
@@ -43,6 +43,8 @@ export interface SocketSource {
   readonly port: number;
   /** Hands over what comes, until `close`. */
   open(take: (socket: Socket) => void): void;
+  /** A connection that another process had is open here. */
+  adopted(socket: Socket): void;
   close(): void;
 }
 
@@ -195,6 +197,7 @@ export class StreamListener implements Listener {
   adopt({ handle, state }: Passage): Connection {
     const socket = socketOn(handle!, SOCKET_OPTIONS, this.server);
     const host = socket.remoteAddress ?? '';
+    this.source?.adopted(socket);
     this.gate.arrived(host);
     this.leaves(socket, host);
     return state === undefined ? new SocketConnection('tcp', socket) : this.upgraded!(socket, state);

@@ -45,7 +45,7 @@ export class Requests {
    * Asks the peer. Rejects with the MoonwireError it answers, or `overloaded` when too many requests are open,
    * `timeout`, `not_connected` when the stream ends first.
    */
-  request(method: string, params?: unknown): Promise<unknown> {
+  request(method: string, params?: unknown, timeoutMs = this.timeoutMs): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.waiting.size >= this.maxOpen) {
         reject(new MoonwireError('overloaded', `${this.maxOpen} requests wait for their answers`, method));
@@ -59,8 +59,8 @@ export class Requests {
       }
       const timer = setTimeout(() => {
         this.waiting.delete(id);
-        reject(new MoonwireError('timeout', `no answer within ${this.timeoutMs} ms`, method));
-      }, this.timeoutMs);
+        reject(new MoonwireError('timeout', `no answer within ${timeoutMs} ms`, method));
+      }, timeoutMs);
       this.waiting.set(id, { resolve, reject, timer });
     });
   }

@@ -10,6 +10,8 @@ const TELL_MS = 20;
 export class AcceptedSockets implements SocketSource {
   readonly address: string;
   readonly port: number;
+  /** Connections that another process had. */
+  taken = 0;
   private take: ((socket: Socket) => void) | undefined;
   private closed = 0;
   private timer: NodeJS.Timeout | undefined;
@@ -35,6 +37,11 @@ export class AcceptedSockets implements SocketSource {
 
   open(take: (socket: Socket) => void): void {
     this.take = take;
+  }
+
+  adopted(socket: Socket): void {
+    this.taken++;
+    socket.on('close', this.gone);
   }
 
   close(): void {

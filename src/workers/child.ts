@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { MoonwireError } from '../errors.js';
 import type { LogLevel } from '../log.js';
+import type { Handle } from '../transports/handles.js';
 import { Channel } from './channel.js';
-import { sendHandle } from './handles.js';
-import type { FromWorker, ToWorker, WorkerReport, WorkerSetup } from './messages.js';
+import { passHandle, sendHandle } from './handles.js';
+import type { FromWorker, ToWorker, WorkerReport, WorkerSetup, WorkerTaken } from './messages.js';
 
 /** A connection that is to be handed to a worker; nothing of it was read. */
 export interface PassedSocket {
@@ -23,10 +24,18 @@ const MAX_ON_WAY = 1024;
 /** A process that can no longer be spoken to is given so long to end by itself. */
 const LINGER_MS = 2000;
 
+/** What a process begins with. */
+export interface Beginning {
+  readonly setup: WorkerSetup;
+  readonly level: LogLevel;
+  /** What it goes on from, beside handles. */
+  readonly saved?: Uint8Array | undefined;
+}
+
 /** Told of what a process does. */
 export interface ChildOwner {
-  /** It serves. */
-  ready(): void;
+  /** It serves. `taken`: what it took over, if anything. */
+  ready(taken: WorkerTaken | undefined): void;
   /** It got a connection, and those of a server closed; `passed` whose peer was gone count as both. */
   got(passed: PassedSocket): void;
   closed(server: string, count: number): void;
@@ -48,29 +57,41 @@ export class WorkerChild {
   heard = performance.now();
   /** Whether it has said anything yet. */
   spoke = false;
+  /** Takes the handles of what it hands over, which are then its own. */
+  onHandle = (_name: string, handle: Handle): void => handle.close();
   private readonly child: ChildProcess;
   /** Those of `onWay` that the channel was given. */
   private sent = 0;
   private sending = false;
+  private owner!: ChildOwner;
 
-  /** Starts `program` with the argument `worker`. */
-  constructor(
-    program: string,
-    setup: WorkerSetup,
-    level: LogLevel,
-    private readonly owner: ChildOwner,
-  ) {
+  /**
+   * Starts `program` with the argument `worker`; it waits for {@link begin}. `lifeline`: a descriptor that it keeps open
+   * as long as it lives.
+   */
+  constructor(program: string, lifeline?: number) {
     // A debugger's port cannot be had twice.
     const execArgv = process.execArgv.filter((option) => !option.startsWith('--inspect'));
     this.child = fork(program, ['worker'], {
       execArgv,
       serialization: 'advanced',
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...(lifeline === undefined ? [] : [lifeline])],
     });
     this.channel = new Channel(this.child);
-    this.child.on('message', (message) => this.receive(message as FromWorker));
+    this.child.on('message', (message, handle) => this.receive(message as FromWorker, handle));
     this.ended = this.end();
-    this.channel.tell({ t: 'start', setup, level });
+  }
+
+  /** Lets it begin to serve. */
+  begin({ setup, level, saved }: Beginning, owner: ChildOwner): void {
+    this.owner = owner;
+    this.heard = performance.now();
+    this.channel.tell({ t: 'start', setup, level, saved });
+  }
+
+  /** Sends it a handle of what it is to take over. Rejects when it is gone. */
+  pass(name: string, handle: Handle): Promise<void> {
+    return passHandle(this.child, { t: 'handle', name }, handle);
   }
 
   get pid(): number | undefined {
@@ -116,7 +137,7 @@ export class WorkerChild {
     this.sendNext();
   }
 
-  private receive(message: FromWorker): void {
+  private receive(message: FromWorker, handle: unknown): void {
     this.heard = performance.now();
     this.spoke = true;
     switch (message.t) {
@@ -128,7 +149,10 @@ export class WorkerChild {
         break;
       case 'ready':
         this.report = message.report;
-        this.owner.ready();
+        this.owner.ready(message.taken);
+        break;
+      case 'handle':
+        this.onHandle(message.name, handle as Handle);
         break;
       case 'pong':
         if (this.report) this.report = message.report;

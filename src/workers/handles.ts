@@ -5,6 +5,7 @@
 
 import type { ChildProcess, SendHandle } from 'node:child_process';
 import { Socket, type SocketConstructorOpts } from 'node:net';
+import type { Handle } from '../transports/handles.js';
 import { SOCKET_OPTIONS } from '../transports/socketconnection.js';
 import { KEEP_ALIVE_MS } from '../transports/streamlistener.js';
 
@@ -25,6 +26,18 @@ export function sendHandle(
   if (!handle) return false;
   child.send(message, handle, sent);
   return true;
+}
+
+/** Sends a handle that stays open here. Rejects when the other process is gone. */
+export function passHandle(
+  port: Pick<ChildProcess, 'send'> | Pick<NodeJS.Process, 'send'>,
+  message: object,
+  handle: Handle,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const sent = (error: Error | null): void => (error ? reject(error) : resolve());
+    port.send!(message, handle as unknown as SendHandle, { keepOpen: true }, sent);
+  });
 }
 
 /** The socket over a handle that came. */

@@ -11,6 +11,7 @@ import type {
   DeviceFilter,
   Page,
   PageRequest,
+  RestartHost,
 } from '../api/host.js';
 import type { SinkSource } from '../api/monitor-sources.js';
 import { errorOf } from '../api/problem.js';
@@ -49,6 +50,7 @@ export interface WorkersHostFacts {
   readonly sinks?: SinkSource | undefined;
   readonly center?: CenterPart | undefined;
   readonly config?: ConfigHost;
+  readonly restart?: RestartHost | undefined;
 }
 
 export class WorkersHost implements ApiHost {
@@ -58,6 +60,7 @@ export class WorkersHost implements ApiHost {
   readonly version: string;
   readonly sinks: SinkSource;
   readonly config: ConfigHost | undefined;
+  readonly restart: RestartHost | undefined;
   readonly commands?: CommandHost;
   readonly label?: NonNullable<ApiHost['label']>;
   readonly forgetDevice?: NonNullable<ApiHost['forgetDevice']>;
@@ -87,12 +90,13 @@ export class WorkersHost implements ApiHost {
     private readonly workers: Workers,
     readonly queues: WorkerQueues,
     private readonly traces: Traces,
-    { name, version, sinks, center, config }: WorkersHostFacts,
+    { name, version, sinks, center, config, restart }: WorkersHostFacts,
   ) {
     this.name = name;
     this.version = version;
     this.sinks = sinks ?? (() => []);
     this.config = config;
+    this.restart = restart;
     this.center = center;
     if (!center) return;
     this.commands = center.commands;

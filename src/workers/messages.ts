@@ -4,6 +4,7 @@
  */
 
 import type { Config } from '../config/schema.js';
+import type { Arrived } from '../engine/handover/estate.js';
 import type { QueueMessage } from '../engine/queues.js';
 import type { TraceEvent } from '../engine/trace.js';
 import type { ErrorCode } from '../errors.js';
@@ -40,10 +41,26 @@ export interface WorkerReport {
   };
 }
 
+/** What a worker took over from one of another primary. */
+export interface WorkerTaken {
+  readonly arrived: Arrived;
+  readonly refused: unknown;
+  /** Connections by server. */
+  readonly open: Readonly<Record<string, number>>;
+}
+
 /** What the primary tells a worker. */
 export type ToWorker =
   /** Lines of its log of less weight than `level` need not be told. */
-  | { readonly t: 'start'; readonly setup: WorkerSetup; readonly level: LogLevel }
+  | {
+      readonly t: 'start';
+      readonly setup: WorkerSetup;
+      readonly level: LogLevel;
+      /** What a worker of another primary hands over; see `inPassing`. */
+      readonly saved?: Uint8Array | undefined;
+    }
+  /** Comes with a handle of what is handed over. */
+  | { readonly t: 'handle'; readonly name: string }
   /** Comes with the handle of a connection to this server. */
   | { readonly t: 'socket'; readonly server: string }
   /** Asks for a sign of life. */
@@ -61,7 +78,9 @@ export type ToWorker =
 /** What a worker tells the primary. */
 export type FromWorker =
   /** It serves; the answer to `start`. */
-  | { readonly t: 'ready'; readonly report: WorkerReport }
+  | { readonly t: 'ready'; readonly report: WorkerReport; readonly taken?: WorkerTaken }
+  /** Comes with a handle of what is handed over. */
+  | { readonly t: 'handle'; readonly name: string }
   /** It cannot, and ends. */
   | {
       readonly t: 'failed';

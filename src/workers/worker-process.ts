@@ -1,18 +1,24 @@
 /** The worker's end: runs an engine as the primary says, and takes the connections that it hands over. */
 
+import { deserialize } from 'node:v8';
 import type { ApiHost } from '../api/host.js';
 import type { ApiMonitor } from '../api/route.js';
+import type { Engine } from '../engine/engine.js';
+import type { Estate, Heir } from '../engine/handover/estate.js';
+import type { Inheritance, SavedEngine } from '../engine/handover/saved.js';
 import type { Queues } from '../engine/queues.js';
 import { Failure, MoonwireError, messageOf } from '../errors.js';
 import type { Logger, LogLevel } from '../log.js';
+import type { Handle } from '../transports/handles.js';
 import type { SocketSource } from '../transports/streamlistener.js';
 import type { RequestHandler } from '../uplink/requests.js';
 import { AcceptedSockets } from './accepted.js';
 import { Channel, type Port } from './channel.js';
 import { ForwardedLog } from './forwarded-log.js';
 import { ForwardedQueues } from './forwarded-queues.js';
-import { socketOver } from './handles.js';
-import type { FromWorker, ToWorker, WorkerReport, WorkerSetup } from './messages.js';
+import { handingOver } from './handing-over.js';
+import { passHandle, socketOver } from './handles.js';
+import type { FromWorker, ToWorker, WorkerReport, WorkerSetup, WorkerTaken } from './messages.js';
 import { workerRequests } from './requests.js';
 
 /** An engine that runs in a worker. */
@@ -22,8 +28,19 @@ export interface RunningWorker {
   readonly queues: Queues;
   /** Whether what only works inside still does. */
   alive(): boolean;
+  /** It, for another process; `resume` runs it again with its `continuation`. */
+  estate(resume: () => Promise<void>): Estate;
+  /** It, where it was taken over. */
+  heir(inheritance: Inheritance): Heir;
+  readonly continuation: WorkerContinuation;
   /** Drains and closes everything; never fails, and ends within seconds. */
   stop(): Promise<void>;
+}
+
+/** What goes on, where a worker does not begin anew; see `Continuation` of src/main. */
+export interface WorkerContinuation {
+  readonly engine?: Engine | undefined;
+  readonly inheritance?: Inheritance | undefined;
 }
 
 /** Runs an engine whose connections come from `sockets`. */
@@ -31,6 +48,7 @@ export type RunWorker = (
   setup: WorkerSetup,
   log: Logger,
   sockets: (server: string) => SocketSource | undefined,
+  continuation: WorkerContinuation,
 ) => Promise<RunningWorker>;
 
 export class WorkerProcess {
@@ -40,13 +58,18 @@ export class WorkerProcess {
   private readonly servers = new Map<string, AcceptedSockets>();
   /** Ends of what is watched, by the primary's numbers. */
   private readonly watches = new Map<number, () => void>();
+  /** What another worker hands over. */
+  private readonly handles = new Map<string, Handle>();
+  private log!: Logger;
+  private setup!: WorkerSetup;
+  private heir: Heir | undefined;
   private running: RunningWorker | undefined;
   private starting: Promise<void> | undefined;
   private queues: ForwardedQueues | undefined;
 
   /** `exit` ends the process with a code. */
   constructor(
-    port: Port,
+    private readonly port: Port & Pick<NodeJS.Process, 'send'>,
     private readonly run: RunWorker,
     private readonly exit: (code: number) => void,
   ) {
@@ -56,6 +79,10 @@ export class WorkerProcess {
   /** Takes what the primary says; `handle` comes with `socket`. */
   receive(message: ToWorker, handle: unknown): void {
     switch (message.t) {
+      case 'handle':
+        this.handles.get(message.name)?.close();
+        this.handles.set(message.name, handle as Handle);
+        break;
       case 'socket':
         this.accept(message.server, handle);
         break;
@@ -75,7 +102,7 @@ export class WorkerProcess {
         break;
       case 'start':
         this.threshold.level = message.level;
-        this.starting ??= this.start(message.setup);
+        this.starting ??= this.start(message.setup, message.saved);
         break;
       case 'stop':
         void this.stop();
@@ -85,25 +112,26 @@ export class WorkerProcess {
     }
   }
 
-  private async start(setup: WorkerSetup): Promise<void> {
+  private async start(setup: WorkerSetup, saved: Uint8Array | undefined): Promise<void> {
+    this.setup = setup;
     for (const [name, bound] of Object.entries(setup.accepted)) {
       const tell = (count: number): unknown => this.channel.tell({ t: 'closed', server: name, count });
       this.servers.set(name, new AcceptedSockets(bound, tell));
     }
-    const log = new ForwardedLog(
+    this.log = new ForwardedLog(
       (level, message, fields) => this.channel.offer({ t: 'log', level, message, ...(fields && { fields }) }),
       this.threshold,
     );
     try {
-      const running = await this.run(setup, log, (server) => this.servers.get(server));
-      this.running = running;
+      const inheritance = saved && this.inheritance(saved);
+      const running = await this.open({ inheritance });
       this.queues = new ForwardedQueues(running.queues, (queued) =>
         this.channel.tell({ t: 'queue', message: queued }),
       );
-      for (const [name, handler] of workerRequests(running.host, running.monitor))
-        this.handlers.set(name, handler);
       this.handlers.set('trace', (params) => this.watch(params as { id: number; watch: number }));
-      this.channel.tell({ t: 'ready', report: this.report() });
+      for (const [name, handler] of this.handingOver()) this.handlers.set(name, handler);
+      const taken = inheritance && this.takeOver(running.heir(inheritance));
+      this.channel.tell({ t: 'ready', report: this.report(), ...(taken && { taken }) });
     } catch (error) {
       const { code, where } =
         error instanceof MoonwireError ? error : { code: 'internal' as const, where: undefined };
@@ -111,6 +139,51 @@ export class WorkerProcess {
       // The message leaves first.
       setImmediate(() => this.exit(1));
     }
+  }
+
+  /** Runs the engine, and answers what the primary's API asks of it. */
+  private async open(continuation: WorkerContinuation): Promise<RunningWorker> {
+    const running = await this.run(this.setup, this.log, (server) => this.servers.get(server), continuation);
+    this.running = running;
+    for (const [name, handler] of workerRequests(running.host, running.monitor))
+      this.handlers.set(name, handler);
+    return running;
+  }
+
+  private inheritance(saved: Uint8Array): Inheritance {
+    return {
+      saved: deserialize(saved) as SavedEngine,
+      take: (name) => {
+        const handle = this.handles.get(name);
+        this.handles.delete(name);
+        return handle;
+      },
+    };
+  }
+
+  /** All that was handed over is taken; closes what nobody wants. */
+  private takeOver(heir: Heir): WorkerTaken {
+    for (const handle of this.handles.values()) handle.close();
+    this.handles.clear();
+    this.heir = heir;
+    const open = Object.fromEntries([...this.servers].map(([name, { taken }]) => [name, taken]));
+    return { arrived: heir.arrived, refused: heir.refused, open };
+  }
+
+  private handingOver(): Map<string, RequestHandler> {
+    return handingOver({
+      estate: () => {
+        const { running } = this;
+        return running!.estate(async () => {
+          await this.open(running!.continuation);
+        });
+      },
+      renew: (setup) => {
+        this.setup = setup;
+      },
+      send: (name, handle) => passHandle(this.port, { t: 'handle', name }, handle),
+      heir: () => this.heir!,
+    });
   }
 
   private async stop(): Promise<void> {

@@ -3,9 +3,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { MoonwireError } from '../errors.js';
 import type { Logger, LogLevel } from '../log.js';
+import type { Handle } from '../transports/handles.js';
 import { type RetryOptions, retryDelay } from '../transports/keepopen.js';
 import { type ChildOwner, type PassedSocket, WorkerChild } from './child.js';
-import type { FromWorker, ToWorker, WorkerReport, WorkerSetup } from './messages.js';
+import type { FromWorker, ToWorker, WorkerReport, WorkerSetup, WorkerTaken } from './messages.js';
 
 /** One that does not last is replaced at longer and longer intervals, some eight times in the first minute. */
 const REPLACE: RetryOptions = { minSeconds: 0.2, maxSeconds: 30, stableSeconds: 60 };
@@ -60,12 +61,20 @@ export class Worker {
   private readonly stopping = new AbortController();
   private child: WorkerChild | undefined;
   private done: Promise<void> | undefined;
+  private setup: WorkerSetup;
+  /** What its first process took over. */
+  taken: WorkerTaken | undefined;
+  private held = false;
+  private letGo = (): void => {};
 
+  /** `heir`: what the first process takes over, and that process, which waits; see {@link hold}. */
   constructor(
     private readonly options: WorkerOptions,
     private readonly owner: WorkerOwner,
+    private heir?: { readonly child: WorkerChild; readonly saved: Uint8Array },
   ) {
     this.name = options.name;
+    this.setup = options.setup;
   }
 
   /** Starts it, and from then on keeps it running. Rejects when the first process cannot serve. */
@@ -78,6 +87,7 @@ export class Worker {
   /** Lets it drain; resolves when its process is gone. Never fails. */
   async stop(): Promise<void> {
     this.stopping.abort();
+    this.release();
     const { child } = this;
     child?.channel.tell({ t: 'stop' });
     const late = setTimeout(() => child?.kill(), STOP_MS);
@@ -108,7 +118,7 @@ export class Worker {
 
   /** Hands a connection over; only while it `takes`. */
   give(passed: PassedSocket): void {
-    this.open.set(passed.server, (this.open.get(passed.server) ?? 0) + 1);
+    this.opened(passed.server, 1);
     this.child!.give(passed);
   }
 
@@ -118,15 +128,44 @@ export class Worker {
   }
 
   /** Asks it; rejects as `Requests.request` does, with `not_connected` while it does not serve. */
-  async request(method: string, params: unknown): Promise<unknown> {
-    if (this.report) return this.child!.channel.requests.request(method, params);
+  async request(method: string, params: unknown, timeoutMs?: number): Promise<unknown> {
+    if (this.report) return this.child!.channel.requests.request(method, params, timeoutMs);
     throw new MoonwireError('not_connected', `${this.name} does not run`);
+  }
+
+  /** Connections on their way to it. */
+  get onWay(): number {
+    return this.child?.onWay.length ?? 0;
+  }
+
+  /** Its processes to come begin with this. */
+  renew(setup: WorkerSetup): void {
+    this.setup = setup;
+  }
+
+  /** Should its process end, no other one takes its place until it is released. */
+  hold(): void {
+    this.held = true;
+  }
+
+  release(): void {
+    this.held = false;
+    this.letGo();
+  }
+
+  /** Gives the handles of what it hands over to `take`. */
+  relay(take: (name: string, handle: Handle) => void): void {
+    if (this.child) this.child.onHandle = take;
+  }
+
+  kill(): void {
+    this.child?.kill();
   }
 
   /** Asks for a sign of life, and kills a process that gave none for too long. To be called again and again. */
   check(now = performance.now()): void {
     const { child } = this;
-    if (!child) return;
+    if (!child || this.held) return;
     child.channel.tell({ t: 'ping', level: this.options.logLevel() });
     const { heard, report, spoke } = child;
     const { timeoutSeconds } = this.options;
@@ -141,14 +180,20 @@ export class Worker {
     });
   }
 
+  private opened(server: string, count: number): void {
+    this.open.set(server, (this.open.get(server) ?? 0) + count);
+  }
+
   private async run(started: () => void, failed: (error: Error) => void): Promise<void> {
-    const { program, setup, log, logLevel } = this.options;
+    const { program, log, logLevel } = this.options;
     const { signal } = this.stopping;
     let attempts = 0;
     let served = false;
     const owner: ChildOwner = {
-      ready: () => {
+      ready: (taken) => {
         served = true;
+        this.taken = taken;
+        for (const [server, count] of Object.entries(taken?.open ?? {})) this.opened(server, count);
         started();
         this.owner.ready(this);
       },
@@ -161,7 +206,10 @@ export class Worker {
     };
     while (!signal.aborted) {
       const began = performance.now();
-      const child = new WorkerChild(program, setup, logLevel(), owner);
+      const { heir } = this;
+      this.heir = undefined;
+      const child = heir?.child ?? new WorkerChild(program);
+      child.begin({ setup: this.setup, level: logLevel(), saved: heir?.saved }, owner);
       this.child = child;
       this.counters.starts++;
       const how = await child.ended;
@@ -183,6 +231,7 @@ export class Worker {
       log.error(`${this.name} has ended, and is replaced`, { reason, in_seconds: Number(delay.toFixed(1)) });
       this.owner.lost(this, child.onWay);
       await wait(delay * 1000, undefined, { signal }).catch(() => {});
+      if (this.held) await new Promise<void>((resolve) => (this.letGo = resolve));
     }
   }
 }

@@ -59,7 +59,7 @@ export class EngineEstate implements Estate {
       await accepted(server, handle).catch(() => {});
       handle.close();
     }
-    return { clients: gone.length, listeners: listenersOf(saved), closed };
+    return { clients: gone.length, listeners: listenersOf(engine, saved), closed };
   }
 
   async drain(): Promise<void> {
@@ -112,7 +112,7 @@ export class EngineHeir implements Heir {
     this.refused = refusedOf(engine, saved);
     this.arrived = {
       clients: saved.parts.flatMap(({ clients }) => clients).length - this.refused.length,
-      listeners: listenersOf(saved),
+      listeners: listenersOf(engine, saved),
       closed: saved.staying,
     };
   }
@@ -129,6 +129,7 @@ export class EngineHeir implements Heir {
   }
 }
 
-function listenersOf({ parts }: SavedEngine): number {
-  return parts.filter(({ listening }) => listening !== undefined).length;
+/** How many servers listen themselves. */
+function listenersOf({ parts: { sockets } }: Engine, { parts }: SavedEngine): number {
+  return parts.filter(({ name, listening }) => listening !== undefined && !sockets?.(name)).length;
 }

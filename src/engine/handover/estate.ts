@@ -61,6 +61,8 @@ export interface Heir {
   readonly arrived: Arrived;
   /** Which clients nothing here serves, as `letGo` of the other side takes it. */
   readonly refused: unknown;
+  /** Rejects when something of it ends before it goes on; undefined where that is this process. */
+  readonly broken?: Promise<never>;
   /** Serves from now on. `late`: what came to the other process since; undefined when that has ended. */
   goOn(late: unknown): Promise<void>;
   /** Takes a connection that the other process accepted since. */
