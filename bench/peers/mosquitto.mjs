@@ -17,5 +17,7 @@ export function startMosquitto(program, port) {
   const file = join(folder, 'mosquitto.conf');
   writeFileSync(file, `${[...SETTINGS, `listener ${port} 127.0.0.1`].join('\n')}\n`);
   const release = () => rmSync(folder, { recursive: true, force: true });
-  return new ServerProcess(['-c', file], release, { program, listening: LISTENING }).ready();
+  // It forgets a SIGTERM that comes right after it said that it runs.
+  const signal = 'SIGKILL';
+  return new ServerProcess(['-c', file], release, { program, listening: LISTENING, signal }).ready();
 }

@@ -29,10 +29,18 @@ export class ServerProcess {
   startMs = 0;
   port = 0;
 
-  /** `program`: Node.js unless told; `listening`: matches what it says once it listens, first of all the port. */
-  constructor(args, release = () => {}, { program = process.execPath, listening = LISTENING } = {}) {
+  /**
+   * `program`: Node.js unless told; `listening`: matches what it says once it listens, first of all the port; `signal`:
+   * the one that ends it.
+   */
+  constructor(
+    args,
+    release = () => {},
+    { program = process.execPath, listening = LISTENING, signal = 'SIGTERM' } = {},
+  ) {
     this.release = release;
     this.listening = listening;
+    this.signal = signal;
     this.output = '';
     this.started = performance.now();
     this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -76,9 +84,9 @@ export class ServerProcess {
   }
 
   async stop() {
-    if (this.child.exitCode === null) {
+    if (this.child.exitCode === null && this.child.signalCode === null) {
       const ended = new Promise((resolve) => this.child.once('exit', resolve));
-      this.child.kill('SIGTERM');
+      this.child.kill(this.signal);
       await ended;
     }
     this.release();
