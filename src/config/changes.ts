@@ -46,19 +46,15 @@ const LIVE = ['access', 'logging.level', 'script', 'engine.limits', 'engine.luav
 /** Those of a server or link that its clients outlive. */
 const LIVE_PART = ['limits', 'entry', 'options', 'byteCodeExpires'];
 const LIVE_SERVER = [...LIVE_PART, 'tls', 'websocket'];
-/** A UDP server is one socket with all of its peers. */
-const LIVE_UDP = ['entry', 'options', 'byteCodeExpires', 'limits.sendBufferBytes', 'limits.sendStallSeconds'];
 const LIVE_LINK = [...LIVE_PART, 'reconnect'];
 
 /** Compares two configurations. Servers, links and sinks are the same where their names are. */
 export function compareConfigs(before: Config, after: Config): ConfigChanges {
   const rest = differences(others(before), others(after));
   return {
-    servers: compareParts(before.engine.servers, after.engine.servers, ({ transport }) =>
-      transport === 'udp' ? LIVE_UDP : LIVE_SERVER,
-    ),
-    links: compareParts(before.engine.links, after.engine.links, () => LIVE_LINK),
-    sinks: compareParts(before.sinks, after.sinks, () => []),
+    servers: compareParts(before.engine.servers, after.engine.servers, LIVE_SERVER),
+    links: compareParts(before.engine.links, after.engine.links, LIVE_LINK),
+    sinks: compareParts(before.sinks, after.sinks, []),
     live: rest.filter((path) => isAmong(path, LIVE)),
     restart: rest.filter((path) => !isAmong(path, LIVE)),
   };
@@ -92,7 +88,7 @@ function listParts<T extends { name: string }>(section: string, parts: PartChang
 function compareParts<T extends { name: string }>(
   before: readonly T[],
   after: readonly T[],
-  liveOf: (part: T) => readonly string[],
+  live: readonly string[],
 ): PartChanges<T> {
   const known = new Map(before.map((part) => [part.name, part]));
   const names = new Set(after.map(({ name }) => name));
@@ -101,8 +97,7 @@ function compareParts<T extends { name: string }>(
     const settings = old ? differences(old, part) : [];
     return old && settings.length > 0 ? [{ before: old, after: part, settings }] : [];
   });
-  const outlived = ({ after, settings }: PartChange<T>) =>
-    settings.every((path) => isAmong(path, liveOf(after)));
+  const outlived = ({ settings }: PartChange<T>) => settings.every((path) => isAmong(path, live));
   return {
     added: after.filter(({ name }) => !known.has(name)),
     removed: before.filter(({ name }) => !names.has(name)),

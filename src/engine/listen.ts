@@ -45,6 +45,7 @@ export async function listenFor(
     return listenUdp(
       {
         ...where,
+        inPlaceOf,
         peerIdleSeconds: limits.idleSeconds || undefined,
         datagramBytes: Math.min(limits.frameBytes, MAX_DATAGRAM_BYTES),
       },

@@ -37,6 +37,16 @@ export interface UdpListenOptions extends GateLimits {
   datagramBytes?: number | undefined;
   /** What another process received on: taken over, frozen, in place of binding anew. */
   inherited?: Passage | undefined;
+  /** A UDP server at the same address: it goes on with its peers, by the limits of these options. */
+  inPlaceOf?: Listener | undefined;
+}
+
+/** What a UDP server lets in. */
+interface Bounds {
+  readonly peers: number;
+  readonly datagramBytes: number;
+  readonly idleMs: number;
+  readonly gate: Gate;
 }
 
 /** Datagrams, and bytes of them, that are held while a listener is frozen; more are dropped and counted. */
@@ -62,7 +72,11 @@ export async function listenUdp(
   onConnection: OnConnection,
   log: Logger,
 ): Promise<Listener> {
-  const { inherited } = options;
+  const { inherited, inPlaceOf } = options;
+  if (inPlaceOf instanceof UdpListener) {
+    inPlaceOf.reconfigure(options);
+    return inPlaceOf;
+  }
   const socket = inherited?.handle
     ? unbound(boundTo(inherited.handle).address.startsWith('['))
     : await bind(options.host, options.port);
@@ -100,12 +114,9 @@ class UdpListener implements Listener, DatagramSocket {
   readonly port: number;
   readonly counters = listenerCounters();
   private readonly peers = new Map<string, UdpPeer>();
-  private readonly limit: number;
-  private readonly largest: number;
-  private readonly idleMs: number;
-  private readonly gate: Gate;
+  private bounds: Bounds;
   private readonly throttle = new LogThrottle();
-  private readonly sweeper: NodeJS.Timeout | undefined;
+  private sweeper: NodeJS.Timeout | undefined;
   private readonly whenClosed: Promise<void>;
   private accepting = true;
   private closing = false;
@@ -125,16 +136,18 @@ class UdpListener implements Listener, DatagramSocket {
     const { address, port } = boundTo(options.inherited?.handle ?? datagramHandleOf(socket)!);
     this.address = address;
     this.port = port;
-    this.limit = options.connections ?? 10_000;
-    this.largest = options.datagramBytes ?? MAX_DATAGRAM_BYTES;
-    this.gate = new Gate(options, this.counters);
-    this.idleMs = (options.peerIdleSeconds ?? 300) * 1000;
-    if (Number.isFinite(this.idleMs)) {
-      this.sweeper = setInterval(() => this.sweep(), Math.max(50, this.idleMs / 4)).unref();
-    }
+    this.bounds = this.boundsOf(options);
+    this.sweepAgain();
     this.whenClosed = new Promise((resolve) => socket.once('close', resolve));
     socket.on('message', (bytes, from) => this.arrived(bytes, from));
     socket.on('error', (error) => this.warn('socket', socketError(error, this.address).message));
+  }
+
+  /** Goes by the limits of these options from now on. Peers that are more than these allow stay. */
+  reconfigure(options: UdpListenOptions): void {
+    this.bounds = this.boundsOf(options);
+    for (const { host } of this.peers.values()) this.bounds.gate.arrived(host);
+    this.sweepAgain();
   }
 
   close(): Promise<void> {
@@ -166,7 +179,7 @@ class UdpListener implements Listener, DatagramSocket {
     const key = keyOf(peer.host, peer.port);
     if (this.peers.get(key) !== peer) return;
     this.peers.delete(key);
-    this.gate.left(peer.host);
+    this.bounds.gate.left(peer.host);
     this.closeIfDone();
   }
 
@@ -205,7 +218,7 @@ class UdpListener implements Listener, DatagramSocket {
 
   adopt({ state }: Passage): UdpPeer {
     const moved = state as MovedPeer;
-    this.gate.arrived(moved.host);
+    this.bounds.gate.arrived(moved.host);
     const peer = this.admit(moved.host, moved.port);
     peer.restore(moved);
     return peer;
@@ -230,8 +243,9 @@ class UdpListener implements Listener, DatagramSocket {
       this.hold(this.held, bytes, from);
       return;
     }
-    if (bytes.length > this.largest) {
-      this.drop('oversize', `datagram of ${bytes.length} bytes dropped: ${this.largest} are allowed`);
+    const { datagramBytes } = this.bounds;
+    if (bytes.length > datagramBytes) {
+      this.drop('oversize', `datagram of ${bytes.length} bytes dropped: ${datagramBytes} are allowed`);
       return;
     }
     const now = performance.now();
@@ -249,22 +263,39 @@ class UdpListener implements Listener, DatagramSocket {
       this.drop('stranger', 'datagram of an unknown address dropped');
       return false;
     }
-    if (this.peers.size >= this.limit) {
+    if (this.peers.size >= this.bounds.peers) {
       this.counters.refusedLimit++;
-      this.drop('limit', `new address refused: ${this.limit} peers are known, the most allowed`);
+      this.drop('limit', `new address refused: ${this.bounds.peers} peers are known, the most allowed`);
       return false;
     }
-    const refusal = this.gate.admit(host, now);
+    const refusal = this.bounds.gate.admit(host, now);
     if (refusal) this.drop(refusal.counter, `new address refused: ${refusal.why}`);
     return refusal === undefined;
   }
 
+  private boundsOf(options: UdpListenOptions): Bounds {
+    return {
+      peers: options.connections ?? 10_000,
+      datagramBytes: options.datagramBytes ?? MAX_DATAGRAM_BYTES,
+      idleMs: (options.peerIdleSeconds ?? 300) * 1000,
+      gate: new Gate(options, this.counters),
+    };
+  }
+
+  private sweepAgain(): void {
+    clearInterval(this.sweeper);
+    const { idleMs } = this.bounds;
+    if (Number.isFinite(idleMs))
+      this.sweeper = setInterval(() => this.sweep(), Math.max(50, idleMs / 4)).unref();
+  }
+
   private sweep(): void {
     if (this.held || this.inherited) return;
-    const oldest = performance.now() - this.idleMs;
+    const { idleMs } = this.bounds;
+    const oldest = performance.now() - idleMs;
     for (const peer of this.peers.values()) {
       if (peer.lastReceived >= oldest) continue;
-      peer.destroy(new MoonwireError('timeout', `silent for ${this.idleMs / 1000} s`, peer.remote));
+      peer.destroy(new MoonwireError('timeout', `silent for ${idleMs / 1000} s`, peer.remote));
     }
   }
 

@@ -1,6 +1,7 @@
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -289,6 +290,36 @@ function on_message(m, conn) conn:send(mix.server.option("word") .. "\\n") end`;
   await stays.until((text) => text.endsWith('three\nthree\nthree\n'));
 });
 
+t.test('limits of a UDP server change while its peers stay', async (t) => {
+  const [port] = (await freePorts(1)) as [number];
+  const udp = (limits: string) =>
+    `servers: [{ name: u, port: ${port}, bind: 127.0.0.1, transport: udp, entry: says.lua, limits: ${limits} }]`;
+  const e = await start(t, udp('{ idleSeconds: 600 }'), {
+    'says.lua': 'function on_message(m, conn) conn:send(conn:client_id() .. " " .. m) end',
+  });
+  const peers = [createSocket('udp4'), createSocket('udp4')] as const;
+  t.teardown(() => {
+    for (const peer of peers) peer.close();
+  });
+  const ask = async (peer: (typeof peers)[number], word: string) => {
+    const answer = once(peer, 'message');
+    peer.send(word, port, '127.0.0.1');
+    return String((await answer)[0]);
+  };
+  const first = await ask(peers[0], 'one');
+  t.match(await e.apply(udp('{ idleSeconds: 700, connections: 1, frameBytes: 16 }')), [
+    { path: 'engine.servers.u', effect: 'change' },
+  ]);
+  const { counters } = e.gateway.engine.servers[0]!.listener!;
+  peers[1].send('stranger', port, '127.0.0.1');
+  await until(() => counters.refusedLimit === 1);
+  peers[0].send('more than sixteen bytes', port, '127.0.0.1');
+  await until(() => counters.droppedDatagrams === 2);
+  t.equal(await ask(peers[0], 'two'), first.replace('one', 'two'), 'the client it was');
+  await e.apply(udp('{ idleSeconds: 700, connections: 2 }'));
+  t.match(await ask(peers[1], 'three'), / three$/);
+});
+
 t.test('what all servers may take together, and queues, are changed at once', async (t) => {
   const [port] = (await freePorts(1)) as [number];
   const PUSHES = `
@@ -306,8 +337,9 @@ function on_message(m, conn) conn:send((mix.queue.push("topic", m) and "held" or
     { path: 'engine.limits.pendingBytes', effect: 'change' },
     { path: 'engine.limits.lagSeconds', effect: 'change' },
   ]);
-  const refused = await Device.connect(port);
-  await until(() => refused.closed);
+  const refused = createConnection(port, '127.0.0.1').on('error', () => {});
+  t.teardown(() => refused.destroy());
+  await until(() => e.gateway.engine.servers[0]!.listener!.counters.refusedTotal === 1);
   first.send('3\n');
   await first.until((text) => text === 'held\nfull\nheld\n');
   t.equal(e.gateway.engine.limits.pending.limit, 2 ** 20);
