@@ -6,27 +6,21 @@
  * needs them; it is itself the owner of its connection.
  */
 
-import type { Framer, FramerState } from '../bytes/framer.js';
 import { MoonwireError, messageOf } from '../errors.js';
 import { Failure, type HostObject } from '../script/api.js';
 import type { LuaValue } from '../script/executor.js';
-import { ScriptError } from '../script/script-error.js';
 import type { Connection, ConnectionHandler, MessageType } from '../transports/connection.js';
-import type { Handle } from '../transports/handles.js';
-import type { Passage } from '../transports/movable.js';
 import type { Port } from './bus/port.js';
 import { carrierOf } from './carrier.js';
 import type { Subscriber } from './channels.js';
 import { ClientContext } from './client-context.js';
+import { ClientInput } from './client-input.js';
 import { countLimit } from './client-limits.js';
 import { ClientOutput } from './client-output.js';
 import type { Conn } from './conn.js';
 import type { ClientView } from './embedded/client.js';
 import { callHandler, handleDecoded, handleFrame } from './handling.js';
-import type { SavedClient, SavedInput } from './handover/saved.js';
 import { handshakeTables } from './handshake.js';
-import { DisconnectRequest } from './input-framer.js';
-import { MessageRate } from './message-rate.js';
 import type { NativeProtocol } from './native.js';
 import type { Program } from './program.js';
 import type { Decoded, Protocol, ProtocolPeer } from './protocol.js';
@@ -34,16 +28,11 @@ import { type Received, Spontaneous, TextMessage } from './received.js';
 import type { Station } from './station.js';
 import { hexOf, type TraceEvent, type TraceListener } from './trace.js';
 
-/** Chunks or datagrams that may wait while a handler does; then the peer is slowed down. */
-const MAX_WAITING = 16;
 /**
  * Frames of one client handled before others have their turn, and before what was sent begins to leave: thousands may
  * have come at once, and the answers to all would not fit the send buffer.
  */
 const STEPS_A_TURN = 64;
-/** Messages of a bus that may wait: it is not slowed down, so that replies come through; more are dropped. */
-const MAX_SPONTANEOUS = 256;
-
 /** A step of a client's life that is done after the one before it. */
 type Step = 'connect' | 'close' | Received;
 
@@ -75,19 +64,17 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   lastSeen = performance.now();
   /** What waits to be sent to it, once something was. */
   output: ClientOutput | undefined;
-  private rate: MessageRate | undefined;
-  private hostObject: HostObject<Conn> | undefined;
-  private framer: Framer | undefined;
-  private waiting: Received[] | undefined;
-  private ownContext: ClientContext | undefined;
-  private partialTimer: NodeJS.Timeout | undefined;
-  private partialPosition = 0;
+  /** What was received and not handled yet, once something was. */
+  input: ClientInput | undefined;
+  /** What `conn:set_context` keeps, once it was used. */
+  keptContext: ClientContext | undefined;
   /** How far its life is: `on_connect` was begun, the connection is over, `on_close` was begun. */
-  private greeted = false;
-  private ended = false;
+  greeted = false;
+  over = false;
   private finished = false;
-  private running = false;
-  private paused = false;
+  /** Whether a handler of it is under way, or waits for the next turn. */
+  handling = false;
+  private hostObject: HostObject<Conn> | undefined;
   /** We closed it: what was received and not handled yet is dropped. What a peer sent before it left is not. */
   private abandoned = false;
   private cause: Error | undefined;
@@ -133,7 +120,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** Whether it is not read from, or not heard: what it sends has to wait. */
   get slowed(): boolean {
-    return this.paused || this.rate?.waits === true;
+    return this.input?.slowed === true;
   }
 
   /** This client as its scripts see it. */
@@ -144,8 +131,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** What `conn:set_context` keeps. */
   get context(): ClientContext {
-    this.ownContext ??= new ClientContext();
-    return this.ownContext;
+    this.keptContext ??= new ClientContext();
+    return this.keptContext;
   }
 
   // -- Connection -----------------------------------------------------------------------------------------------
@@ -163,38 +150,27 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
       this.native.refuseText(this);
       return;
     }
-    if (this.station.framed(this.connection, this.program)) {
-      this.framer ??= this.station.createFramer(this, this.program);
-      this.framer.push(bytes);
-      if (this.station.framing(this.program).endsWithSilence) {
-        clearTimeout(this.partialTimer);
-        this.partialTimer = undefined;
-      }
-    } else {
-      this.waiting ??= [];
-      this.waiting.push(type === 'text' ? new TextMessage(bytes) : bytes);
-    }
+    this.received().receive(bytes, type);
     this.pump();
+  }
+
+  /** What was received from it. */
+  received(): ClientInput {
+    this.input ??= new ClientInput(this);
+    return this.input;
   }
 
   /** From now on requests are sent through this port, which also cuts and decodes what comes. */
   engage(port: Port): void {
     this.clearBuffer();
-    this.framer = undefined;
-    clearTimeout(this.partialTimer);
-    this.partialTimer = undefined;
+    this.input?.unframe();
     this.port = port;
     port.opened(this);
   }
 
   /** Hands a message of the bus that answers no request to `on_message`, in its turn. */
   deliverLater(decoded: Decoded): void {
-    this.waiting ??= [];
-    if (this.waiting.length >= MAX_SPONTANEOUS) {
-      this.station.counters.discard('overflow', 1);
-      return;
-    }
-    this.waiting.push(new Spontaneous(decoded, this.program));
+    this.received().receiveDecoded(decoded);
     this.pump();
   }
 
@@ -207,14 +183,13 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   }
 
   close(error?: Error): void {
-    this.ended = true;
+    this.over = true;
     if (!this.abandoned && error instanceof MoonwireError) countLimit(this, error);
     this.cause ??= error;
     this.output?.close();
-    this.rate?.close();
+    this.input?.close();
     this.port?.closed(this);
-    clearTimeout(this.partialTimer);
-    this.ownContext?.close();
+    this.keptContext?.close();
     if (this.tracers) this.trace({ event: 'close', ...(this.cause && { reason: messageOf(this.cause) }) });
     this.pump();
   }
@@ -293,37 +268,14 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** Drops received bytes that no handler has seen yet; returns how many. */
   clearBuffer(): number {
-    const framed = this.port?.clear() ?? this.framer?.clear() ?? 0;
-    const held = (this.waiting ?? []).reduce(
-      (sum, chunk) => sum + chunk.length,
-      framed + (this.rate?.clear() ?? 0),
-    );
-    this.waiting = undefined;
+    const held = (this.port?.clear() ?? 0) + (this.input?.clear() ?? 0);
     this.station.counters.discard('cleared', held);
     return held;
   }
 
   // -- To another process -----------------------------------------------------------------------------------------
 
-  /** Whether nothing of it is under way any more; from then on it is not read from. Called until it is so. */
-  rest(): boolean {
-    if (this.port && !this.port.bus.quiet) return false;
-    this.connection.freeze?.();
-    return !this.running && (!this.movable || this.passage() !== undefined);
-  }
-
-  /** Whether it could go at all. */
-  private get movable(): boolean {
-    const { native, connection } = this;
-    return connection.passage !== undefined && connection.tls?.() === undefined && (!native || !!native.save);
-  }
-
-  /** What its connection is opened from, once all that was sent has left. */
-  private passage(): Passage | undefined {
-    return this.pendingBytes === 0 ? this.connection.passage?.() : undefined;
-  }
-
-  /** Goes on after {@link rest}. */
+  /** Goes on after it was not read from. */
   thaw(): void {
     this.connection.thaw?.();
     this.pump();
@@ -331,100 +283,24 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
 
   /** Another process has it: nothing is done here any more. */
   letGo(): void {
-    clearTimeout(this.partialTimer);
-    this.rate?.close();
+    this.input?.close();
     this.connection.letGo?.();
-  }
-
-  /** Its connection is over. */
-  get over(): boolean {
-    return this.ended;
-  }
-
-  /** What another process goes on from; undefined when it cannot go: it does not rest, or holds what is no data. */
-  save(): { saved: SavedClient; handle: Handle | undefined } | undefined {
-    const { native, framer, waiting = [] } = this;
-    const delayed = this.rate?.held;
-    if (!this.movable || !this.rest() || this.ended || !this.greeted) return undefined;
-    if ([delayed, ...waiting].some((received) => received instanceof Spontaneous)) return undefined;
-    const passage = this.passage()!;
-    const now = performance.now();
-    try {
-      const { id, bytesIn, bytesOut, messages, devices, channels = [] } = this;
-      const saved: SavedClient = {
-        id,
-        connection: passage.state,
-        openedAgo: now - this.openedAt,
-        seenAgo: now - this.lastSeen,
-        bytesIn,
-        bytesOut,
-        messages,
-        session: this.protocol.saveSession(this),
-        context: [...(this.ownContext?.values ?? [])],
-        devices,
-        attached: (devices ?? []).filter((device) => this.station.engine.devices.get(device) === this),
-        channels: [...channels],
-        framer: framer?.save(),
-        delayed: delayed && savedInput(delayed),
-        waiting: waiting.map(savedInput),
-        peer: native?.save?.(this),
-      };
-      return { saved, handle: passage.handle };
-    } catch (error) {
-      this.station.log.warn(`cannot be handed over: ${messageOf(error)}`, { client: String(this.id) });
-      return undefined;
-    }
-  }
-
-  /** Goes on, at rest, from what another process has saved. */
-  restore(saved: SavedClient): void {
-    const now = performance.now();
-    this.greeted = true;
-    this.openedAt = now - saved.openedAgo;
-    this.lastSeen = now - saved.seenAgo;
-    this.bytesIn = saved.bytesIn;
-    this.bytesOut = saved.bytesOut;
-    this.messages = saved.messages;
-    this.protocol.restoreSession(this, saved.session);
-    for (const [key, value] of saved.context) this.context.set(key, value);
-    this.devices = saved.devices && [...saved.devices];
-    this.native?.restore?.(this, saved.peer);
-    if (saved.channels.length > 0) this.station.engine.channels.subscribe(this, saved.channels);
-    if (saved.delayed) {
-      this.rate = new MessageRate(this, this.station.limits.messagesPerSecond || 1);
-      this.rate.held = receivedFrom(saved.delayed);
-    }
-    this.restoreInput(saved.framer, saved.waiting.map(receivedFrom));
-  }
-
-  /** What was received goes on in the framing of this code, which may not be that of the other process. */
-  private restoreInput(framer: FramerState | undefined, waiting: Received[]): void {
-    const { station, program } = this;
-    if (station.framed(this.connection, program)) {
-      if (!framer && waiting.length === 0) return;
-      this.framer = station.createFramer(this, program);
-      if (framer) this.framer.restore(framer);
-      for (const received of waiting) if (received instanceof Uint8Array) this.framer.push(received);
-      return;
-    }
-    const held = framer && framer.bytes.length > 0 ? [framer.bytes] : [];
-    if (held.length + waiting.length > 0) this.waiting = [...held, ...waiting];
   }
 
   // -- Handlers, one after the other ----------------------------------------------------------------------------
 
   /** Handles what was received, as far as nothing holds it up. */
   pump(): void {
-    for (let steps = 1; !this.running && this.mayGoOn(); steps++) {
+    for (let steps = 1; !this.handling && this.mayGoOn(); steps++) {
       const step = this.take();
       if (step === undefined) break;
-      this.running = true;
+      this.handling = true;
       const waits = this.perform(step);
       if (waits) waits.then(() => this.proceed());
       else if (steps >= STEPS_A_TURN) setImmediate(nextTurn, this);
-      else this.running = false;
+      else this.handling = false;
     }
-    this.regulate();
+    this.input?.regulate();
   }
 
   /** Whether the next step may begin; it is the newest code's. */
@@ -439,7 +315,7 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   renewed(): void {
     const { station, program: from } = this;
     const { program: to } = station;
-    if (from === to || this.running || this.commands > 0) return;
+    if (from === to || this.handling || this.commands > 0) return;
     const lost: string[] = [];
     from.leave(this, this.session, this.hostObject);
     this.program = to;
@@ -447,120 +323,29 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
     this.hostObject = to.knows(this) ? to.connOf(this) : undefined;
     const before = from.protocolFor(this.connection);
     this.session = this.protocol.carrySession(this.session, before, object, lost);
-    this.reframe(from);
+    this.input?.reframe(from);
     this.port?.renewed();
     if (lost.length > 0) station.leftBehind(this, lost);
   }
 
-  /** Lets what was received and not cut yet go on in the framing of this client's program. */
-  private reframe(from: Program): void {
-    const { station, program, framer } = this;
-    if (!framer) {
-      if (!this.waiting || this.native || !station.framed(this.connection, program)) return;
-      // Chunks that were messages as they came are a stream now.
-      this.framer = station.createFramer(this, program);
-      const { waiting } = this;
-      this.waiting = undefined;
-      for (const received of waiting) if (received instanceof Uint8Array) this.framer.push(received);
-      return;
-    }
-    if (this.native || this.protocol.framesAs(from.protocolFor(this.connection))) return;
-    clearTimeout(this.partialTimer);
-    this.partialTimer = undefined;
-    const held = framer.release();
-    this.framer = station.framed(this.connection, program) ? station.createFramer(this, program) : undefined;
-    if (held.length === 0) return;
-    if (this.framer) this.framer.push(held);
-    else this.waiting = [held];
-  }
-
   /** The step that ran is over. */
   proceed(): void {
-    this.running = false;
+    this.handling = false;
     this.pump();
   }
 
   /** What is to be done next. */
   private take(): Step | undefined {
     if (this.finished) return undefined;
-    if (this.station.frozen && !this.ended && !(this.waiting?.[0] instanceof Spontaneous)) return undefined;
+    if (this.station.frozen && !this.over && !this.input?.leadsWithSpontaneous) return undefined;
     if (!this.greeted) {
       this.greeted = true;
       return 'connect';
     }
-    const frame = this.abandoned ? undefined : this.nextMessage();
-    if (frame !== undefined || !this.ended) return frame;
+    const frame = this.abandoned ? undefined : this.input?.next();
+    if (frame !== undefined || !this.over) return frame;
     this.finished = true;
     return 'close';
-  }
-
-  private nextMessage(): Received | undefined {
-    const { messagesPerSecond = 0 } = this.station.limits;
-    if (messagesPerSecond === 0 && this.rate?.held === undefined) return this.nextFrame();
-    this.rate ??= new MessageRate(this, messagesPerSecond);
-    return this.rate.take(() => this.nextFrame());
-  }
-
-  private nextFrame(): Received | undefined {
-    const { framer } = this;
-    if (!framer) return this.waiting?.shift();
-    try {
-      let frame = framer.next();
-      // No more will come: what is incomplete is given up, and what stands behind it is used.
-      while (this.ended && frame === undefined && framer.pending > 0) {
-        framer.expire();
-        frame = framer.next();
-      }
-      this.watchPartial(framer);
-      return frame;
-    } catch (error) {
-      this.framingFailed(error as Error);
-      return undefined;
-    }
-  }
-
-  /** The framer refused what came: closes the client. */
-  framingFailed(error: Error): void {
-    if (error instanceof ScriptError) this.station.scriptFailed('protocol_input', this, error);
-    else if (error instanceof MoonwireError) countLimit(this, error);
-    if (error instanceof DisconnectRequest) this.destroy(new MoonwireError('closed', error.message));
-    else this.destroy(error);
-  }
-
-  /** Slows the peer down while a handler waits and enough has been received; lets it go on afterwards. */
-  private regulate(): void {
-    const full =
-      (this.running || this.rate?.waits === true || this.station.held !== undefined) &&
-      !this.port &&
-      ((this.waiting?.length ?? 0) >= MAX_WAITING ||
-        (this.framer?.pending ?? 0) >= this.station.limits.frameBytes);
-    if (full === this.paused) return;
-    this.paused = full;
-    if (full) this.connection.pause();
-    else this.connection.resume();
-  }
-
-  /** Gives up an incomplete frame when the rest of it does not come in time. */
-  private watchPartial(framer: Framer): void {
-    if (framer.pending === 0 || this.partialTimer || this.ended) return;
-    this.partialPosition = framer.position;
-    this.partialTimer = setTimeout(
-      partialExpired,
-      this.station.partialSeconds(this.connection, this.program) * 1000,
-      this,
-    );
-  }
-
-  /** The time for an incomplete frame is over. */
-  expirePartial(): void {
-    this.partialTimer = undefined;
-    const { framer } = this;
-    // Its time goes on afterwards; silence that ends a frame has been.
-    if (!framer || (this.station.frozen && !this.station.framing(this.program).endsWithSilence)) return;
-    // While a handler runs, frames wait for it, not for the peer.
-    if (framer.position === this.partialPosition && !this.running) framer.expire();
-    if (!this.running) this.watchPartial(framer);
-    this.pump();
   }
 
   private perform(step: Step): Promise<void> | undefined {
@@ -628,21 +413,8 @@ export class Client implements ConnectionHandler, ProtocolPeer, Subscriber {
   }
 }
 
-function savedInput(received: Received): SavedInput {
-  const text = received instanceof TextMessage;
-  return { bytes: text ? received.bytes : (received as Uint8Array), text };
-}
-
-function receivedFrom({ bytes, text }: SavedInput): Received {
-  return text ? new TextMessage(bytes) : bytes;
-}
-
 function nextTurn(client: Client): void {
   client.proceed();
-}
-
-function partialExpired(client: Client): void {
-  client.expirePartial();
 }
 
 /** Text as Lua's bytes. */

@@ -19,6 +19,7 @@ import { Counters } from './counters.js';
 import { HandlerHost } from './embedded/host.js';
 import type { Embedded } from './embedded/settings.js';
 import type { Engine } from './engine.js';
+import { restoreClient } from './handover/client.js';
 import type { SavedClient } from './handover/saved.js';
 import { Histogram } from './histogram.js';
 import { TimerOf } from './mix/host.js';
@@ -208,7 +209,7 @@ export class Station {
     const client = new Client(saved.id, this, connection);
     this.clients.add(client);
     this.engine.admit(client);
-    client.restore(saved);
+    restoreClient(client, saved);
     return client;
   }
 

@@ -9,6 +9,7 @@ import type { LuaValue } from '../../script/executor.js';
 import { bytesOf } from '../../script/fengari.js';
 import type { Pushable } from '../../script/values.js';
 import type { Client } from '../client.js';
+import { framingFailed } from '../client-input.js';
 import type { Program } from '../program.js';
 import type { Decoded, Protocol, ProtocolPeer } from '../protocol.js';
 import type { Station } from '../station.js';
@@ -235,7 +236,7 @@ export class Port {
     try {
       for (let frame = framer.next(); frame; frame = framer.next()) this.frame(frame, client);
     } catch (error) {
-      client.framingFailed(error as Error);
+      framingFailed(client, error as Error);
     }
   }
 

@@ -5,6 +5,7 @@ import type { Client } from '../client.js';
 import type { Engine } from '../engine.js';
 import { Server } from '../server.js';
 import { placeOf } from './arriving.js';
+import { restClient, saveClient } from './client.js';
 import { handleName, type SavedClient, type SavedEngine, type SavedPart } from './saved.js';
 
 /** How often it is looked whether handlers have ended, in milliseconds. */
@@ -48,7 +49,7 @@ export async function bringToRest(engine: Engine, ms: number): Promise<void> {
   const deadline = performance.now() + ms;
   const rests = (): boolean => {
     let all = true;
-    for (const client of engine.clients.values()) if (!client.rest()) all = false;
+    for (const client of engine.clients.values()) if (!restClient(client)) all = false;
     return all && !stations.some(({ busy }) => busy);
   };
   while (!rests() && performance.now() < deadline)
@@ -78,7 +79,7 @@ export function leave(engine: Engine): Leaving {
     for (const [i, handle] of accepted.entries()) handles.set(handleName.accepted(config.name, i), handle);
     const clients: SavedClient[] = [];
     for (const client of station.clients) {
-      const goes = client.save();
+      const goes = saveClient(client);
       if (!goes) continue;
       clients.push(goes.saved);
       if (goes.handle) handles.set(handleName.client(client.id), goes.handle);

@@ -13,6 +13,14 @@ export interface SavedInput {
   readonly text: boolean;
 }
 
+/** What was received from a client and not handled yet. */
+export interface SavedReceived {
+  readonly framer: FramerState | undefined;
+  /** A message that was cut already, and whose time has not come. */
+  readonly delayed: SavedInput | undefined;
+  readonly waiting: readonly SavedInput[];
+}
+
 /** A client that goes on. Durations in milliseconds. */
 export interface SavedClient {
   readonly id: number;
@@ -29,10 +37,7 @@ export interface SavedClient {
   /** Those of its devices that no newer client has attached. */
   readonly attached: readonly string[];
   readonly channels: readonly string[];
-  readonly framer: FramerState | undefined;
-  /** A message that was cut already, and whose time has not come. */
-  readonly delayed: SavedInput | undefined;
-  readonly waiting: readonly SavedInput[];
+  readonly input: SavedReceived | undefined;
   /** What a native protocol keeps for it. */
   readonly peer: unknown;
 }
