@@ -14,21 +14,21 @@ const countersOf = (e: TestEngine) => e.engine.servers[0]!.station.counters;
 t.test('slow: messages wait for their time, none is lost, and the peer is not read from', async (t) => {
   const e = await startWithScript(
     ECHO,
-    '{ messagesPerSecond: 100, messagesBurst: 50, frameBytes: 4096, idleSeconds: 1 }',
+    '{ messagesPerSecond: 100, messagesBurst: 50, frameBytes: 4096, idleSeconds: 2 }',
   );
   const began = performance.now();
   const d = await Device.connect(e.port());
-  d.send(lines(1, 300));
+  d.send(lines(1, 400));
   await d.until((text) => text.split('\n').length > 100);
   const allowed = 50 + (performance.now() - began) / 10 + 1;
   t.ok(countersOf(e).messages <= allowed, `${countersOf(e).messages} messages, ${allowed} may be`);
-  await d.until((text) => text === lines(1, 300));
+  await d.until((text) => text === lines(1, 400));
   t.ok(countersOf(e).messagesDelayed > 0);
 
   d.send(lines(1, 500_000));
   await until(() => countersOf(e).bytesIn > 4096);
   const taken = countersOf(e).bytesIn;
-  await d.until((text) => text.split('\n').length > 320);
+  await d.until((text) => text.split('\n').length > 420);
   t.ok(countersOf(e).bytesIn < taken + 1_000_000, 'the rest waits at the peer');
   d.socket.destroy();
   await e.stop();
