@@ -41,7 +41,7 @@ export function successorOf(workers: number): string {
  * closes when the last of them is gone.
  */
 export const LIFELINE = 4;
-/** For tests: the step at which a restart waits, so that one of the processes can be killed there. */
+/** For tests: the step at which a restart waits, so that a process can be killed there. */
 const PAUSE = 'MOONWIRE_HANDOVER_PAUSE';
 
 /** The steps of a restart, in their order; those of the new process begin with `new`. */
@@ -58,12 +58,12 @@ export type Step =
   | 'new-running'
   | 'running';
 
-/** Waits where a test says so, until the other process is gone; tells that on standard error. */
+/** Waits where a test says so, until the other process is gone or SIGCONT comes; tells that on standard error. */
 export async function step(name: Step, other: ChildProcess | NodeJS.Process): Promise<void> {
   if (process.env[PAUSE] !== name) return;
   process.stderr.write(`restart waits at ${name}, process ${process.pid}\n`);
   // A promise alone would let a process end that has nothing else to do.
   const stay = setInterval(() => {}, 1000);
-  await once(other, 'disconnect');
+  await Promise.race([once(other, 'disconnect'), once(process, 'SIGCONT')]);
   clearInterval(stay);
 }
