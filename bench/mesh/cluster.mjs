@@ -2,33 +2,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../support/ports.mjs';
 import { pause } from '../support/statistics.mjs';
 
 const BENCH = fileURLToPath(new URL('..', import.meta.url));
 const CLI = join(BENCH, '../dist/cli.js');
 const MS_PER_TICK = 10;
 const PATIENCE_MS = 30_000;
-
-/** So many free TCP ports of 127.0.0.1, from below the range that the system gives out itself. */
-async function freePorts(count) {
-  const ports = new Set();
-  while (ports.size < count) {
-    const port = 10_000 + Math.floor(Math.random() * 22_000);
-    const server = createServer().listen(port, '127.0.0.1');
-    const free = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    );
-    if (!free) continue;
-    await once(server.close(), 'close');
-    ports.add(port);
-  }
-  return [...ports];
-}
 
 /** A process and what Linux tells about it. */
 export class Peer {

@@ -1,6 +1,6 @@
 // Who takes part in what, and how each is started for it.
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../support/ports.mjs';
+import { freePorts } from '../support/ports.mjs';
 import { ServerProcess, startBare, startDevice, startEngine, startPeer } from '../support/server.mjs';
 import { PROGRAMS } from './install.mjs';
 import { startMosquitto } from './mosquitto.mjs';
@@ -11,10 +11,11 @@ const SERVE = fileURLToPath(new URL('tarantool/serve.lua', import.meta.url));
 
 const tarantool = (work) => () =>
   new ServerProcess([SERVE, work], undefined, { program: PROGRAMS.Tarantool.where() }).ready();
-const nodeRed = (work) => async () => startNodeRed(PROGRAMS['Node-RED'].where(), work, await freePort());
+const nodeRed = (work) => async () =>
+  startNodeRed(PROGRAMS['Node-RED'].where(), work, ...(await freePorts(1)));
 
 /** Of each work: servers that do it, by name; the engine comes first. */
-export const WORKS = {
+const WORKS = {
   echo: {
     [MOONWIRE]: () => startEngine('echo'),
     'node:net': () => startBare('echo'),
@@ -36,19 +37,19 @@ export const WORKS = {
   mqtt: {
     [MOONWIRE]: () => startEngine('echo_mqtt', { protocol: 'mqtt' }),
     aedes: () => startPeer('mqtt'),
-    Mosquitto: async () => startMosquitto(PROGRAMS.Mosquitto.where(), await freePort()),
+    Mosquitto: async () => startMosquitto(PROGRAMS.Mosquitto.where(), ...(await freePorts(1))),
   },
 };
 
-/** Those of a work that are here: names and how they are started. */
-export const present = (work) =>
-  Object.entries(WORKS[work]).filter(([name]) => name === MOONWIRE || PROGRAMS[name].where() !== undefined);
+/** Those of a work that take part: names, of `names`, and how they are started. */
+export const contestants = (work, names) =>
+  Object.entries(WORKS[work]).filter(([name]) => names.includes(name));
 
-/** Starts all that are here, one after the other; should one fail, none is left running. */
-export async function startAll(work) {
+/** Starts all of a work that take part, one after the other; should one fail, none is left running. */
+export async function startAll(work, names) {
   const servers = new Map();
   try {
-    for (const [name, start] of present(work)) servers.set(name, await start());
+    for (const [name, start] of contestants(work, names)) servers.set(name, await start());
     return servers;
   } catch (error) {
     await stopAll(servers);

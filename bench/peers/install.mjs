@@ -72,10 +72,11 @@ export const PROGRAMS = {
   Mosquitto: debian('mosquitto', '-h'),
 };
 
-/** Sees to it that a peer is there; returns why it is not. */
+/** Sees to it that a peer is there, installs it after a `note` if there is one; returns why it is not. */
 export function provide(name, note) {
   const program = PROGRAMS[name];
   if (program.where() !== undefined) return undefined;
+  if (!note) return 'not here';
   note(`${name} is not here: installing`);
   try {
     program.install();

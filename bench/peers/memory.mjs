@@ -3,31 +3,28 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { pause } from '../support/statistics.mjs';
-import { present, startAll, stopAll } from './contestants.mjs';
+import { contestants, startAll, stopAll } from './contestants.mjs';
+import { FULL } from './scale.mjs';
 
-const CLIENTS = 10_000;
-const STARTS = 5;
-/** Memory is read at the end of so many quiet seconds: collectors of garbage come some time after work has ended. */
-const QUIET_MS = 12_000;
 const CROWD = fileURLToPath(new URL('crowd.mjs', import.meta.url));
 const KINDS = { echo: 'TCP', mqtt: 'MQTT' };
 
 export const MEMORY_COLUMNS = [
   ...['server', 'start to listening', 'RssAnon idle'],
-  ...[`more with ${CLIENTS} idle clients`, 'each', 'once each has spoken', 'each'],
+  ...[`more with ${FULL.idleClients} idle clients`, 'each', 'once each has spoken', 'each'],
 ];
 
 const MiB = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-const each = (bytes) => `${(bytes / CLIENTS / 1024).toFixed(1)} KiB`;
 
 /** A row a server; those of TCP, then those of MQTT. */
-export async function memoryRows(note) {
+export async function memoryRows({ scale, names, note }) {
+  const each = (bytes) => `${(bytes / scale.idleClients / 1024).toFixed(1)} KiB`;
   const rows = [];
   for (const kind of Object.keys(KINDS)) {
     note(`start of ${KINDS[kind]} servers`);
-    const times = await startTimes(kind);
+    const times = await startTimes(kind, scale, names);
     note(`memory of ${KINDS[kind]} servers`);
-    for (const [name, { idle, clients, spoken }] of await memories(kind)) {
+    for (const [name, { idle, clients, spoken }] of await memories(kind, scale, names)) {
       const [fastest, slowest] = [Math.min(...times.get(name)), Math.max(...times.get(name))];
       rows.push([
         ...[`${name}, ${KINDS[kind]}`, `${fastest.toFixed(0)} to ${slowest.toFixed(0)} ms`, MiB(idle)],
@@ -39,10 +36,11 @@ export async function memoryRows(note) {
 }
 
 /** Of each server: milliseconds from the start of the process to its word that it listens. */
-async function startTimes(kind) {
-  const times = new Map(present(kind).map(([name]) => [name, []]));
-  for (let i = 0; i < STARTS; i++) {
-    for (const [name, start] of present(kind)) {
+async function startTimes(kind, { starts }, names) {
+  const taking = contestants(kind, names);
+  const times = new Map(taking.map(([name]) => [name, []]));
+  for (let i = 0; i < starts; i++) {
+    for (const [name, start] of taking) {
       const server = await start();
       times.get(name).push(server.startMs);
       await server.stop();
@@ -52,17 +50,17 @@ async function startTimes(kind) {
 }
 
 /** Of each server: bytes of RssAnon in each state. All are looked at together. */
-async function memories(kind) {
-  const servers = await startAll(kind);
+async function memories(kind, { idleClients, quietMs }, names) {
+  const servers = await startAll(kind, names);
   const crowds = [];
   const look = async () => {
-    await pause(QUIET_MS);
+    await pause(quietMs);
     return [...servers].map(([name, server]) => [name, server.rssAnon()]);
   };
   try {
     const idle = new Map(await look());
     for (const { port } of servers.values()) {
-      const args = [CROWD, port, CLIENTS, kind].map(String);
+      const args = [CROWD, port, idleClients, kind].map(String);
       crowds.push(spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] }));
     }
     await Promise.all(crowds.map(told));

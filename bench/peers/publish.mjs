@@ -5,33 +5,15 @@ import { PROTOCOLS } from '../echo/protocols.mjs';
 import { startAll, stopAll } from './contestants.mjs';
 import { measured, rounds, rowsOf } from './work.mjs';
 
-const SUBSCRIBERS = 1000;
-const MESSAGES = 50;
-const ROUNDS = 7;
-const WARM_UP = 2;
 const PATIENCE_MS = 10_000;
 /** Devices that have logged in and subscribed to `down`. */
 const MQTT = PROTOCOLS.find(({ idle }) => idle === 'MQTT');
 const PACKET = generate({ cmd: 'publish', topic: 'down', payload: Buffer.alloc(100, 7), qos: 0 });
 
 /** Rows of the brokers. */
-export function publishRows(note) {
-  return withCrowds(SUBSCRIBERS, async (servers, crowds) => {
-    note('publish: all deliver right; measuring');
-    const round = (name) =>
-      measured(servers.get(name), MESSAGES * SUBSCRIBERS, () => publish(crowds.get(name), MESSAGES));
-    return rowsOf(await rounds([...servers.keys()], ROUNDS, WARM_UP, round));
-  });
-}
-
-/** Throws unless each broker that is here delivers right; returns their names. */
-export function checkDelivery() {
-  return withCrowds(3, (servers) => [...servers.keys()]);
-}
-
-/** Starts the brokers, and so many subscribers of each that were delivered to once. */
-async function withCrowds(subscribers, work) {
-  const servers = await startAll('mqtt');
+export async function publishRows({ scale, names, note }) {
+  const { subscribers, publishes } = scale;
+  const servers = await startAll('mqtt', names);
   const crowds = new Map();
   try {
     for (const [name, { port }] of servers) {
@@ -42,7 +24,10 @@ async function withCrowds(subscribers, work) {
         throw new Error(`${name}, publish: ${error.message}`);
       });
     }
-    return await work(servers, crowds);
+    note('publish: all deliver right; measuring');
+    const round = (name) =>
+      measured(servers.get(name), publishes * subscribers, () => publish(crowds.get(name), publishes));
+    return rowsOf(await rounds([...servers.keys()], scale, round));
   } finally {
     await Promise.all([...crowds.values()].map((crowd) => crowd.close()));
     await stopAll(servers);

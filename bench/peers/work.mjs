@@ -4,15 +4,10 @@ import { median } from '../support/statistics.mjs';
 import { MOONWIRE, startAll, stopAll } from './contestants.mjs';
 import { checkAnswers, EXCHANGES } from './exchanges.mjs';
 
-const CONNECTIONS = 50;
-const MESSAGES = 50_000;
-const ROUNDS = 7;
-const WARM_UP = 2;
-
 /** Rows of a work: a server each, the engine first. */
-export async function workRows(work, note) {
+export async function workRows(work, { scale, names, note }) {
   const exchanges = EXCHANGES[work];
-  const servers = await startAll(work);
+  const servers = await startAll(work, names);
   const protocol = {
     greet() {},
     request: (_, number) => exchanges[number % exchanges.length][0],
@@ -23,14 +18,12 @@ export async function workRows(work, note) {
     for (const [name, { port }] of servers) {
       await checkAnswers(work, name, port);
       crowds.set(name, new Crowd(port, protocol));
-      await crowds.get(name).grow(CONNECTIONS);
+      await crowds.get(name).grow(scale.connections);
     }
     note(`${work}: all answer right; measuring`);
-    return rowsOf(
-      await rounds([...servers.keys()], ROUNDS, WARM_UP, (name) =>
-        measured(servers.get(name), MESSAGES, () => crowds.get(name).drive(0, MESSAGES)),
-      ),
-    );
+    const { messages } = scale;
+    const round = (name) => measured(servers.get(name), messages, () => crowds.get(name).drive(0, messages));
+    return rowsOf(await rounds([...servers.keys()], scale, round));
   } finally {
     await Promise.all([...crowds.values()].map((crowd) => crowd.close()));
     await stopAll(servers);
@@ -38,9 +31,9 @@ export async function workRows(work, note) {
 }
 
 /** Works through the names in turn; who goes first changes each round. Results of each round, by name. */
-export async function rounds(names, count, warmUp, work) {
+export async function rounds(names, { rounds, warmUp }, work) {
   const results = [];
-  for (let round = 0; round < warmUp + count; round++) {
+  for (let round = 0; round < warmUp + rounds; round++) {
     const result = new Map(names.map((name) => [name]));
     for (let i = 0; i < names.length; i++) {
       const name = names[(round + i) % names.length];
