@@ -148,13 +148,15 @@ export class Outbox {
   status(): OutboxStatus {
     const { counters, options, spools } = this;
     const inMemory = this.memory.filter(({ spool }) => !spool);
+    // Durable ones of this turn that only the disk will hold.
+    const unheld = this.storing.filter(({ held }) => !this.memory.has(held) && !this.isSettled(held));
     const oldest = [spools.oldest, this.timeOf(inMemory[0])].flatMap((time) => time ?? []);
     const { reports, bytes } = this.traffic.perSecond;
     const { error, ...sums } = sumHealth(spools.health());
     return {
       connected: this.lanes.connected,
       error: spools.unavailable?.message ?? error,
-      records: spools.records + inMemory.length,
+      records: spools.records + inMemory.length + unheld.length,
       memoryRecords: inMemory.length,
       bytes: spools.bytes,
       maxBytes: spools.maxBytes,

@@ -12,6 +12,7 @@ export interface Violation {
 
 /** Violations that are kept; more are counted only. */
 const MOST_KEPT = 200;
+const SLOW_MS = 60_000;
 
 export class Campaign {
   readonly violations: Violation[] = [];
@@ -24,6 +25,7 @@ export class Campaign {
   commanding = false;
   /** Nothing begins any more. */
   over = false;
+  private slowUntil = 0;
   private readonly began = Date.now();
   private readonly undo: (() => unknown)[] = [];
 
@@ -31,6 +33,15 @@ export class Campaign {
     readonly random: Random,
     private readonly print: (line: string) => void,
   ) {}
+
+  /** The machine itself was too busy within the last minute: processes had no turn for a second and more. */
+  get slow(): boolean {
+    return Date.now() < this.slowUntil;
+  }
+
+  wasSlow(): void {
+    this.slowUntil = Date.now() + SLOW_MS;
+  }
 
   /** Seconds since the beginning. */
   get seconds(): number {

@@ -7,7 +7,7 @@ import { LogReader } from './log-reader.js';
 
 /** Seconds that a report which is not durable may be in memory only: the spill delay, and a loaded machine. */
 const SPILL_WINDOW_MS = 8_000;
-const REQUEST_MS = 10_000;
+const REQUEST_MS = 30_000;
 const START_SECONDS = 60;
 /** Deaths that are remembered; older ones concern no report that still waits. */
 const MOST_DEATHS = 10_000;

@@ -176,7 +176,7 @@ function engineYaml(
   name: ${name}
   centerRegistry: 127.0.0.1:${proxy.port}
   joinToken: secret
-  heartbeat: { interval: 1s, tolerance: 3s }
+  heartbeat: { interval: 2s, tolerance: 8s }
   apiServer: { port: ${api} }
   meshPoint: { port: ${mesh} }
   outbox: { spillDelay: 1 }

@@ -8,6 +8,8 @@ const EVERY_MS = 2000;
 const MOST_SILENT = 5;
 /** What a loaded machine alone may bring about. */
 const OF_THE_MACHINE = new Set(['event_loop_lag', 'overloaded', 'budget_exceeded']);
+/** What follows from that: heartbeats and answers come too late. */
+const OF_A_SLOW_MACHINE = new Set(['uplink_down', 'engine_lost', 'sink_failing']);
 
 export async function watchHealth(campaign: Campaign, member: Member): Promise<void> {
   let silent = 0;
@@ -25,9 +27,11 @@ export async function watchHealth(campaign: Campaign, member: Member): Promise<v
     }
     silent = 0;
     campaign.count('looks at health');
+    if (health.reasons.some(({ code }) => code === 'event_loop_lag')) campaign.wasSlow();
     for (const { code, text } of health.reasons) {
       if (member.explains(code)) continue;
-      if (OF_THE_MACHINE.has(code)) campaign.count(`told of the machine: ${code}`);
+      if (OF_THE_MACHINE.has(code) || (campaign.slow && OF_A_SLOW_MACHINE.has(code)))
+        campaign.count(`told of the machine: ${code}`);
       else campaign.violation('health tells what is not so', `${member.name}: ${code}, ${text}`);
     }
   }

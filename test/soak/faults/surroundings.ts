@@ -21,7 +21,7 @@ export function surroundingFaults(campaign: Campaign, site: Site, webhook: Webho
       else proxy.cut();
       await pause(200 + below(3000));
     }
-    if (half) await pause(6000);
+    if (half) await pause(12_000);
     for (const mend of mends) mend(60);
   };
 
