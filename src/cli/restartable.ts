@@ -123,6 +123,12 @@ export class Restartable implements RestartHost, Controls {
 
   private async replace(stopping: Promise<NodeJS.Signals>): Promise<boolean> {
     this.failure = undefined;
+    if (process.pid === 1) {
+      this.failure =
+        'this is the first process of a container, which would end with it: run it below an init (docker run --init)';
+      this.log.error('not restarted', { reason: this.failure });
+      return false;
+    }
     const { running } = this;
     const estate = running.estate(async () => {
       this.gateway = await this.open(running.config, running.continuation);
