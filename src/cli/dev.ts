@@ -34,7 +34,9 @@ export async function dev(file: string): Promise<void> {
   // From here on, so that a signal while it starts does not end it half way.
   const stopping = untilSignal();
   let running: Running | undefined = await start(config, log);
-  const stopWatching = watchScripts(config.script.roots, async (saved) => {
+  // Entries need not lie in the roots.
+  const entries = [...config.engine.servers, ...config.engine.links].map(({ entry }) => entry);
+  const stopWatching = watchScripts(config.script.roots, entries, async (saved) => {
     log.info(`saved: ${saved.map((path) => relative(process.cwd(), path)).join(', ')}`);
     if (running && !saved.some((path) => READ_ONCE.test(path))) {
       await running.reload();

@@ -24,7 +24,7 @@ export async function test(path: string, { seed, watch }: TestOptions): Promise<
   const stopping = untilSignal();
   let code: number = EXIT.failed;
   // Looks for the first time before the first run, so that no save goes unseen.
-  const stopWatching = watchScripts([...new Set([path, ...scriptRoots()])], async () => {
+  const stopWatching = watchScripts([...new Set([path, ...scriptRoots()])], [], async () => {
     code = run();
   });
   code = run();

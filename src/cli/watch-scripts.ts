@@ -16,15 +16,16 @@ const LOOK_MS = 200;
 type Snapshot = ReadonlyMap<string, string>;
 
 /**
- * Calls `changed` with the paths of such files under `roots` that were saved, added or removed, one call after the
- * other. Returns how to stop, which waits for a call under way.
+ * Calls `changed` with the paths of such files under `roots`, and of `files`, that were saved, added or removed, one call
+ * after the other. Returns how to stop, which waits for a call under way.
  */
 export function watchScripts(
   roots: readonly string[],
+  files: readonly string[],
   changed: (files: string[]) => Promise<void>,
 ): () => Promise<void> {
   const stop = new AbortController();
-  const watching = watch(roots, changed, stop.signal);
+  const watching = watch(() => snapshot(roots, files), changed, stop.signal);
   return () => {
     stop.abort();
     return watching;
@@ -32,16 +33,16 @@ export function watchScripts(
 }
 
 async function watch(
-  roots: readonly string[],
+  look: () => Snapshot,
   changed: (files: string[]) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  let before = snapshot(roots);
+  let before = look();
   const saved = new Set<string>();
   for (;;) {
     await pause(LOOK_MS, undefined, { signal }).catch(() => {});
     if (signal.aborted) return;
-    const now = snapshot(roots);
+    const now = look();
     const differences = difference(before, now);
     before = now;
     for (const file of differences) saved.add(file);
@@ -57,10 +58,11 @@ function difference(before: Snapshot, now: Snapshot): string[] {
   return [...files].filter((file) => before.get(file) !== now.get(file));
 }
 
-function snapshot(roots: readonly string[]): Snapshot {
-  const files = new Map<string, string>();
-  for (const root of roots) addFolder(root, files);
-  return files;
+function snapshot(roots: readonly string[], files: readonly string[]): Snapshot {
+  const found = new Map<string, string>();
+  for (const root of roots) addFolder(root, found);
+  for (const file of files) addFile(file, found);
+  return found;
 }
 
 function addFolder(folder: string, files: Map<string, string>): void {
@@ -68,11 +70,13 @@ function addFolder(folder: string, files: Map<string, string>): void {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       if (entry.name !== 'node_modules' && !entry.name.startsWith('.')) addFolder(path, files);
-    } else if (LOADED.test(entry.name)) {
-      const { mtimeMs, size, ino } = statSync(path, { throwIfNoEntry: false }) ?? {};
-      files.set(path, `${mtimeMs} ${size} ${ino}`);
-    }
+    } else if (LOADED.test(entry.name)) addFile(path, files);
   }
+}
+
+function addFile(path: string, files: Map<string, string>): void {
+  const { mtimeMs, size, ino } = statSync(path, { throwIfNoEntry: false }) ?? {};
+  files.set(path, `${mtimeMs} ${size} ${ino}`);
 }
 
 /** What a folder holds; nothing for one that went away or may not be read. */

@@ -84,15 +84,19 @@ t.test('leaves no child when it is killed', { skip: missing('socat', 'socat') },
 
 t.test('a saved script runs; a broken one leaves the old one running', async (t) => {
   const script = (version: number) =>
-    `print("version ${version}")\nmix.every(0.1, function() print("alive") end)\n`;
-  const folder = t.testdir({ 'entry.lua': script(1), 'frames.hex': '00' });
+    `print("version ${version} " .. require("word"))\nmix.every(0.1, function() print("alive") end)\n`;
+  const folder = t.testdir({
+    'entry.lua': script(1),
+    lib: { 'word.lua': 'return "first"' },
+    'frames.hex': '00',
+  });
   const yaml = [
     'center: { registry: { port: 0 }, apiServer: { port: 0 } }',
     'engine:',
     '  meshPoint: { port: 0 }',
     '  apiServer: { port: 0 }',
     `  servers: [{ name: devices, port: 0, bind: 127.0.0.1, entry: ${folder}/entry.lua }]`,
-    `script: { roots: [${folder}] }`,
+    `script: { roots: [${folder}/lib] }`,
     `store: { path: ${folder}/data }`,
     `dev: { simulate: [{ name: toy, server: devices, capture: ${folder}/frames.hex }] }`,
   ].join('\n');
@@ -114,6 +118,9 @@ t.test('a saved script runs; a broken one leaves the old one running', async (t)
   writeFileSync(`${entry}~`, script(3));
   renameSync(`${entry}~`, entry);
   await dev.until(/version 3.*new code took over/s);
+
+  writeFileSync(join(folder, 'lib/word.lua'), 'return "second"');
+  await dev.until(/version 3 second.*new code took over.*word\.lua/s);
   const { code, stderr } = await dev.stop();
   t.equal(code, 0);
   t.equal(stderr.match(/link toy is open/g)?.length, 1, 'the device was connected all the time');
