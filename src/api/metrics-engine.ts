@@ -27,6 +27,11 @@ const COUNTERS: readonly [Exclude<keyof Counters, 'discarded' | 'discard'>, name
     'messages_dropped_total',
     'Messages beyond the rate of their client, which were dropped.',
   ],
+  [
+    'bytesAtRisk',
+    'bytes_at_risk_total',
+    'Bytes that may have come, at most, while a serial port was closed for a restart.',
+  ],
 ];
 
 /** Why clients were closed by the gateway. */

@@ -27,6 +27,8 @@ export class Counters {
   closedOverflow = 0;
   closedRate = 0;
   closedOversize = 0;
+  /** Bytes that may have come, at most, while a serial port was closed for a restart. */
+  bytesAtRisk = 0;
   /** Received bytes that belonged to no frame, by reason. */
   readonly discarded: Record<string, number> = {};
 

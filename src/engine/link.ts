@@ -11,11 +11,12 @@ import type { LentLink } from './bus/leases.js';
 import type { Client } from './client.js';
 import type { LinkSettings } from './embedded/settings.js';
 import type { Engine } from './engine.js';
-import { type LinkHeir, linkClientOf } from './handover/arriving.js';
+import { closedAtOf, type LinkHeir, linkClientOf } from './handover/arriving.js';
 import type { Inheritance } from './handover/saved.js';
 import { addressesOf, openLink, tlsOf } from './link-open.js';
 import { type LinkStatus, linkStatus } from './link-status.js';
 import { Poller } from './poller.js';
+import { bytesIn, monotonic } from './serial-gap.js';
 import { Station } from './station.js';
 
 /** Seconds that what was sent may take to leave before the line is lent. */
@@ -29,6 +30,8 @@ export class Link implements LentLink {
   private ended = false;
   private resting = false;
   private noted: string | undefined;
+  /** When its serial port was closed so that another process can open it; see serial-gap.ts. */
+  closedAt: number | undefined;
   /** What the first connection goes on with. */
   heir: LinkHeir | undefined;
 
@@ -71,6 +74,7 @@ export class Link implements LentLink {
     if (config.bus && !this.ended) engine.buses.join(station, config);
     if (!inheritance) return this.resume();
     this.heir = linkClientOf(inheritance, config);
+    this.closedAt = closedAtOf(inheritance, config);
     if (this.heir) this.addresses.beginWith(this.heir.address);
     this.resting = true;
   }
@@ -79,7 +83,9 @@ export class Link implements LentLink {
   async rest(): Promise<void> {
     if ((this.config.kind === 'tcp' && !this.config.own) || !this.kept) return;
     this.resting = true;
+    const open = this.station.clients.size > 0;
     await this.pause();
+    if (open && this.config.kind === 'serial') this.closedAt = monotonic();
   }
 
   /** Another process has it: opens nothing any more. */
@@ -160,6 +166,7 @@ export class Link implements LentLink {
 
   private adopt(connection: Connection): Client {
     const { heir, engine } = this;
+    this.countGap();
     const client = this.clientOf(connection);
     engine.buses.opened(client);
     queueMicrotask(() => {
@@ -169,6 +176,20 @@ export class Link implements LentLink {
       this.poller?.start(client);
     });
     return client;
+  }
+
+  /** Tells what a device may have sent meanwhile, at most. */
+  private countGap(): void {
+    const { config, closedAt, station } = this;
+    this.closedAt = undefined;
+    if (closedAt === undefined || config.kind !== 'serial') return;
+    const ms = Math.ceil(monotonic() - closedAt);
+    const bytes = bytesIn(config.serial, ms);
+    station.counters.bytesAtRisk += bytes;
+    station.log.info('restart: the serial port was closed; what its device sent unasked meanwhile is lost', {
+      ms,
+      at_risk: bytes,
+    });
   }
 
   /** The client that another process had goes on with the first connection; each later one is new. */

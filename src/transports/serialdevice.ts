@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ErrorCode, MoonwireError, messageOf } from '../errors.js';
@@ -7,6 +8,8 @@ const MAX_BAUD_RATE = 4_000_000;
 /** A read under way in another thread keeps the lock a moment longer than the closing of its port. */
 const LOCK_TRIES = 5;
 const LOCK_MS = 50;
+/** stty takes some milliseconds; it is given up after so many. */
+const STTY_MS = 2000;
 
 /** How a serial line is set. */
 export interface SerialSettings {
@@ -72,6 +75,7 @@ export const openSerialDevice: OpenSerialDevice = async (path, settings, note) =
     const { xonxoff = false, rts, dtr, ...line } = settings;
     const options = { ...line, path: node, lock: true, hupcl: false, xon: xonxoff, xoff: xonxoff };
     const port = await whenUnlocked(async () => SerialPort.binding.open(options));
+    await keepLines(node, (reason) => note(`${path} drops DTR when it is closed: ${reason}`));
     if (rts !== undefined || dtr !== undefined) {
       // What is left out is lowered by the binding. Pseudo terminals and some adapters have no such lines.
       const levels = { rts: rts ?? true, dtr: dtr ?? true, cts: false, dsr: false, brk: false };
@@ -92,6 +96,19 @@ export const openSerialDevice: OpenSerialDevice = async (path, settings, note) =
     throw await serialError(error, found);
   }
 };
+
+/**
+ * Lets a port keep its lines when it is closed: a device that takes DTR for a reset is not to see a restart. The binding
+ * sets `hupcl`, which the system has on, and does not clear it.
+ */
+function keepLines(node: string, failed: (reason: string) => void): Promise<void> {
+  return new Promise((resolve) => {
+    execFile('stty', ['-F', node, '-hupcl'], { timeout: STTY_MS }, (error) => {
+      if (error) failed(messageOf(error).trim());
+      resolve();
+    });
+  });
+}
 
 async function whenUnlocked<T>(open: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {

@@ -159,4 +159,8 @@ t.test('a serial line is closed and opened again', { skip: missing('socat', 'soc
   await gateway.restart();
   await gateway.until(/link meter is open/g, 2);
   t.equal(await ask('two\n'), 'two 1 1\n', 'a new client');
+  const [, ms, atRisk] = await gateway.until(/"ms":(\d+),"at_risk":(\d+)/g);
+  t.equal(Number(atRisk), Math.ceil((Number(ms) / 1000) * 960), '10 bits a character');
+  const metrics = await (await fetch(`http://127.0.0.1:${api}/metrics`)).text();
+  t.ok(metrics.includes(`moonwire_bytes_at_risk_total{server="meter"} ${atRisk}\n`));
 });

@@ -1,6 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import t from 'tap';
-import { serialError } from '../../src/transports/serialdevice.js';
+import { openSerialDevice, serialError } from '../../src/transports/serialdevice.js';
+import { missing } from '../support/need.js';
+import { ptyPair } from '../support/pty.js';
 
 t.test('what the driver says becomes one clear sentence under a stable code', async (t) => {
   const path = '/dev/null';
@@ -24,4 +28,19 @@ t.test('without permission the group to join is named', async (t) => {
   t.match(error.message, statSync('/dev/tty').gid === 5 ? 'usermod -aG tty $USER' : /belongs to group \w+/);
   const gone = await serialError(new Error('Permission denied'), '/dev/not-there');
   t.equal(gone.message, '/dev/not-there may not be opened by this user');
+});
+
+t.test('a port keeps its lines when it is closed', { skip: missing('socat', 'socat') }, async (t) => {
+  const line = await ptyPair();
+  t.teardown(() => line.remove());
+  // The settings of a pseudo terminal last as long as it is open somewhere.
+  const held = await open(line.a, 'r+');
+  t.teardown(() => held.close());
+  const stty = (...args: string[]): string =>
+    execFileSync('stty', ['-F', line.a, ...args], { encoding: 'utf8' });
+  stty('hupcl');
+  t.match(stty('-a'), / hupcl/);
+  const device = await openSerialDevice(line.a, { baudRate: 9600 }, (note) => t.fail(note));
+  await device.close();
+  t.match(stty('-a'), / -hupcl/);
 });

@@ -81,6 +81,11 @@ export function linkClientOf(inheritance: Inheritance, config: LinkConfig): Link
   return handle && { saved, handle, address: part.address };
 }
 
+/** When the port of a link was closed for this process, if it was. */
+export function closedAtOf(inheritance: Inheritance, config: LinkConfig): number | undefined {
+  return partOf(inheritance, config)?.closedAt;
+}
+
 /** All parts are open: counters, times, recent frames and phases of timers go on, and devices are attached. */
 export function takeUp(engine: Engine, { saved }: Inheritance): void {
   for (const { config, listener } of engine.servers) {

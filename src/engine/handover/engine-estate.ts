@@ -1,7 +1,7 @@
 /** An engine as another process takes it over. */
 
 import { MoonwireError } from '../../errors.js';
-import type { Handle } from '../../transports/handles.js';
+import { type Handle, isOpen } from '../../transports/handles.js';
 import type { Client } from '../client.js';
 import type { Engine } from '../engine.js';
 import { catchUp, refusedOf } from './arriving.js';
@@ -95,7 +95,12 @@ export class EngineEstate implements Estate {
     for (const [name, handle] of handles) {
       if (this.sent.get(name) === handle) continue;
       this.sent.set(name, handle);
-      await send(name, handle);
+      try {
+        await send(name, handle);
+      } catch (error) {
+        // Ahead, clients still come and go: one may have gone while its turn was waited for.
+        if (isOpen(handle)) throw error;
+      }
     }
   }
 }

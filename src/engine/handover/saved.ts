@@ -51,6 +51,8 @@ export interface SavedPart {
   readonly speaks: string;
   /** Of a link: where its connection leads. */
   readonly address: string | undefined;
+  /** Of a serial link: when its port was closed. */
+  readonly closedAt: number | undefined;
   /** Connections its listener had accepted, and nobody taken. */
   readonly accepted: number;
   readonly listening: Readonly<ListenerCounters> | undefined;
