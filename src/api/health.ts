@@ -24,6 +24,8 @@ export type HealthCode =
   | 'budget_exceeded'
   | 'event_loop_lag'
   | 'overloaded'
+  | 'memory_short'
+  | 'script_restarted'
   | 'engine_lost'
   | 'worker_down';
 

@@ -19,6 +19,7 @@ const COUNTERS: readonly [Exclude<keyof Counters, 'discarded' | 'discard'>, name
   ['decodeErrors', 'decode_errors_total', 'Frames that did not decode.'],
   ['scriptErrors', 'script_errors_total', 'Handlers that ended in an error.'],
   ['budgetExceeded', 'budget_exceeded_total', 'Handlers stopped for using more than their budget.'],
+  ['scriptRestarts', 'script_restarts_total', 'Restarts of the script for the memory it kept.'],
   ['sendsRefused', 'sends_refused_total', 'Sends refused because the client takes no more.'],
   ['sendsDropped', 'sends_dropped_total', 'Messages dropped for newer ones, since the client falls behind.'],
   ['messagesDelayed', 'messages_delayed_total', 'Messages beyond the rate of their client, which waited.'],
@@ -51,6 +52,7 @@ const REFUSED = {
   total: 'refusedTotal',
   total_rate: 'refusedTotalRate',
   overload: 'refusedOverload',
+  memory: 'refusedMemory',
   pending: 'refusedPending',
 } as const;
 

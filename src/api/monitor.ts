@@ -13,6 +13,7 @@ import { configCheck } from './health-config.js';
 import { outboxCheck } from './health-outbox.js';
 import { feedCheck, feedMissingCheck, sinkCheck } from './health-sinks.js';
 import type { ConfigHost } from './host.js';
+import { memoryCheck, writeMemoryMetrics } from './memory.js';
 import { writeBusMetrics } from './metrics-buses.js';
 import { writeEngineMetrics } from './metrics-engine.js';
 import { writeMqttMetrics } from './metrics-mqtt.js';
@@ -104,6 +105,7 @@ export class Monitor {
       writeEngineMetrics(text, engine);
       writeBusMetrics(text, engine);
       writeMqttMetrics(text, engine);
+      writeMemoryMetrics(text, engine);
       writeScriptMetrics(text, engine.services.metrics);
     }
     if (center) writeCenterMetrics(text, center);
@@ -141,7 +143,7 @@ export class Monitor {
   private healthChecks(): HealthCheck[] {
     const { engine, uplink, store, outbox, center, feed, feedMissing, sinks, config } = this.options;
     return [
-      ...(engine ? engineChecks(engine) : []),
+      ...(engine ? [...engineChecks(engine), memoryCheck(engine)] : []),
       ...(center ? [centerCheck(center)] : []),
       ...(uplink ? [uplinkCheck(uplink)] : []),
       ...(store ? [storeCheck(store)] : []),

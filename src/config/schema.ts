@@ -9,9 +9,11 @@ import { center } from './sections/center.js';
 import { dev } from './sections/dev.js';
 import { engine } from './sections/engine.js';
 import { logging } from './sections/logging.js';
+import { memory } from './sections/memory.js';
 import { script } from './sections/script.js';
 import { sink } from './sections/sinks.js';
 import { store } from './sections/store.js';
+import { watchdog } from './sections/watchdog.js';
 import { list, name, required, section, setting } from './values.js';
 
 /** The whole file. */
@@ -22,6 +24,8 @@ export const configSchema = section({
   center: setting(center, {}, 'The centre.'),
   engine: setting(engine, {}, 'The engine.'),
   script: setting(script, {}, 'Lua: where it is found and what it may use.'),
+  memory: setting(memory, {}, 'Memory of the process.'),
+  watchdog: setting(watchdog, {}, 'What ends a process that hangs.'),
   store: setting(store, {}, 'Durable state.'),
   sinks: setting(
     list(required(sink, 'One sink.'), 64),

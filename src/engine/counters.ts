@@ -15,6 +15,8 @@ export class Counters {
   /** Handlers that ended in an error, and those stopped for using more than their budget. */
   scriptErrors = 0;
   budgetExceeded = 0;
+  /** Restarts of the script for the memory it kept. */
+  scriptRestarts = 0;
   /** Sends refused because the client's send buffer was full, and messages dropped from it for newer ones. */
   sendsRefused = 0;
   sendsDropped = 0;

@@ -22,6 +22,8 @@ export class EngineLimits implements ListenerTotals {
   readonly pending: PendingBytes;
   overload: Overload;
   private readonly limits: EngineConfig['limits'];
+  /** Whether memory is short; set by who looks after it. */
+  memory: { readonly refusing: boolean } | undefined;
   private arrivals: TokenBucket;
 
   /** `clients`: those of all servers and links. Without `limits` there are none. */
@@ -52,6 +54,7 @@ export class EngineLimits implements ListenerTotals {
   admit(): ReturnType<ListenerTotals['admit']> {
     const { connections, acceptsPerSecond } = this.limits;
     if (this.overload.active) return { counter: 'refusedOverload', why: 'the engine is overloaded' };
+    if (this.memory?.refusing) return { counter: 'refusedMemory', why: 'memory is short' };
     if (this.clients.size >= connections)
       return { counter: 'refusedTotal', why: `the engine has ${connections} clients, the most allowed` };
     if (!this.arrivals.take())

@@ -21,6 +21,7 @@ import { abandon, takeUp } from './handover/arriving.js';
 import type { Inheritance } from './handover/saved.js';
 import { Histogram } from './histogram.js';
 import { Link } from './link.js';
+import { type GuardOptions, MemoryGuard } from './memory/guard.js';
 import { Mesh, type SendScenario } from './mesh.js';
 import type { Broker } from './mqtt/broker.js';
 import type { ScriptSettings } from './program.js';
@@ -42,6 +43,8 @@ export interface EngineOptions {
   luavm: EngineConfig['luavm'];
   /** What all servers may take together; without, as much as each may. */
   limits?: EngineConfig['limits'];
+  /** What the process may have of its own. */
+  memory?: GuardOptions;
   /** What MQTT servers keep for their devices; needed where there are any. */
   mqtt?: EngineConfig['mqtt'];
 }
@@ -73,6 +76,8 @@ export interface EngineParts {
   links?: LinkBook | undefined;
   /** Codecs by name, for `mix.codec` and `mix.store`. */
   codecs: CodecRegistry;
+  /** Memory is short: puts on disk what is in memory only to be fast. */
+  shrink?: (() => void) | undefined;
   /** Where a server's connections come from when it is not to listen itself. */
   sockets?: ((server: string) => SocketSource | undefined) | undefined;
   /** Small durable values of scripts. */
@@ -132,6 +137,8 @@ export class Engine {
   readonly mesh: Mesh;
   /** What all servers may take together. */
   readonly limits: EngineLimits;
+  /** Keeps the process within its memory. */
+  readonly memory: MemoryGuard;
   /** What MQTT servers share; made by the first of them. */
   mqtt: Broker | undefined;
   /** How long sends took. */
@@ -151,6 +158,13 @@ export class Engine {
     this.queues = new Queues(options.luavm.queue);
     this.services = new Services(options.luavm);
     this.limits = new EngineLimits(this.clients, parts.log, options.limits);
+    const guarded = {
+      clients: this.clients,
+      stations: () => [...this.servers, ...this.links].map(({ station }) => station),
+      shrink: () => this.parts.shrink?.(),
+    };
+    this.memory = new MemoryGuard(guarded, parts.log, options.memory);
+    this.limits.memory = this.memory;
     this.mesh = new Mesh(this.delivery, (id) => this.parts.isOwn(id), this.sendTimes.local);
     for (const server of options.servers) this.servers.push(new Server(this, server));
     for (const link of options.links) this.links.push(new Link(this, link));
@@ -164,6 +178,7 @@ export class Engine {
   async start(inheritance?: Inheritance): Promise<void> {
     const parts = [...this.servers, ...this.links];
     this.limits.open();
+    this.memory.start();
     try {
       if (inheritance) for (const { station } of parts) station.freeze();
       for (const part of parts) await part.station.load();
@@ -186,6 +201,7 @@ export class Engine {
     this.mqtt?.close();
     this.services.close();
     this.limits.close();
+    this.memory.stop();
   }
 
   /** Puts other limits of all servers together and of the queues in effect; what is beyond them stays. */

@@ -31,7 +31,7 @@ export class Timer {
   constructor(
     private readonly timers: Timers,
     readonly ms: number,
-    private readonly fn: LuaValue,
+    readonly fn: LuaValue,
     readonly repeats: boolean,
     /** The client in whose handler it was started. */
     readonly owner: Client | undefined,

@@ -13,7 +13,7 @@ import type { GatewayOptions } from './process.js';
 
 /** What an engine runs, from a configuration. */
 export function engineOptions(config: Config): EngineOptions {
-  const { engine, script } = config;
+  const { engine, script, memory } = config;
   return {
     name: engine.name,
     labels: engine.labels,
@@ -23,6 +23,7 @@ export function engineOptions(config: Config): EngineOptions {
     addedLinks: engine.addedLinks,
     luavm: engine.luavm,
     limits: engine.limits,
+    memory,
     mqtt: engine.mqtt,
   };
 }

@@ -70,6 +70,7 @@ export async function runEngine<A extends OpenApi | undefined>(
     if (shown) logReport(log, report);
     return options.report ? options.report(report) : outbox?.report(report);
   });
+  parts.shrink = () => outbox?.shrink();
   const engine = continuation.engine ?? new Engine(engineOf, parts);
   engine.parts = parts;
   if (!continuation.engine) options.built?.(engine);

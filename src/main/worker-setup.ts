@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config, ServerConfig } from '../config/schema.js';
+import { cgroupBound } from '../engine/memory/use.js';
 import type { Logger } from '../log.js';
 import { acceptedHere } from '../workers/workers.js';
 import { workerCount } from './worker-count.js';
@@ -26,6 +27,7 @@ export function workerConfigs(
   const servers = withTicketSeeds(engine.servers);
   const share = (bytes: number): number => Math.max(MIN_STORE_BYTES, Math.floor(bytes / names.length));
   const { maxBytes } = engine.outbox;
+  const memory = config.memory.max ?? cgroupBound() ?? 0;
   return new Map(
     names.map((name, i): [string, Config] => {
       const first = i === 0;
@@ -43,6 +45,7 @@ export function workerConfigs(
           meshPoint: first ? engine.meshPoint : { ...engine.meshPoint, port: 0 },
           outbox: { ...engine.outbox, ...(maxBytes !== undefined && { maxBytes: share(maxBytes) }) },
         },
+        memory: { max: Math.floor(memory / names.length) },
         // A device may go from one worker to another, so that its silence at one of them says nothing.
         alerts: { ...config.alerts, deviceSilent: 0 },
         store: { ...store, path: storeOf(store, i), maxBytes: share(store.maxBytes) },

@@ -72,7 +72,7 @@ export interface LuaThread {
   allowhook: number;
   hookcount: number;
   basehookcount: number;
-  l_G: { onLargeString?: (L: LuaThread, bytes: number) => void };
+  l_G: { readonly l_registry: Slot; onLargeString?: (L: LuaThread, bytes: number) => void };
 }
 
 /** A function as Fengari calls it: returns how many results it left on the stack. */

@@ -44,10 +44,12 @@ import {
   TABLE,
   tableOf,
   tableSlot,
+  threadSlot,
   traceback,
   typeOf,
   YIELD,
 } from './fengari.js';
+import { sizeOf } from './fengari-size.js';
 import { Loader, type Source } from './loader.js';
 import type { ModuleWatch } from './module-watch.js';
 import { guard, wrapApi, wrapNative } from './natives.js';
@@ -77,6 +79,7 @@ const BYTES_PER_STEP = 16;
 /** A callback that waits. */
 interface Wait {
   readonly owner: unknown;
+  readonly thread: LuaThread;
   /** Gives it up. */
   readonly drop: (error: ScriptError) => void;
 }
@@ -324,7 +327,7 @@ export class Vm implements Executor, ProtocolHost {
     if (!promise)
       throw new ScriptError('attempt to yield from outside a coroutine', traceback(this.main, co, 0));
     return new Promise((resolve, reject) => {
-      const wait: Wait = { owner, drop: reject };
+      const wait: Wait = { owner, thread: co, drop: reject };
       this.waits.add(wait);
       const goOn = (outcome: { value: unknown } | { error: unknown }) => {
         if (!this.waits.delete(wait)) return;
@@ -345,6 +348,16 @@ export class Vm implements Executor, ProtocolHost {
   /** Callbacks that wait now. */
   get waiting(): number {
     return this.waits.size;
+  }
+
+  /**
+   * About how many bytes it keeps: what is reached from its globals, its modules, callbacks that wait, and these values.
+   * What only coroutines of `coroutine.wrap` and compiled protocols hold is not in it.
+   */
+  size(held: Iterable<LuaValue> = []): number {
+    const slots: Slot[] = [...this.waits].map(({ thread }) => threadSlot(thread));
+    for (const value of held) if (value !== undefined) slots.push(this.values.slot(value));
+    return sizeOf(this.main, slots);
   }
 
   /** Gives up the callbacks that wait on behalf of such owners: they never go on. Returns how many. */

@@ -139,6 +139,8 @@ export interface ListenerCounters {
   refusedTotalRate: number;
   /** Refused because the process does not keep up. */
   refusedOverload: number;
+  /** Refused because memory is short. */
+  refusedMemory: number;
   /** Datagrams dropped: no room for another peer, too large, or more than the peer's owner takes. */
   droppedDatagrams: number;
   /** Handshakes that were refused or not completed. */
@@ -164,6 +166,7 @@ export function listenerCounters(): ListenerCounters {
     refusedTotal: 0,
     refusedTotalRate: 0,
     refusedOverload: 0,
+    refusedMemory: 0,
     droppedDatagrams: 0,
     refusedHandshakes: 0,
     delayedHandshakes: 0,

@@ -44,6 +44,11 @@ export class Former {
     this.check(performance.now());
   }
 
+  /** Ends all of them and this one at once: what they keep is too much. */
+  endAll(program: Program): void {
+    for (const former of [...this.programs.keys(), program]) this.end(former);
+  }
+
   /** Ends what is over. Called about once a second. */
   check(now: number): void {
     for (const [program, state] of this.programs) {

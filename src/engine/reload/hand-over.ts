@@ -16,15 +16,19 @@ const A_TURN = 200;
 /**
  * Runs `on_unload` of the program in charge and `on_reload` of `to`, then puts `to` in charge. Messages that come
  * meanwhile wait. Throws when one of the two fails, and then nothing has changed: what was handed over is given back to
- * the old `on_reload`. `anyway`: what they throw is only logged.
+ * the old `on_reload`. `anyway`: what they throw is only logged. `afresh`: nothing is asked for and handed over.
  */
-export async function handOver(station: Station, to: Program, anyway = false): Promise<void> {
+export async function handOver(
+  station: Station,
+  to: Program,
+  { anyway = false, afresh = false } = {},
+): Promise<void> {
   const from = station.program;
   station.hold();
   from.timers.pause();
   let handed: LuaValue;
   try {
-    handed = await orLogged(station, anyway, () => hook(from, 'on_unload', []));
+    if (!afresh) handed = await orLogged(station, anyway, () => hook(from, 'on_unload', []));
     await orLogged(station, anyway, () => {
       const lost: string[] = [];
       const carriage = { from: from.vm, to: to.vm, object: carrierOf(to) };

@@ -26,6 +26,8 @@ export interface ReloadOptions {
   readonly force?: boolean | undefined;
   /** Without a trial on the frames that came last. */
   readonly untried?: boolean | undefined;
+  /** The old code ends at once and hands nothing over: what it keeps is too much. */
+  readonly afresh?: boolean | undefined;
 }
 
 /** A file that differs between two programs; its hashes are SHA-256 in hex. */
@@ -130,7 +132,11 @@ export class Reloads {
     return new SourceWatch(program.vm.loader);
   }
 
-  private async perform({ force = false, untried = false }: ReloadOptions): Promise<ReloadResult> {
+  private async perform({
+    force = false,
+    untried = false,
+    afresh = false,
+  }: ReloadOptions): Promise<ReloadResult> {
     const { station } = this;
     const { log } = station;
     const old = station.program;
@@ -153,7 +159,7 @@ export class Reloads {
       fresh.initialized();
       const problem = untried ? undefined : await dryRun(old, fresh, station.frames);
       if (problem !== undefined) throw new MoonwireError('decode_error', problem);
-      await handOver(station, fresh);
+      await handOver(station, fresh, { afresh });
     } catch (error) {
       if (fresh) discard(fresh);
       const changed = differences(old.vm.loader, vm.loader);
@@ -167,7 +173,8 @@ export class Reloads {
     this.running = new SourceWatch(vm.loader);
     this.endProbation();
     const seconds = station.engine.options.script.probation;
-    if (seconds > 0) this.probation = new Probation(old, fresh, seconds);
+    if (afresh) this.former.endAll(old);
+    else if (seconds > 0) this.probation = new Probation(old, fresh, seconds);
     else this.former.add(old);
     log.info('new code took over', {
       changed: changed.map(inWords),
@@ -184,7 +191,7 @@ export class Reloads {
     const { before, after } = probation;
     this.probation = undefined;
     const reason = probation.describe();
-    await handOver(station, before, true);
+    await handOver(station, before, { anyway: true });
     this.running = this.watchOf(before);
     this.former.add(after);
     const changed = differences(before.vm.loader, after.vm.loader);
