@@ -36,6 +36,11 @@ export function handleOf(socket: Socket | Server): Handle | undefined {
   return (socket as unknown as { _handle: Handle | null })._handle ?? undefined;
 }
 
+/** Whether a handle has a descriptor still: a closed one cannot be sent. */
+export function isOpen(handle: Handle): boolean {
+  return handle.getsockname({}) === 0;
+}
+
 /** Where a handle is bound. */
 export function boundTo(handle: Handle): { address: string; port: number } {
   const bound: { address?: string; port?: number } = {};
