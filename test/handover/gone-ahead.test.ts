@@ -9,7 +9,9 @@ t.test('a client that leaves while handles are sent ahead costs only itself', as
   const test = await startWithScript('function protocol_input(buf) return #buf:tostring() end');
   t.teardown(() => test.stop());
   const devices = await Promise.all([1, 2, 3].map(() => Device.connect(test.port())));
-  t.teardown(() => devices.forEach((device) => device.socket.destroy()));
+  t.teardown(() => {
+    for (const { socket } of devices) socket.destroy();
+  });
   await until(() => test.engine.clients.size === 3);
   const estate = new EngineEstate(test.engine, { suspend: async () => {}, resume: async () => {} });
 

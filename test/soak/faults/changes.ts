@@ -32,7 +32,6 @@ const BAD_CONFIGS: readonly ((text: string) => string)[] = [
   (text) => text.replace('port:', 'prot:'),
   (text) => text.replace(/frameBytes: \d+/, 'frameBytes: -1'),
   (text) => text.replace('lines.lua', 'gone.lua'),
-  () => '',
   () => '- 1\n- 2\n',
   (text) => text.replace('engine:', 'engine: &a\n  labels: { a: *b }'),
 ];
