@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { Failure } from '../errors.js';
 import { fields } from './check.js';
 import type { ConfigHost } from './host.js';
-import { type Answer, type Route, route } from './route.js';
+import { type Route, route } from './route.js';
 
 const NO_FILE = new Failure('not_found: the configuration comes from no file here');
 
@@ -40,9 +40,9 @@ export const CONFIG_ROUTES: readonly Route[] = [
       problem: v.pipe(v.optional(v.string()), v.description('Why the file as it is now cannot be used.')),
       changes: v.pipe(v.array(configChange), v.description('What a reload would do.')),
     }),
-    run: ({ host: { config } }) => {
+    run: async ({ host: { config } }) => {
       if (!config?.source) return NO_FILE;
-      return { json: { ...config.source(), ...planOf(config) } };
+      return { json: { ...config.source(), ...(await planOf(config)) } };
     },
   }),
   route({
@@ -55,20 +55,16 @@ export const CONFIG_ROUTES: readonly Route[] = [
     body: fields({ dry_run: v.optional(v.boolean('must be true or false'), false) }),
     answer,
     audit: { action: 'reload', target: ({ body }) => `configuration${body.dry_run ? ', dry run' : ''}` },
-    run: ({ host: { config } }, { body }) => {
+    run: async ({ host: { config } }, { body }) => {
       if (!config?.source) return NO_FILE;
-      return body.dry_run ? { json: { changes: config.plan() } } : reload(config);
+      return { json: { changes: await (body.dry_run ? config.plan() : config.reload()) } };
     },
   }),
 ];
 
-async function reload(config: ConfigHost): Promise<Answer> {
-  return { json: { changes: await config.reload() } };
-}
-
-function planOf(config: ConfigHost): { changes: object; problem?: string } {
+async function planOf(config: ConfigHost): Promise<{ changes: object; problem?: string }> {
   try {
-    return { changes: config.plan() };
+    return { changes: await config.plan() };
   } catch (error) {
     return { changes: [], problem: (error as Error).message };
   }

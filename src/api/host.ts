@@ -82,7 +82,7 @@ export interface ConfigHost {
     readonly applied: number;
   };
   /** What a reload would do. */
-  plan(): Change[];
+  plan(): Promise<Change[]>;
   /** Reads it again and applies it; what it did. */
   reload(): Promise<Change[]>;
 }

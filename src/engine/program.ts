@@ -79,6 +79,7 @@ export class Program {
   private readonly handlers = new Map<HandlerName, LuaValue>();
   /** Its side of clients that other code serves. */
   private readonly strangers = new WeakMap<Client, Stranger>();
+  private readonly installModule: InstallMix | undefined;
   private twin: CompiledProtocol | undefined;
   private interpreted: Protocol;
   private typed: Protocol | undefined;
@@ -92,8 +93,10 @@ export class Program {
     this.entry = entry;
     this.trial = trial;
     install(this);
-    const compiles = installModule !== undefined && !ready;
-    if (compiles) vm.modules = new ModuleWatch(vm.main);
+    if (installModule && !ready) {
+      this.installModule = installModule;
+      vm.modules = new ModuleWatch(vm.main);
+    }
     const { source } = vm.load(entry);
     for (const name of HANDLERS) {
       const handler = vm.global(name);
@@ -109,12 +112,16 @@ export class Program {
     } catch (error) {
       throw new ScriptError(`${source.name}: ${(error as Error).message}`);
     }
+  }
+
+  /** Compiles its protocol module, if it has one and that can be; takes about as long as loading it did. */
+  compile(): void {
+    const { vm, installModule } = this;
     const module = vm.global('protocol');
-    if (compiles && module !== undefined) {
-      this.unlessImpossible(() => {
-        this.twin = CompiledProtocol.of(vm, module, installModule);
-      });
-    }
+    if (!installModule || module === undefined) return;
+    this.unlessImpossible(() => {
+      this.twin = CompiledProtocol.of(vm, module, installModule);
+    });
   }
 
   /** Its protocol. */

@@ -105,6 +105,7 @@ export class Station {
   /** Loads the script without running any handler. Throws ScriptError. */
   compile(): void {
     this.program = this.build();
+    this.program.compile();
   }
 
   /** A VM for this station's script. */

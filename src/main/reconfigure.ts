@@ -1,5 +1,6 @@
 /** Brings what runs from one configuration to another, as far as that goes while it runs. */
 
+import { setImmediate as turn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import {
   type Change,
@@ -68,11 +69,11 @@ export class Reconfiguration {
     return this.running;
   }
 
-  /** What {@link reload} would do now. Throws as that rejects, for what can be known beforehand. */
-  plan(): Change[] {
+  /** What {@link reload} would do now. Rejects as that does, for what can be known beforehand. */
+  async plan(): Promise<Change[]> {
     const next = this.fromFile();
     const changes = this.compare(next);
-    this.check(next, changes);
+    await this.check(next, changes);
     return listChanges(changes);
   }
 
@@ -114,27 +115,26 @@ export class Reconfiguration {
     return this.sinks ? changes : withRestartOf(changes, 'sinks');
   }
 
-  /** Throws `invalid_argument` with all that is wrong with what is new. */
-  private check(next: Config, { servers, links }: ConfigChanges): void {
+  /** Rejects with `invalid_argument` and all that is wrong with what is new. */
+  private async check(next: Config, { servers, links }: ConfigChanges): Promise<void> {
     if (!this.engine) return;
-    const { problems } = checkEngine(
-      {
-        ...next,
-        engine: {
-          ...next.engine,
-          servers: newOf(servers),
-          links: newOf(links),
-        },
-      },
-      silentLogger,
-    );
+    const parts = [
+      ...newOf(servers).map((server) => ({ servers: [server], links: [] })),
+      ...newOf(links).map((link) => ({ servers: [], links: [link] })),
+    ];
+    const problems: string[] = [];
+    for (const part of parts) {
+      // Scripts are compiled, which takes its time: messages are served in between.
+      await turn();
+      problems.push(...checkEngine({ ...next, engine: { ...next.engine, ...part } }, silentLogger).problems);
+    }
     if (problems.length > 0) throw new MoonwireError('invalid_argument', problems.join('\n'));
   }
 
   private async applyNow(next: Config): Promise<Change[]> {
     const changes = this.compare(next);
     const list = listChanges(changes);
-    this.check(next, changes);
+    await this.check(next, changes);
     const undo: Undo[] = [];
     try {
       if (this.engine) await this.applyParts(this.engine, changes, next, undo);
@@ -267,9 +267,10 @@ function stepsOf<T>(
   };
 }
 
-/** Those that are to run and do not yet, or not so. */
+/** Those that are to run and do not yet, or not so that nothing of them can be wrong. */
 function newOf<T>({ added, changed, replaced }: PartChanges<T>): T[] {
-  return [...added, ...changed.map(({ after }) => after), ...replaced.map(({ after }) => after)];
+  const unsure = changed.filter(({ settings }) => !settings.every((path) => path.startsWith('limits.')));
+  return [...added, ...unsure.map(({ after }) => after), ...replaced.map(({ after }) => after)];
 }
 
 /** The changes of these parts as ones that take a restart. */

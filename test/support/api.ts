@@ -105,7 +105,7 @@ export async function startEngineWithApi(
     sinks: () => [sinkFigures()],
     config: {
       source: () => ({ file: '/etc/moonwire.yaml', source: 'file', applied: 1 }),
-      plan: () => [{ path: 'engine.servers.a', effect: 'change', settings: ['limits.idleSeconds'] }],
+      plan: async () => [{ path: 'engine.servers.a', effect: 'change', settings: ['limits.idleSeconds'] }],
       reload: async () => [],
     },
     restart: {

@@ -150,9 +150,11 @@ export class Reloads {
     this.tried = new SourceWatch(vm.loader);
     let fresh: Program | undefined;
     try {
-      // Creating a VM and loading into it are turns of their own, between which messages are served.
+      // What takes long is done in turns of its own, between which messages are served.
       await turn();
       fresh = station.build(vm, old.timers.list());
+      await turn();
+      fresh.compile();
       await turn();
       const init = fresh.handler('init');
       if (init !== undefined) await within(INIT_SECONDS, 'init', fresh.vm.run(init, []));
