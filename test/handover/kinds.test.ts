@@ -123,8 +123,9 @@ t.test('TLS is drained and closed last, and the log tells', async (t) => {
     api,
     `  servers:
     - { name: plain, port: ${plain}, bind: 127.0.0.1, entry: FOLDER/l.lua }
-    - { name: secure, port: ${tls}, bind: 127.0.0.1, entry: FOLDER/l.lua, tls: { cert: ${server.cert}, key: ${server.key} } }`,
-    { 'l.lua': LINES },
+    - { name: secure, port: ${tls}, bind: 127.0.0.1, entry: FOLDER/l.lua, tls: { cert: ${server.cert}, key: ${server.key} } }
+sinks: [{ name: out, file: { path: FOLDER/out.jsonl } }]`,
+    { 'l.lua': `${LINES}\nfunction on_close(conn) mix.report("d", { n = 1 }) end` },
   );
   const socket = connectTls({ port: tls, host: '127.0.0.1', rejectUnauthorized: false });
   t.teardown(() => socket.destroy());
@@ -135,6 +136,7 @@ t.test('TLS is drained and closed last, and the log tells', async (t) => {
   await gateway.until(/"closed":\{"tls":1\}/g);
   await ended;
   await gateway.until(/connections that could not be handed over are closed/g);
+  await gateway.until(/"reports":1[^\n]*on_close of these reported was refused/g);
 });
 
 t.test('a serial line is closed and opened again', { skip: missing('socat', 'socat') }, async (t) => {

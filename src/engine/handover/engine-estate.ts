@@ -3,7 +3,7 @@
 import { MoonwireError } from '../../errors.js';
 import { type Handle, isOpen } from '../../transports/handles.js';
 import type { Client } from '../client.js';
-import type { Engine } from '../engine.js';
+import type { Engine, EngineParts } from '../engine.js';
 import { catchUp, refusedOf } from './arriving.js';
 import type { Arrived, Estate, Heir, LetGo, SendAccepted, SendHandle, Surroundings } from './estate.js';
 import { bringToRest, byTransport, goOn, handlesOf, type Leaving, lateOf, leave, letGo } from './leaving.js';
@@ -19,6 +19,8 @@ export class EngineEstate implements Estate {
   private leaving: Leaving | undefined;
   /** What is drained. */
   private left: readonly Client[] = [];
+  /** Reports of their `on_close` that nobody took. */
+  private unreported = 0;
 
   constructor(
     private readonly engine: Engine,
@@ -63,8 +65,9 @@ export class EngineEstate implements Estate {
   }
 
   async drain(): Promise<void> {
-    const { left: clients } = this;
+    const { left: clients, engine } = this;
     if (clients.length === 0) return;
+    engine.parts = { ...engine.parts, report: this.watched(engine.parts.report) };
     for (const client of clients) {
       client.end(1012, 'service restart');
       // Its peer's end is to be seen; what else it sends is dropped.
@@ -73,9 +76,31 @@ export class EngineEstate implements Estate {
     const deadline = performance.now() + DRAIN_MS;
     while (clients.some(({ over }) => !over) && performance.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    this.engine.log.info('restart: connections that could not be handed over are closed', {
+    engine.log.info('restart: connections that could not be handed over are closed', {
       clients: clients.length,
     });
+    if (this.unreported > 0)
+      engine.log.error(
+        'restart: what on_close of these reported was refused, since another process has the store',
+        {
+          reports: this.unreported,
+        },
+      );
+  }
+
+  /** Counts the reports that are refused. */
+  private watched(report: EngineParts['report']): EngineParts['report'] {
+    const refused = (error: unknown): never => {
+      this.unreported++;
+      throw error;
+    };
+    return (reading) => {
+      try {
+        return report(reading)?.catch(refused);
+      } catch (error) {
+        return refused(error);
+      }
+    };
   }
 
   async goOn(): Promise<void> {
