@@ -29,6 +29,8 @@ export interface Place {
 export interface EnginePlace extends Place {
   readonly ports: Readonly<Record<ServerName, number>>;
   readonly mesh: number;
+  /** The folder of its scripts. */
+  readonly scripts: string;
   /** Between it and the centre. */
   readonly proxy: TcpProxy;
   /** The line of its meter; absent without socat. */
@@ -37,7 +39,6 @@ export interface EnginePlace extends Place {
 
 export interface Site {
   readonly folder: string;
-  readonly scripts: string;
   readonly center: Place & { readonly registry: number };
   readonly engines: readonly EnginePlace[];
   readonly certificates: Certificates;
@@ -77,8 +78,6 @@ export async function prepare(campaign: Campaign, sinkUrl: string): Promise<Site
     else campaign.note(`logs are kept in ${folder}`);
   });
   const program = copyProgram(folder);
-  const scripts = join(folder, 'lua');
-  cpSync('test/soak/lua', scripts, { recursive: true });
   const certificates = makeCertificates(campaign);
   const lacking = new Set<string>();
   const clocks = !missing('faketime', 'faketime');
@@ -120,13 +119,15 @@ export async function prepare(campaign: Campaign, sinkUrl: string): Promise<Site
       ...(await place(name, 'engine', api)),
       ports: Object.fromEntries(SERVERS.map((server, i) => [server, free[i]!])) as EnginePlace['ports'],
       mesh,
+      scripts: join(folder, `${name}-lua`),
       proxy: await openProxy(campaign, () => registry),
       line: await serialLine(campaign, lacking),
     };
-    writeFileSync(engine.config, engineYaml(engine, name, api, scripts, certificates));
+    cpSync('test/soak/lua', engine.scripts, { recursive: true });
+    writeFileSync(engine.config, engineYaml(engine, name, api, certificates));
     engines.push(engine);
   }
-  return { folder, scripts, center, engines, certificates, lacking: [...lacking] };
+  return { folder, center, engines, certificates, lacking: [...lacking] };
 }
 
 async function serialLine(campaign: Campaign, lacking: Set<string>): Promise<PtyPair | undefined> {
@@ -149,10 +150,9 @@ sinks:
 }
 
 function engineYaml(
-  { disk, ports, mesh, proxy, line }: EnginePlace,
+  { disk, ports, mesh, proxy, line, scripts }: EnginePlace,
   name: string,
   api: number,
-  scripts: string,
   { server }: Certificates,
 ): string {
   const entry = (file: string): string =>

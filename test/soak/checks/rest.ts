@@ -60,8 +60,8 @@ export async function rest(
       );
   }
   const sinks = await within(SETTLE_SECONDS, async () => {
-    const found = await center.member.get<{ sinks: { pending: number }[] }>('/v1/sinks');
-    return found?.sinks.every(({ pending }) => pending === 0);
+    const found = await center.member.get<{ sinks: { lag: { records: number } }[] }>('/v1/sinks');
+    return found?.sinks.every(({ lag }) => lag.records === 0);
   });
   if (!sinks) campaign.violation('sinks are behind', JSON.stringify(await center.member.get('/v1/sinks')));
 

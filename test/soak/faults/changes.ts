@@ -36,9 +36,8 @@ const BAD_CONFIGS: readonly ((text: string) => string)[] = [
   (text) => text.replace('engine:', 'engine: &a\n  labels: { a: *b }'),
 ];
 
-export function changeFaults(campaign: Campaign, { engines, scripts }: Site): Fault[] {
-  const numbers = join(scripts, 'numbers.lua');
-  const good = readFileSync(numbers, 'utf8');
+export function changeFaults(campaign: Campaign, { engines }: Site): Fault[] {
+  const good = readFileSync(numbersOf(engines[0]!), 'utf8');
   let version = 1;
 
   const reload = async ({ member }: EnginePlace): Promise<Reloads['reloads'] | undefined> => {
@@ -47,7 +46,7 @@ export function changeFaults(campaign: Campaign, { engines, scripts }: Site): Fa
   };
 
   const newScript = async (place: EnginePlace): Promise<void> => {
-    writeFileSync(numbers, good.replace('version = 1', `version = ${++version}`));
+    writeFileSync(numbersOf(place), good.replace('version = 1', `version = ${++version}`));
     const reloads = await reload(place);
     const wrong = reloads?.filter(({ outcome }) => outcome !== 'reloaded' && outcome !== 'unchanged') ?? [];
     if (!reloads || wrong.length > 0)
@@ -58,7 +57,7 @@ export function changeFaults(campaign: Campaign, { engines, scripts }: Site): Fa
   };
 
   const badScript = async (place: EnginePlace): Promise<void> => {
-    writeFileSync(numbers, campaign.random.pick(BAD_SCRIPTS));
+    writeFileSync(numbersOf(place), campaign.random.pick(BAD_SCRIPTS));
     const mend = place.member.trouble('budget_exceeded', 'event_loop_lag');
     const reloads = await reload(place);
     const taken = reloads?.filter(({ outcome }) => outcome === 'reloaded') ?? [];
@@ -67,14 +66,14 @@ export function changeFaults(campaign: Campaign, { engines, scripts }: Site): Fa
         'a bad script is taken',
         `${place.member.name}: ${JSON.stringify(reloads ?? 'no answer')}`,
       );
-    writeFileSync(numbers, good.replace('version = 1', `version = ${++version}`));
+    writeFileSync(numbersOf(place), good.replace('version = 1', `version = ${++version}`));
     mend(330);
     await newScript(place);
   };
 
   /** The lines of an engine, which many devices speak, must get their old code back by themselves. */
   const failingScript = async (place: EnginePlace): Promise<void> => {
-    writeFileSync(numbers, FAILING_SCRIPT);
+    writeFileSync(numbersOf(place), FAILING_SCRIPT);
     await place.member.request('POST', '/v1/scripts/reload', { server: 'lines' });
     let last: string | undefined;
     const back = await within(SWITCH_BACK_SECONDS, async () => {
@@ -96,7 +95,7 @@ export function changeFaults(campaign: Campaign, { engines, scripts }: Site): Fa
     const changed = text
       .replace(/ {4}- \{ name: extra.*\n/, '')
       .replace(/idleSeconds: \d+/, `idleSeconds: ${15 + campaign.random.below(20)}`);
-    const extra = `    - { name: extra, port: 0, bind: 127.0.0.1, entry: ${join(scripts, 'lines.lua')} }\n`;
+    const extra = `    - { name: extra, port: 0, bind: 127.0.0.1, entry: ${join(place.scripts, 'lines.lua')} }\n`;
     const next =
       text === changed || !text.includes('name: extra')
         ? changed.replace('  servers:\n', `  servers:\n${extra}`)
@@ -118,18 +117,22 @@ export function changeFaults(campaign: Campaign, { engines, scripts }: Site): Fa
 
   return engines.flatMap((place) => {
     const { name } = place.member;
-    // Both engines read the same scripts: one change at a time.
     return [
-      { name: 'good script', weight: 1.5, touches: [name, 'scripts'], run: () => newScript(place) },
-      { name: 'bad script', weight: 1, touches: [name, 'scripts'], run: () => badScript(place) },
+      { name: 'good script', weight: 1.5, touches: [name], run: () => newScript(place) },
+      { name: 'bad script', weight: 1, touches: [name], run: () => badScript(place) },
       {
         name: 'failing script',
         weight: 1,
-        touches: [name, 'scripts'],
+        touches: [name],
         run: () => failingScript(place),
       },
       { name: 'good configuration', weight: 1.5, touches: [name], run: () => newConfig(place) },
-      { name: 'bad configuration', weight: 1, touches: [name, 'scripts'], run: () => badConfig(place) },
+      { name: 'bad configuration', weight: 1, touches: [name], run: () => badConfig(place) },
     ];
   });
+}
+
+/** The module that all scripts of an engine use. */
+function numbersOf({ scripts }: EnginePlace): string {
+  return join(scripts, 'numbers.lua');
 }
