@@ -8,6 +8,7 @@ const entries = {
   cli: 'src/cli/index.ts',
   index: 'src/index.ts',
   mux: 'src/mux/index.ts',
+  'loop-watchdog-thread': 'src/boards/loop-watchdog-thread.ts',
 };
 
 const { metafile } = await build({

@@ -39,6 +39,7 @@ async function run(command: Command, path: string, successor: Successor | undefi
   file.log = log;
   if (unusable !== undefined) warnOf(log, unusable);
   for (const notice of file.notices) log.warn(notice);
+  await watchLoopOf(config);
   // From here on, so that a signal while it starts does not end it half way.
   const stopping = untilSignal();
   let running: Running | undefined;
@@ -136,6 +137,11 @@ function warnOf(log: Logger, error: unknown): void {
 async function loggerOf({ logging }: Config): Promise<LeveledLogger> {
   const toTerminal = logging.filename === undefined && process.stderr.isTTY === true;
   return toTerminal ? textLogger(logging.level) : jsonLogger(logging);
+}
+
+async function watchLoopOf({ watchdog, logging }: Config): Promise<void> {
+  if (watchdog.seconds > 0)
+    (await import('../boards/loop-watchdog.js')).watchLoop(watchdog.seconds, logging.filename);
 }
 
 /** Whether all that the process is for still works. */

@@ -21,6 +21,10 @@ export function startWorker(): void {
 
 const run: RunWorker = ({ config, addresses, api }, log, sockets, continuation) => {
   const start = async (setting: Setting): Promise<RunningWorker> => {
+    const { watchdog, logging } = config;
+    // It goes on when the worker is begun again.
+    if (watchdog.seconds > 0 && !continuation.engine)
+      (await import('../boards/loop-watchdog.js')).watchLoop(watchdog.seconds, logging.filename);
     let monitor: ApiMonitor | undefined;
     let host: Awaited<ReturnType<RunWorker>>['host'] | undefined;
     const {
