@@ -11,7 +11,7 @@ import type { LentLink } from './bus/leases.js';
 import type { Client } from './client.js';
 import type { LinkSettings } from './embedded/settings.js';
 import type { Engine } from './engine.js';
-import { closedAtOf, type LinkHeir, linkClientOf } from './handover/arriving.js';
+import { closedAtOf, type LinkHeir, linkClientOf, linkStateOf } from './handover/arriving.js';
 import type { Inheritance } from './handover/saved.js';
 import { addressesOf, openLink, tlsOf } from './link-open.js';
 import { type LinkStatus, linkStatus } from './link-status.js';
@@ -75,6 +75,8 @@ export class Link implements LentLink {
     if (!inheritance) return this.resume();
     this.heir = linkClientOf(inheritance, config);
     this.closedAt = closedAtOf(inheritance, config);
+    const state = linkStateOf(inheritance, config);
+    if (state !== undefined) station.native?.restoreLink?.(state);
     if (this.heir) this.addresses.beginWith(this.heir.address);
     this.resting = true;
   }

@@ -40,6 +40,10 @@ export interface NativeProtocol {
   save?(client: Client): unknown;
   /** Goes on with a client for which another process has kept that. */
   restore?(client: Client, saved: unknown): void;
+  /** What a link keeps beyond its connection, as {@link save} does for a client. */
+  saveLink?(): unknown;
+  /** Goes on from that, before the link opens. */
+  restoreLink?(saved: unknown): void;
   /** What is subscribed to channels when this client is to be. */
   subscriberOf(client: Client): Subscriber;
 }

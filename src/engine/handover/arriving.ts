@@ -81,6 +81,11 @@ export function linkClientOf(inheritance: Inheritance, config: LinkConfig): Link
   return handle && { saved, handle, address: part.address };
 }
 
+/** What the protocol of a link goes on from, where it leads to the same place. */
+export function linkStateOf(inheritance: Inheritance, config: LinkConfig): unknown {
+  return goingOn(inheritance, config)?.link;
+}
+
 /** When the port of a link was closed for this process, if it was. */
 export function closedAtOf(inheritance: Inheritance, config: LinkConfig): number | undefined {
   return partOf(inheritance, config)?.closedAt;

@@ -90,6 +90,7 @@ export function leave(engine: Engine): Leaving {
       name: config.name,
       ...placeOf(part.config),
       address: part instanceof Server ? undefined : part.address,
+      link: part instanceof Server ? undefined : station.native?.saveLink?.(),
       closedAt: part instanceof Server ? undefined : part.closedAt,
       accepted: accepted.length,
       listening: part instanceof Server && part.listener ? { ...part.listener.counters } : undefined,

@@ -51,6 +51,8 @@ export interface SavedPart {
   readonly speaks: string;
   /** Of a link: where its connection leads. */
   readonly address: string | undefined;
+  /** Of a link: what its protocol keeps beyond its connection. */
+  readonly link: unknown;
   /** Of a serial link: when its port was closed. */
   readonly closedAt: number | undefined;
   /** Connections its listener had accepted, and nobody taken. */

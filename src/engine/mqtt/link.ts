@@ -16,6 +16,7 @@ import type { Broker } from './broker.js';
 import type { Publication } from './publication.js';
 import { publicationOf, tellScript } from './publishing.js';
 import { readPacket } from './reading.js';
+import type { SavedSession } from './saved.js';
 import { fromOutside, fromScript } from './sending.js';
 import { Session } from './session.js';
 import { after } from './verdict.js';
@@ -124,6 +125,15 @@ export class MqttLink implements NativeProtocol {
 
   sendFromScript(client: Client, data: LuaValue, program: Program): Failure | undefined {
     return this.deliver(client, () => fromScript(client, data, undefined, program));
+  }
+
+  /** The messages that the broker has not confirmed. */
+  saveLink(): SavedSession {
+    return this.session.save(performance.now());
+  }
+
+  restoreLink(saved: unknown): void {
+    this.session.restore(saved as SavedSession, performance.now());
   }
 
   subscriberOf(): Session {
