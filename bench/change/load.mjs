@@ -2,10 +2,10 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../support/ports.mjs';
 import { CLI, ServerProcess } from '../support/server.mjs';
 import { median, pause } from '../support/statistics.mjs';
 
@@ -29,7 +29,7 @@ export class Load {
     const load = new Load();
     load.folder = mkdtempSync(join(tmpdir(), 'moonwire-bench-'));
     load.entry = join(load.folder, 'entry.lua');
-    [load.port, load.api] = [await freePort(), await freePort()];
+    [load.port, load.api] = await freePorts(2);
     writeFileSync(load.entry, script);
     load.configure({});
     const { file } = load;
@@ -151,13 +151,4 @@ function isAlive(pid) {
   } catch {
     return false;
   }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { faultsRow, Load, pauseRow } from './load.mjs';
 
-const ROUNDS = 9;
+const ROUNDS = 7;
 const ECHO = readFileSync(new URL('../lua/echo.lua', import.meta.url), 'utf8');
 /** The same, with what a large module of the library takes to load. */
 const LARGE = `require "protocols.jt808"\n${ECHO}`;
