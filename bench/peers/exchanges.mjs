@@ -4,6 +4,8 @@ import { close, frame, open } from '../support/clients.mjs';
 import { pause } from '../support/statistics.mjs';
 
 const ECHO_BYTES = 21;
+/** How many bytes of a frame come in the packet after the one it began in. */
+const TAIL_BYTES = 4;
 const PATIENCE_MS = 10_000;
 const LOOK_MS = 5;
 
@@ -40,13 +42,14 @@ export async function checkAnswers(work, name, port) {
   const exchanges = EXCHANGES[work];
   const requests = exchanges.map(([request]) => request);
   const together = Buffer.concat(requests);
-  const cuts = [
-    0,
-    ...requests.map((_, i) => Buffer.concat(requests.slice(0, i + 1)).length - 4),
-    together.length,
-  ];
-  const ways = { 'one by one': requests, 'in one packet': [together] };
-  ways['in pieces'] = cuts.slice(1).map((end, i) => together.subarray(cuts[i], end));
+  const ways = { 'one by one': requests, 'in one packet': [together], 'in pieces': [] };
+  let [from, end] = [0, 0];
+  for (const { length } of requests) {
+    end += length;
+    ways['in pieces'].push(together.subarray(from, end - TAIL_BYTES));
+    from = end - TAIL_BYTES;
+  }
+  ways['in pieces'].push(together.subarray(from));
   const expected = Buffer.concat(exchanges.map(([, answer]) => answer)).toString('hex');
   for (const [way, packets] of Object.entries(ways)) {
     const answered = await answersTo(port, packets, expected.length);

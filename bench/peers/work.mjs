@@ -34,6 +34,7 @@ export async function workRows(work, { scale, names, note }) {
 export async function rounds(names, { rounds, warmUp }, work) {
   const results = [];
   for (let round = 0; round < warmUp + rounds; round++) {
+    // In the order of the names, whoever goes first.
     const result = new Map(names.map((name) => [name]));
     for (let i = 0; i < names.length; i++) {
       const name = names[(round + i) % names.length];
