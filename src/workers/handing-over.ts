@@ -10,7 +10,7 @@ import type { WorkerSetup } from './messages.js';
 export type EstateStep = keyof Estate;
 /** Lets the worker that comes serve. */
 export const BEGIN = 'begin';
-/** Milliseconds a worker may take for one step; the longest is to drain what cannot be handed over, 11 s. */
+/** Milliseconds a worker may take for one step; the longest is to drain what cannot be handed over, 16 s. */
 export const STEP_MS = 30_000;
 
 /** How a step is asked for. */

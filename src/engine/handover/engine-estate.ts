@@ -9,8 +9,10 @@ import type { Arrived, Estate, Heir, LetGo, SendAccepted, SendHandle, Surroundin
 import { bringToRest, byTransport, goOn, handlesOf, type Leaving, lateOf, leave, letGo } from './leaving.js';
 import type { Inheritance, SavedEngine } from './saved.js';
 
-/** Milliseconds in which what cannot be handed over is drained; as long as a connection takes to end. */
-const DRAIN_MS = 11_000;
+/** Milliseconds in which handlers may end of clients that cannot be handed over. */
+const HANDLER_MS = 5000;
+/** Milliseconds in which all of these are drained: as long as a connection takes to end, and their handlers before. */
+const DRAIN_MS = 16_000;
 /** Milliseconds between two looks whether it is. */
 const LOOK_MS = 20;
 
@@ -68,14 +70,21 @@ export class EngineEstate implements Estate {
     const { left: clients, engine } = this;
     if (clients.length === 0) return;
     engine.parts = { ...engine.parts, report: this.watched(engine.parts.report) };
-    for (const client of clients) {
-      client.end(1012, 'service restart');
-      // Its peer's end is to be seen; what else it sends is dropped.
-      client.connection.thaw?.();
-    }
-    const deadline = performance.now() + DRAIN_MS;
-    while (clients.some(({ over }) => !over) && performance.now() < deadline)
+    const began = performance.now();
+    const open = new Set(clients);
+    for (;;) {
+      const passed = performance.now() - began;
+      for (const client of open) {
+        // What a handler that waits sends afterwards is to leave, too.
+        if (client.handling && passed < HANDLER_MS) continue;
+        open.delete(client);
+        client.end(1012, 'service restart');
+        // Its peer's end is to be seen; what else it sends is dropped.
+        client.connection.thaw?.();
+      }
+      if (clients.every(({ over }) => over) || passed >= DRAIN_MS) break;
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
     engine.log.info('restart: connections that could not be handed over are closed', {
       clients: clients.length,
     });
