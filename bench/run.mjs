@@ -1,12 +1,13 @@
 // `npm run bench`: measures the budgets of the engine and what protocols cost, and prints both as tables; see
 // README.md beside this file.
-//   node bench/run.mjs [start] [memory] [cpu] [devices] [bus] [outbox] [tls] [echo] [reload] [restart] [mesh] [protocols] [--write]
+//   node bench/run.mjs [start] [memory] [cpu] [devices] [bus] [outbox] [tls] [echo] [reload] [restart] [mesh] [protocols] [footprint] [--write]
 // Ends with 1 when a budget is not met.
 import { busRows } from './bus.mjs';
 import { reloadRows } from './change/reload.mjs';
 import { restartRows } from './change/restart.mjs';
 import { cpuRows, deviceRows } from './cpu.mjs';
 import { echoRows } from './echo/rows.mjs';
+import { footprintRows, footprintTable } from './footprint/rows.mjs';
 import { memoryRows, startRows } from './memory.mjs';
 import { fanoutRows } from './mesh/fanout.mjs';
 import { registrationRows } from './mesh/registration.mjs';
@@ -26,7 +27,7 @@ const TABLES = {
   reload: reloadRows,
   restart: restartRows,
 };
-const PARTS = [...Object.keys(BUDGETS), ...Object.keys(TABLES), 'mesh', 'protocols'];
+const PARTS = [...Object.keys(BUDGETS), ...Object.keys(TABLES), 'mesh', 'protocols', 'footprint'];
 const MESH = [fanoutRows, sendRows, registrationRows];
 
 const args = process.argv.slice(2);
@@ -61,6 +62,7 @@ if (parts.includes('mesh')) {
   show('mesh', meshTable(measured), write);
 }
 if (parts.includes('protocols')) show('protocols', protocolTable(await protocolRows(note)), write);
+if (parts.includes('footprint')) show('footprint', footprintTable(await footprintRows(note)), write);
 if (rows.some((row) => row.budget && !row.met)) process.exitCode = 1;
 
 function budgetTable(rows) {

@@ -10,12 +10,16 @@ const CLIENTS = 5000;
 /** V8 collects what is garbage some seconds after work has ended. */
 const QUIET_MS = 12_000;
 
+/** A confirmable GET without token (RFC 7252, 3). */
+const COAP_GET = Buffer.from([0x40, 1, 0x12, 0x34]);
+
 /** Devices that have asked once. */
-class CoapCrowd {
+export class DatagramCrowd {
   sockets = [];
 
-  constructor(port) {
+  constructor(port, request) {
     this.port = port;
+    this.request = request;
   }
 
   async grow(count) {
@@ -26,10 +30,9 @@ class CoapCrowd {
     }
   }
 
-  /** A confirmable GET without token (RFC 7252, 3), again when it gets lost. */
+  /** Asks, again when it gets lost. */
   async ask(socket) {
-    const request = Buffer.from([0x40, 1, 0x12, 0x34]);
-    const send = () => socket.send(request, this.port, '127.0.0.1');
+    const send = () => socket.send(this.request, this.port, '127.0.0.1');
     const again = setInterval(send, 2000);
     send();
     await once(socket, 'message');
@@ -41,9 +44,9 @@ class CoapCrowd {
   }
 }
 
-const COAP = {
+export const COAP = {
   start: () => [startEngine('echo_coap', { protocol: 'coap' }), startPeer('coap')],
-  crowd: (port) => new CoapCrowd(port),
+  crowd: (port) => new DatagramCrowd(port, COAP_GET),
 };
 
 /** One row a protocol. */

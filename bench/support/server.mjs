@@ -15,12 +15,19 @@ const LISTENING = /(?<!API )listening on .*?(\d+)(?: with TLS)?["\n]/;
 
 /** Anonymous resident memory of a process in bytes; 0 once it has ended. */
 export function rssAnonOf(pid) {
+  return memoryOf(pid).anonymous;
+}
+
+/** Resident memory of a process in bytes: of its own, and in all, with pages of files such as Node's program. */
+export function memoryOf(pid) {
+  let status = '';
   try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+    status = readFileSync(`/proc/${pid}/status`, 'utf8');
   } catch {
-    return 0;
+    // It has ended.
   }
+  const bytes = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024;
+  return { anonymous: bytes('RssAnon'), all: bytes('VmRSS') };
 }
 
 /** A running server that said where it listens. */
@@ -83,6 +90,11 @@ export class ServerProcess {
     return rssAnonOf(this.child.pid);
   }
 
+  /** Resident memory in bytes, of its own and in all. */
+  memory() {
+    return memoryOf(this.child.pid);
+  }
+
   async stop() {
     if (this.child.exitCode === null && this.child.signalCode === null) {
       const ended = new Promise((resolve) => this.child.once('exit', resolve));
@@ -95,32 +107,37 @@ export class ServerProcess {
 
 /**
  * The built engine with one server that runs lua/`script`.lua, over TCP unless told; its store is a folder of its own.
- * `more`: further settings of the server; `compile`: as in the configuration; `engine`: further settings of the engine.
+ * `more`: further settings of the server; `compile`: as in the configuration; `engine`: further settings of the engine;
+ * `others`: names of further servers like it; `flags`: of Node.
  */
-export function startEngine(script, more = {}, compile = 'auto', engine = {}) {
+export function startEngine(
+  script,
+  more = {},
+  compile = 'auto',
+  engine = {},
+  { others = [], flags = [] } = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-bench-'));
   const config = {
     engine: {
       name: 'bench',
       ...engine,
       apiServer: { port: 0 },
-      servers: [
-        {
-          name: 'bench',
-          bind: '127.0.0.1',
-          port: 0,
-          entry: join(BENCH, 'lua', `${script}.lua`),
-          ...more,
-          limits: { connections: 20_000, acceptsPerSecond: 100_000, idleSeconds: 0, ...more.limits },
-        },
-      ],
+      servers: ['bench', ...others].map((name) => ({
+        name,
+        bind: '127.0.0.1',
+        port: 0,
+        entry: join(BENCH, 'lua', `${script}.lua`),
+        ...more,
+        limits: { connections: 20_000, acceptsPerSecond: 100_000, idleSeconds: 0, ...more.limits },
+      })),
     },
     script: { roots: [join(BENCH, 'lua')], compile },
     store: { path: join(folder, 'data') },
   };
   const file = join(folder, 'bench.yaml');
   writeFileSync(file, JSON.stringify(config));
-  return new ServerProcess([CLI, 'engine', '-f', file], () =>
+  return new ServerProcess([...flags, CLI, 'engine', '-f', file], () =>
     rmSync(folder, { recursive: true, force: true }),
   ).ready();
 }
