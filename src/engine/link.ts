@@ -12,11 +12,12 @@ import type { Client } from './client.js';
 import type { LinkSettings } from './embedded/settings.js';
 import type { Engine } from './engine.js';
 import { closedAtOf, type LinkHeir, linkClientOf, linkStateOf } from './handover/arriving.js';
+import { monotonic } from './handover/monotonic.js';
 import type { Inheritance } from './handover/saved.js';
 import { addressesOf, openLink, tlsOf } from './link-open.js';
 import { type LinkStatus, linkStatus } from './link-status.js';
 import { Poller } from './poller.js';
-import { bytesIn, monotonic } from './serial-gap.js';
+import { bytesIn } from './serial-gap.js';
 import { Station } from './station.js';
 
 /** Seconds that what was sent may take to leave before the line is lent. */
@@ -30,7 +31,7 @@ export class Link implements LentLink {
   private ended = false;
   private resting = false;
   private noted: string | undefined;
-  /** When its serial port was closed so that another process can open it; see serial-gap.ts. */
+  /** When its serial port was closed so that another process can open it; by `monotonic`. */
   closedAt: number | undefined;
   /** What the first connection goes on with. */
   heir: LinkHeir | undefined;

@@ -2,11 +2,6 @@
 
 import type { LinkConfig } from '../config/schema.js';
 
-/** Where a port was closed, in milliseconds of the machine's monotonic clock, which all processes have. */
-export function monotonic(): number {
-  return Number(process.hrtime.bigint() / 1000n) / 1000;
-}
-
 /** The most bytes that a line carries in so many milliseconds, in one direction: a start bit begins each character. */
 export function bytesIn(
   { baudRate, dataBits, parity, stopBits }: Extract<LinkConfig, { kind: 'serial' }>['serial'],

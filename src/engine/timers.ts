@@ -5,6 +5,7 @@
 
 import type { LuaValue } from '../script/executor.js';
 import type { Client } from './client.js';
+import { monotonic } from './handover/monotonic.js';
 
 /** Most timers of one script. */
 export const MAX_TIMERS = 1000;
@@ -81,7 +82,7 @@ export class Timer {
 
   /** How it goes on in another process. */
   get phase(): TimerPhase {
-    return { ms: this.ms, repeats: this.repeats, left: this.due - performance.now() };
+    return { ms: this.ms, repeats: this.repeats, due: this.due - performance.now() + monotonic() };
   }
 
   private nextTurn(): void {
@@ -96,11 +97,11 @@ function fire(timer: Timer): void {
   timer.fire();
 }
 
-/** Of which time a timer is, and in how many milliseconds it fires next. */
+/** Of which time a timer is, and when it fires next, by `monotonic`. */
 export interface TimerPhase {
   readonly ms: number;
   readonly repeats: boolean;
-  readonly left: number;
+  readonly due: number;
 }
 
 export class Timers {
@@ -196,11 +197,11 @@ export class Timers {
 
   /** Gives timers the phase of those that ran for the same time before, in their order. */
   restore(phases: readonly TimerPhase[]): void {
-    const left = [...phases];
+    const rest = [...phases];
     for (const timer of this.all) {
       const { ms, repeats } = timer;
-      const at = left.findIndex((phase) => phase.ms === ms && phase.repeats === repeats);
-      if (at >= 0) timer.due = performance.now() + left.splice(at, 1)[0]!.left;
+      const at = rest.findIndex((phase) => phase.ms === ms && phase.repeats === repeats);
+      if (at >= 0) timer.due = rest.splice(at, 1)[0]!.due - monotonic() + performance.now();
     }
   }
 
