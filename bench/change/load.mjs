@@ -110,21 +110,20 @@ export class Load {
   }
 }
 
-/** A row of the table for rounds of {@link Load.measure}. */
+/** A row of the table for rounds of {@link Load.measure}: its figures are those of the median round. */
 export function pauseRow(what, rounds) {
-  const all = (name) => Float64Array.from(rounds.flatMap((round) => [...round[name]])).sort();
-  const longest = (name) => median(rounds.map((round) => round[name].at(-1)));
-  const [during, steady] = [all('during'), all('steady')];
-  const told = (waits, name) =>
-    `p50 ${quantile(waits, 0.5).toFixed(1)}, p99 ${quantile(waits, 0.99).toFixed(1)}, longest ${longest(name).toFixed(1)} ms`;
+  const of = (name, share) => median(rounds.map((round) => quantile(round[name], share)));
+  const worst = (name) => Math.max(...rounds.map((round) => round[name].at(-1))).toFixed(0);
+  const told = (name) =>
+    `p50 ${of(name, 0.5).toFixed(1)}, p99 ${of(name, 0.99).toFixed(1)}, longest ${of(name, 1).toFixed(1)} ms`;
   return {
     what,
-    figure: `${longest('during').toFixed(0)} ms`,
+    figure: `${of('during', 1).toFixed(0)} ms`,
     details: [
-      `${told(during, 'during')} in the ${median(rounds.map(({ ms }) => ms)).toFixed(0)} ms it takes`,
-      `before ${told(steady, 'steady')}`,
-      `p99 ${(quantile(during, 0.99) / quantile(steady, 0.99)).toFixed(1)}×`,
-      `longest of ${rounds.length} rounds ${during.at(-1).toFixed(0)} against ${steady.at(-1).toFixed(0)} ms`,
+      `${told('during')} in the ${median(rounds.map(({ ms }) => ms)).toFixed(0)} ms it takes`,
+      `before ${told('steady')}`,
+      `p99 ${(of('during', 0.99) / of('steady', 0.99)).toFixed(1)}×`,
+      `longest of ${rounds.length} rounds ${worst('during')} against ${worst('steady')} ms`,
     ].join('; '),
   };
 }

@@ -44,11 +44,11 @@ export class ConfigFile implements ConfigSource {
     return good.config;
   }
 
-  keep(): void {
+  async keep(): Promise<void> {
     this.source = 'file';
     if (!this.last) return;
     try {
-      keepLastGood(this.last.config.store.path, this.file, this.last.text);
+      await keepLastGood(this.last.config.store.path, this.file, this.last.text);
     } catch (error) {
       this.log?.warn('the configuration cannot be kept for the case that its file is spoilt', {
         reason: messageOf(error),

@@ -55,7 +55,7 @@ async function run(command: Command, path: string, successor: Successor | undefi
     config = before;
     running = await start();
   }
-  if (file.source === 'file') file.keep();
+  if (file.source === 'file') await file.keep();
   file.watch(running, log);
   const { reload } = takeSignals(running, log);
   log.info(command === 'center' ? 'the centre runs' : `engine ${config.engine.name} runs`, {

@@ -3,7 +3,8 @@
  * changed into one that cannot be used.
  */
 
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { type LoadedConfig, type LoadOptions, parseConfig, readConfig } from './load.js';
@@ -14,14 +15,14 @@ const NAME = 'last-good.json';
 
 const kept = v.object({ file: v.string(), text: v.string() });
 
-/** Keeps the text of a file whose configuration runs. Throws what the file system throws. */
-export function keepLastGood(folder: string, file: string, text: string): void {
+/** Keeps the text of a file whose configuration runs. Rejects with what the file system says. */
+export async function keepLastGood(folder: string, file: string, text: string): Promise<void> {
   if (read(folder, file) === text) return;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, NAME);
   // A file that was cut by a power failure would be none.
-  writeFileSync(`${path}.new`, JSON.stringify({ file: resolve(file), text }), { mode: 0o600, flush: true });
-  renameSync(`${path}.new`, path);
+  await writeFile(`${path}.new`, JSON.stringify({ file: resolve(file), text }), { mode: 0o600, flush: true });
+  await rename(`${path}.new`, path);
 }
 
 /**

@@ -25,8 +25,8 @@ export interface ConfigSource {
   readonly source: 'file' | 'last_good';
   /** Reads it now. Throws ConfigError. */
   read(): Config;
-  /** What was read last runs. */
-  keep(): void;
+  /** What was read last runs. Never rejects. */
+  keep(): Promise<void>;
   /** This is in effect from now on. */
   inEffect(config: Config): void;
 }
@@ -84,7 +84,7 @@ export class Reconfiguration {
       const done = await this.applyNow(next);
       if (done.length === 0) this.log.info('the configuration says nothing new');
       this.origin = 'file';
-      this.from?.keep();
+      await this.from?.keep();
       return done;
     });
   }
