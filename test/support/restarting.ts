@@ -2,9 +2,12 @@
 
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import type { Test } from 'tap';
 import { type Cli, startMoonwire } from './cli.js';
+import { freePorts } from './ports.js';
 
 /** Answers each line with its number on that connection, which the script does not keep but its session and context do. */
 export const LINES = `
@@ -204,4 +207,23 @@ export class DatagramDevice {
     if (this.running) setTimeout(() => this.running && this.send(), 5);
     this.wake();
   }
+}
+
+/** A gateway with these servers and links. */
+export async function startedWith(t: Test, api: number, parts: string, files: Record<string, string>) {
+  const [mesh] = await freePorts(1);
+  const folder = t.testdir(files);
+  const file = join(folder, 'x.yaml');
+  writeFileSync(
+    file,
+    `
+engine:
+  name: kept
+  apiServer: { port: ${api} }
+  meshPoint: { port: ${mesh} }
+${parts.replaceAll('FOLDER', folder)}
+store: { path: ${folder}/data }
+`,
+  );
+  return Restarting.start(t, file);
 }

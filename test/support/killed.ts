@@ -1,8 +1,10 @@
+/** Restarts of which one process is killed at a step. */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { freePorts } from '../support/ports.js';
-import { end, LINES, LineDevice, Restarting } from '../support/restarting.js';
+import { freePorts } from './ports.js';
+import { end, LINES, LineDevice, Restarting } from './restarting.js';
 
 /**
  * What becomes of the devices when one process is killed at a step: they are served on without a byte lost, or their
@@ -24,17 +26,21 @@ const STEPS: [step: string, newKilled: 'kept' | 'closed', oldKilled: 'kept' | 'c
 /** The new process at one step, the old one at the next: all of both take minutes, which `npm run nightly` does. */
 const all = process.env.MOONWIRE_KILLS !== undefined;
 
-for (const [i, [step, newKilled, oldKilled]] of STEPS.entries()) {
-  for (const [victim, devices] of [
-    ['new', newKilled],
-    ['old', oldKilled],
-  ] as const) {
-    const usual = (i % 2 === 0) === (victim === 'new');
-    t.test(
-      `the ${victim} process is killed at ${step}: the other serves, connections are ${devices}`,
-      { skip: !all && !usual && 'MOONWIRE_KILLS=1 tries all' },
-      (t) => killedAt(t, step, victim, devices),
-    );
+/** Tries the steps for which `which` holds. */
+export function killAt(which: (step: string) => boolean): void {
+  for (const [i, [step, newKilled, oldKilled]] of STEPS.entries()) {
+    if (!which(step)) continue;
+    for (const [victim, devices] of [
+      ['new', newKilled],
+      ['old', oldKilled],
+    ] as const) {
+      const usual = (i % 2 === 0) === (victim === 'new');
+      t.test(
+        `the ${victim} process is killed at ${step}: the other serves, connections are ${devices}`,
+        { skip: !all && !usual && 'MOONWIRE_KILLS=1 tries all' },
+        (t) => killedAt(t, step, victim, devices),
+      );
+    }
   }
 }
 
