@@ -114,7 +114,7 @@ const isPackage = (folder) =>
 
 /** Whether a file of a dependency, `file` within it, is loaded at run time, or its licence. */
 function isLoaded(path, file, prebuilds) {
-  if (/(^|\/)(node_modules|src|test|bin|docs|example)\//.test(file)) return false;
+  if (/(^|\/)(node_modules|test|bin|docs|example)\//.test(file)) return false;
   if (file.startsWith('prebuilds/')) return prebuilds.test(file.slice('prebuilds/'.length));
   return (
     (/\.js$/.test(file) && !isScript(join(ROOT, path))) || /^(package\.json|licen[cs]e(\.\w+)?)$/i.test(file)
