@@ -104,13 +104,9 @@ function exchange.server(adu)
 
   local function encode(message, session)
     if type(message) ~= "table" then return nil, "a response is a table" end
-    local request = session.request or {}
-    local response = setmetatable({}, {
-      __index = function(_, name)
-        if message[name] ~= nil then return message[name] end
-        return request[name]
-      end,
-    })
+    local response = {}
+    for name, value in pairs(session.request or {}) do response[name] = value end
+    for name, value in pairs(message) do response[name] = value end
     local header, err = header_of(response, adu)
     if not header then return nil, err end
     if adu.broadcast and header.unit == 0 then return nil, "a broadcast is not answered" end

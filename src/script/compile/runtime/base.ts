@@ -61,7 +61,10 @@ export function baseFunctions(
   function luaPcall(...args: LuaValue[]): LuaValue[] {
     if (args.length === 0) badArgument(1, 'pcall', 'value expected');
     try {
-      return [true, ...many(calls.callable(args[0], undefined)(...args.slice(1)))];
+      const called = calls.callable(args[0], undefined);
+      // Spreading costs more than all the rest.
+      const result = args.length === 1 ? called() : called(...args.slice(1));
+      return Array.isArray(result) ? [true, ...result] : [true, result];
     } catch (thrown) {
       return [false, caught(thrown)];
     }

@@ -6,13 +6,14 @@
 import { type Executor, type LuaValue, MAX_STRING } from '../../executor.js';
 import { numberToString } from '../../numbers.js';
 import type { LuaFunction } from './calls.js';
+import { pack, unpack } from './fast-pack.js';
 import { LuaTable } from './table.js';
 
 type Faster = (slow: LuaFunction, ex: Executor) => LuaFunction;
 
 /** By library and name: what makes the faster function of the library's. */
 export const FAST: Readonly<Record<string, Readonly<Record<string, Faster>>>> = {
-  string: { byte, sub, char, len },
+  string: { byte, sub, char, len, pack, unpack },
   table: { insert, concat, sort },
   math: {
     floor: number(Math.floor),
@@ -46,8 +47,9 @@ function byte(slow: LuaFunction): LuaFunction {
     if (typeof s === 'string' && isWhole(i) && i >= 1 && i <= s.length) {
       if (j === undefined || j === i) return s.charCodeAt(i - 1);
       if (isWhole(j) && j > i && j <= s.length && j - i < MAX_BYTES) {
-        const bytes: LuaValue[] = [s.charCodeAt(i - 1), s.charCodeAt(i)];
-        for (let at = i + 2; at <= j; at++) bytes.push(s.charCodeAt(at - 1));
+        // `push` would make room for 17.
+        const bytes = new Array<LuaValue>(j - i + 1);
+        for (let k = 0; k < bytes.length; k++) bytes[k] = s.charCodeAt(i - 1 + k);
         return bytes;
       }
     }
