@@ -138,13 +138,15 @@ async function scriptsRow(note) {
   return { what: `${SCRIPTS} servers, each with its script`, memory };
 }
 
-/** The package and what npm installs with it, without what a board of this kind does not load. */
+/** The package of what is built, and what npm installs with it. */
 function installRows(note) {
   note('footprint: installation');
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-install-'));
   const npm = (args, cwd) => execFileSync('npm', [...args, '--silent'], { cwd, encoding: 'utf8' });
   try {
-    const [packed] = JSON.parse(npm(['pack', '--json', '--pack-destination', folder], ROOT));
+    const [packed] = JSON.parse(
+      npm(['pack', '--ignore-scripts', '--json', '--pack-destination', folder], ROOT),
+    );
     writeFileSync(join(folder, 'package.json'), '{"private":true}');
     npm(['install', '--omit=dev', '--no-audit', '--no-fund', join(folder, packed.filename)], folder);
     const all = sizeOf(join(folder, 'node_modules'));
