@@ -1,7 +1,6 @@
 /** The process that goes: starts its successor, hands over to it, and goes on itself when that fails. */
 
 import { type ChildProcess, type SendHandle, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Estate, LetGo } from '../engine/handover/estate.js';
 import { MoonwireError, messageOf } from '../errors.js';
@@ -99,10 +98,8 @@ export class Predecessor {
     });
     const line = child.stdio[LIFELINE] as Socket;
     // Ends when the last process ends that has the other end.
-    this.dead = once(
-      line.resume().on('error', () => {}),
-      'close',
-    );
+    this.dead = new Promise((resolve) => line.on('close', resolve));
+    line.on('error', () => {}).resume();
     this.log.info('restart: a new process begins', { pid: child.pid });
     child.on('message', (message) => {
       this.inbox.push(message as ToPredecessor);
