@@ -7,7 +7,8 @@ import type { Member } from '../member.js';
 const BURST = 3;
 /** An engine that is away for a minute is given up; then there are the centre's restarts. */
 const END_SECONDS = 240;
-const TTL_SECONDS = 3600;
+/** Longer than clocks jump. */
+const TTL_SECONDS = 7 * 86_400;
 const ENDED = ['done', 'failed', 'unknown', 'expired', 'cancelled'];
 /** The first ids that a device was told are forgotten. */
 const MOST_TOLD = 1000;
