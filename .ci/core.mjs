@@ -10,11 +10,11 @@ import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { NEWEST, nodeProgram, PACKAGED } from '../packaging/node.mjs';
-import { CORE } from './core-tests.mjs';
+import { CORE, CORE_ARM64 } from './core-tests.mjs';
 
 const TARGETS = {
-  arm64: { processor: 'arm64', version: PACKAGED },
-  node24: { processor: process.arch, version: NEWEST },
+  arm64: { processor: 'arm64', version: PACKAGED, tests: CORE_ARM64 },
+  node24: { processor: process.arch, version: NEWEST, tests: CORE },
 };
 /** What a test may wait for, in seconds, at tap's own limit: qemu is some ten times slower. */
 const TIMEOUT = { TAP_TIMEOUT: '300' };
@@ -110,7 +110,7 @@ const about = spawnSync(node, ['-p', '"Node " + process.version + " for " + proc
 if (about.status !== 0) throw new Error(`${node} does not run:\n${about.error ?? about.stderr}`);
 console.log(`# ${about.stdout.trim()}`);
 
-const sources = (named.length > 0 ? named : CORE).map((file) => join(root, file));
+const sources = (named.length > 0 ? named : target.tests).map((file) => join(root, file));
 const outdir = join(root, '.tap/core', name);
 rmSync(outdir, { recursive: true, force: true });
 await bundle(sources, outdir);
