@@ -28,5 +28,6 @@ export const CORE = Object.keys(CORE_BY_FOLDER).flatMap(files);
  */
 export const CORE_ARM64 = [
   ...['bytes', 'codecs', 'script', 'lua'].flatMap(files),
+  'test/transports/serial.test.ts',
   'test/cli/answers.test.ts',
 ];
