@@ -23,7 +23,10 @@ export interface GateLimits {
 export interface ListenerTotals {
   /** Why nobody may come in now, or undefined, and then one more has. */
   admit():
-    | { readonly counter: 'refusedTotal' | 'refusedTotalRate' | 'refusedOverload' | 'refusedMemory'; why: string }
+    | {
+        readonly counter: 'refusedTotal' | 'refusedTotalRate' | 'refusedOverload' | 'refusedMemory';
+        why: string;
+      }
     | undefined;
   /** TLS handshakes of all of them. */
   readonly handshakes: HandshakePool;

@@ -7,7 +7,10 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 
 /** `missing('faketime', 'faketime')` is to be asked before. The clock is the right one until it jumps. */
-export function fakeClock(t: Pick<Test, 'teardown'>): { env: Record<string, string>; jump(offset: string): void } {
+export function fakeClock(t: Pick<Test, 'teardown'>): {
+  env: Record<string, string>;
+  jump(offset: string): void;
+} {
   const folder = mkdtempSync(join(tmpdir(), 'moonwire-clock-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const clock = join(folder, 'offset');
