@@ -88,6 +88,11 @@ export class Member {
     const from = this.diskFullSince ?? Date.now();
     signal(this.pid, 'SIGKILL');
     await this.gone();
+    this.died(from);
+  }
+
+  /** One of its processes was killed since `from` (`Date.now`). */
+  died(from: number): void {
     this.deaths.push({ from: from - SPILL_WINDOW_MS, to: Date.now() });
     if (this.deaths.length > MOST_DEATHS) this.deaths.shift();
   }
@@ -101,7 +106,7 @@ export class Member {
       this.campaign.violation('does not stop', this.name);
       await this.kill();
     }
-    if (full !== undefined) this.deaths.push({ from: full - SPILL_WINDOW_MS, to: Date.now() });
+    if (full !== undefined) this.died(full);
   }
 
   signal(name: NodeJS.Signals): void {

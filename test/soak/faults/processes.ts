@@ -69,8 +69,9 @@ export function processFaults(campaign: Campaign, { center, engines }: Site): Fa
     const [old, delay, both] = [member.pid, below(2500), below(4)];
     await restart(member, () => {
       setTimeout(() => {
-        if (both === 0) signal(old, 'SIGKILL');
-        else for (const child of childrenOf(old)) signal(child, 'SIGKILL');
+        const killed = both === 0 ? [old] : childrenOf(old);
+        for (const pid of killed) signal(pid, 'SIGKILL');
+        if (killed.length > 0) member.died(Date.now());
       }, delay);
     });
   };
