@@ -136,15 +136,18 @@ export class Reconfiguration {
     const list = listChanges(changes);
     await this.check(next, changes);
     const undo: Undo[] = [];
+    const { engine } = this;
+    const before = engine?.options.script;
     try {
-      if (this.engine) await this.applyParts(this.engine, changes, next, undo);
-      await this.renewScripts(next, undo);
+      if (engine) await this.applyToEngine(engine, changes, next, undo);
       await this.sinks?.change(next.sinks);
-      this.engine?.reconfigure(next.engine);
+      engine?.reconfigure(next.engine);
     } catch (error) {
       this.log.error('the configuration cannot be applied; everything goes on as before', {
         reason: messageOf(error),
       });
+      // What is opened again may use what it could before.
+      if (engine) engine.options.script = before!;
       await this.takeBack(undo);
       throw error instanceof ScriptError ? new MoonwireError('invalid_argument', error.message) : error;
     }
@@ -159,6 +162,22 @@ export class Reconfiguration {
       );
     }
     return list;
+  }
+
+  private async applyToEngine(
+    engine: Engine,
+    changes: ConfigChanges,
+    next: Config,
+    undo: Undo[],
+  ): Promise<void> {
+    const sameScripts = isDeepStrictEqual(next.script, this.running.script);
+    if (!sameScripts) {
+      // For what begins now; the others follow once it could.
+      engine.options.script = scriptSettings(next.script);
+      undo.push(() => renewScripts(engine));
+    }
+    await this.applyParts(engine, changes, next, undo);
+    if (!sameScripts) await renewScripts(engine);
   }
 
   /** In an order in which a failure can be taken back with as few connections lost as can be. */
@@ -206,19 +225,6 @@ export class Reconfiguration {
     }
   }
 
-  /** Runs all scripts with what they may use now. */
-  private async renewScripts({ script }: Config, undo: Undo[]): Promise<void> {
-    const { engine } = this;
-    if (!engine || isDeepStrictEqual(script, this.running.script)) return;
-    const before = engine.options.script;
-    const renew = async (settings: typeof before): Promise<void> => {
-      engine.options.script = settings;
-      for (const { station } of [...engine.servers, ...engine.links]) await station.renew();
-    };
-    undo.push(() => renew(before));
-    await renew(scriptSettings(script));
-  }
-
   /** What is in effect once `next` was applied: the settings that take a restart are as they were. */
   private merged(next: Config): Config {
     const { running } = this;
@@ -250,6 +256,11 @@ export class Reconfiguration {
       }
     }
   }
+}
+
+/** Runs all scripts with what they may use now. */
+async function renewScripts({ servers, links }: Engine): Promise<void> {
+  for (const { station } of [...servers, ...links]) await station.renew();
 }
 
 function stepsOf<T>(

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -288,6 +288,44 @@ function on_message(m, conn) conn:send(mix.server.option("word") .. "\\n") end`;
   t.match(await e.apply(budget), [{ path: 'script.instructions', effect: 'change' }]);
   stays.send('x\n');
   await stays.until((text) => text.endsWith('three\nthree\nthree\n'));
+});
+
+t.test('script roots change together with the scripts that need them, and back', async (t) => {
+  const [a, b, taken] = (await freePorts(3)) as [number, number, number];
+  const other = createServer().listen(taken, '127.0.0.1');
+  await once(other, 'listening');
+  t.teardown(() => other.close());
+  const of = (word: string) => `
+local words = require "words"
+function protocol_input(buf) return buf:tostring():find("\\n", 1, true) or 0 end
+function on_message(m, conn) conn:send(words.${word} .. "\\n") end`;
+  const e = await start(t, 'servers: []', { 'old.lua': of('old'), 'new.lua': of('new') });
+  for (const word of ['old', 'new']) {
+    mkdirSync(join(e.folder, word));
+    writeFileSync(join(e.folder, word, 'words.lua'), `return { ${word} = "${word}" }`);
+  }
+  const says = (word: string, ...ports: number[]) => {
+    const servers = ports.map(
+      (port, i) => `{ name: s${i}, port: ${port}, bind: 127.0.0.1, entry: ${word}.lua }`,
+    );
+    return `script: { roots: [${join(e.folder, word)}] }\n---servers: [${servers}]`;
+  };
+  const answers = async (port: number, word: string) => {
+    const device = await Device.connect(port);
+    device.send('x\n');
+    await device.until((text) => text === `${word}\n`);
+    t.pass(word);
+  };
+  await e.apply(says('old', a));
+  await answers(a, 'old');
+  await t.rejects(e.apply(says('new', b, taken)), { code: 'conflict' });
+  await answers(a, 'old');
+  await e.apply(says('new', a, b));
+  await answers(a, 'new');
+  await answers(b, 'new');
+  await e.apply('servers: []');
+  await e.apply(says('old', a));
+  await answers(a, 'old');
 });
 
 t.test('limits of a UDP server change while its peers stay', async (t) => {
