@@ -6,6 +6,7 @@
 import type { CodecRegistry } from '../codecs/registry.js';
 import type { EngineConfig } from '../config/schema.js';
 import type { Logger } from '../log.js';
+import { Chunks } from '../script/chunks.js';
 import type { SocketSource } from '../transports/streamlistener.js';
 import { AddedLinks, type LinkBook } from './added-links.js';
 import { Buses } from './bus/buses.js';
@@ -127,6 +128,8 @@ export class Engine {
     channelOpened: (name) => this.tell((observer) => observer.channelOpened(name)),
     channelClosed: (name) => this.tell((observer) => observer.channelClosed(name)),
   });
+  /** Compiled code that scripts of the same modules share. */
+  readonly chunks = new Chunks();
   /** What runs in servers and links, and how saved scripts take over. */
   readonly scripts = new Scripts(this);
   readonly queues: Queues;

@@ -2,6 +2,7 @@
 
 import type { Logger } from '../log.js';
 import type { BudgetLimits } from '../script/budget.js';
+import type { Chunks } from '../script/chunks.js';
 import { HostObject, type LuaValue } from '../script/executor.js';
 import { ModuleWatch } from '../script/module-watch.js';
 import { ScriptError } from '../script/script-error.js';
@@ -44,9 +45,9 @@ export interface ScriptSettings {
 }
 
 /** Makes a VM with the budget and roots of these settings. */
-export function createVm(settings: ScriptSettings, log: Logger): Vm {
+export function createVm(settings: ScriptSettings, log: Logger, chunks: Chunks): Vm {
   const budget: BudgetLimits = { instructions: settings.instructions, memoryBytes: settings.memoryBytes };
-  return new Vm({ roots: [...settings.roots], log, budget });
+  return new Vm({ roots: [...settings.roots], log, budget, chunks });
 }
 
 /** What a program is made of. */

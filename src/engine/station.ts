@@ -110,7 +110,7 @@ export class Station {
 
   /** A VM for this station's script. */
   createVm(): Vm {
-    return createVm(this.engine.options.script, this.log);
+    return createVm(this.engine.options.script, this.log, this.engine.chunks);
   }
 
   /**

@@ -1,6 +1,6 @@
 /**
  * Fengari with the runtime's number rules, and the part of it the runtime uses, typed.
- * Everything that knows Fengari's insides is here, in `fengari-adjust.ts` and in `fengari-fixes.ts`.
+ * Everything that knows Fengari's insides is here and in the other files that begin with `fengari-`.
  */
 
 import './fengari-fixes.js';

@@ -183,7 +183,7 @@ function requireModule(vm: Vm, L: LuaThread, loaded: LuaTable): number {
   }
   const found = vm.loader.module(name);
   if ('tried' in found) throw new LuaError(`module '${name}' not found:\n\t${found.tried.join('\n\t')}`);
-  if (!compile(L, found.source.bytes, `@${found.source.name}`)) {
+  if (!vm.chunks.compile(L, found.source)) {
     const message = oneByte(stringBytes(popSlots(L, 1)[0]!));
     throw new LuaError(`error loading module '${name}':\n\t${message}`);
   }

@@ -6,6 +6,7 @@
 import type { Logger, LogLevel } from '../log.js';
 import type { ApiFunction } from './api.js';
 import { Budget, type BudgetLimits, DEFAULT_BUDGET } from './budget.js';
+import { Chunks } from './chunks.js';
 import { fromJs, toJs } from './convert.js';
 import {
   type Executor,
@@ -65,6 +66,8 @@ export interface VmOptions {
   roots: string[];
   log: Logger;
   budget?: Partial<BudgetLimits>;
+  /** Compiled code that it shares with others. */
+  chunks?: Chunks;
 }
 
 /** Idle threads kept for the next handler. */
@@ -94,6 +97,7 @@ export class Vm implements Executor, ProtocolHost {
   readonly values: Values;
   readonly budget: Budget;
   readonly loader: Loader;
+  readonly chunks: Chunks;
   readonly log: Logger;
   /** Told of the modules that are loaded, where somebody wants to know. */
   modules: ModuleWatch | undefined;
@@ -114,6 +118,7 @@ export class Vm implements Executor, ProtocolHost {
     this.log = options.log;
     this.budget = new Budget({ ...DEFAULT_BUDGET, ...options.budget });
     this.loader = new Loader(options.roots);
+    this.chunks = options.chunks ?? new Chunks();
     this.values = new Values(
       this.main,
       (native) => wrapNative(this, native),
@@ -200,7 +205,7 @@ export class Vm implements Executor, ProtocolHost {
     } catch (error) {
       throw new ScriptError((error as Error).message, '', 'not_found');
     }
-    return { source, results: this.execute(source.bytes, `@${source.name}`) };
+    return { source, results: this.runChunk(this.chunks.compile(this.main, source)) };
   }
 
   /** What is wrong with a script file's syntax; undefined when it compiles. */
@@ -217,11 +222,14 @@ export class Vm implements Executor, ProtocolHost {
 
   /** Compiles and runs source text; returns what it returns. `chunk` names it in errors, after an `@`. */
   execute(text: Uint8Array | string, chunk: string): LuaValue[] {
-    if (!compile(this.main, typeof text === 'string' ? Buffer.from(text) : text, chunk)) {
-      throw new ScriptError(oneByte(stringBytes(popSlots(this.main, 1)[0]!)));
-    }
-    const [fn] = popSlots(this.main, 1);
-    return this.invoke(this.values.read(fn!), [], undefined, LOAD_FACTOR);
+    return this.runChunk(compile(this.main, typeof text === 'string' ? Buffer.from(text) : text, chunk));
+  }
+
+  /** Runs what a compiler has pushed: the function, or the message where it did not compile. */
+  private runChunk(compiled: boolean): LuaValue[] {
+    const [pushed] = popSlots(this.main, 1);
+    if (!compiled) throw new ScriptError(oneByte(stringBytes(pushed!)));
+    return this.invoke(this.values.read(pushed!), [], undefined, LOAD_FACTOR);
   }
 
   /** A global of the script. */
