@@ -75,7 +75,7 @@ export class RedisSink implements Sink {
 
   private async connected(signal: AbortSignal): Promise<Client> {
     if (this.client) return this.client;
-    const { default: library } = await import('@redis/client');
+    const library = await import('@redis/client');
     const client = createClient(library, this.settings, await tlsOptions(this.settings.tls), signal);
     // What ends a connection is told by the command that fails.
     client.on('error', () => {});

@@ -46,7 +46,7 @@ export class RedisConnection {
    * over then.
    */
   async open(seconds: number): Promise<void> {
-    const { default: library } = await import('@redis/client');
+    const library = await import('@redis/client');
     if (this.failure) throw this.failure;
     const client = createClient(library, this.settings, this.connecting.signal);
     client.on('error', (error: Error) => this.destroy(translate(library, error, this.where)));
