@@ -11,17 +11,20 @@ import { largest, restart } from './scripts.js';
 import { shedClients } from './shed-clients.js';
 import { cgroupBound, MemoryReader, type MemoryUse } from './use.js';
 
-/** Milliseconds between two looks. */
-const LOOK_MS = 250;
+/** Milliseconds between two looks, one for each MiB of the heap: a small one is full sooner. */
+const LOOK_MS = { least: 50, most: 250 };
+/** Share from which it is looked so many times as often. */
+const BUSY = 0.5;
+const OFTEN = 4;
 /** Shares of what may be had from which garbage is collected and nobody new let in, */
 const HIGH = 0.8;
 /** the script that keeps most is restarted, */
 const RESTART = 0.85;
 /** clients are closed where no script is to blame; */
 const CLOSE = 0.9;
-/** and below which all is well again, after so many looks in a row. */
+/** and below which all is well again, after so many milliseconds. */
 const CALM = 0.7;
-const CALM_LOOKS = 4;
+const CALM_MS = 1000;
 /** Collections that have to find so much taken before clients are closed: memory outside of the heap comes back late. */
 const TIGHT_LOOKS = 2;
 /** Milliseconds between two collections; less while clients are closed, and when so much more is taken meanwhile. */
@@ -67,9 +70,10 @@ export class MemoryGuard {
   private judging = false;
   /** Collections in a row after which clients would have to go. */
   private tight = 0;
-  private calm = 0;
+  /** Since when all seems well again, on the clock of `performance.now`. */
+  private calmSince: number | undefined;
   private restarting = false;
-  /** Whose script was restarted since memory is short. */
+  /** Whose script was restarted, and memory is still short. */
   private readonly restarted = new Set<Station>();
 
   constructor(
@@ -90,11 +94,20 @@ export class MemoryGuard {
   }
 
   start(): void {
-    this.timer = setInterval(() => this.look(), LOOK_MS).unref();
+    this.timer = setTimeout(() => {
+      this.look();
+      this.start();
+    }, this.wait).unref();
   }
 
   stop(): void {
-    clearInterval(this.timer);
+    clearTimeout(this.timer);
+  }
+
+  /** Milliseconds until the next look. */
+  private get wait(): number {
+    const whole = Math.min(Math.max(this.use.heapLimit / 2 ** 20, LOOK_MS.least), LOOK_MS.most);
+    return this.share >= BUSY ? whole / OFTEN : whole;
   }
 
   private look(): void {
@@ -103,10 +116,17 @@ export class MemoryGuard {
     if (this.judging) this.judge(share);
     else if ((share >= HIGH || this.refusing) && this.isDue(share)) this.relieve();
     if (!this.refusing) return;
-    this.calm = this.share < CALM ? this.calm + 1 : 0;
-    if (this.calm < CALM_LOOKS) return;
+    if (this.share >= CALM) this.calmSince = undefined;
+    else this.calmed();
+  }
+
+  private calmed(): void {
+    const now = performance.now();
+    // The restart was enough, however soon the script has kept as much again.
+    if (!this.restarting) this.restarted.clear();
+    this.calmSince ??= now;
+    if (now - this.calmSince < CALM_MS) return;
     this.refusing = false;
-    this.restarted.clear();
     this.log.info('there is memory again: new connections are let in', this.figures());
   }
 
@@ -141,7 +161,7 @@ export class MemoryGuard {
   }
 
   private refuse(): void {
-    this.calm = 0;
+    this.calmSince = undefined;
     if (this.refusing) return;
     this.refusing = true;
     this.counters.refuse++;

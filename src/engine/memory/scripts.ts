@@ -51,5 +51,8 @@ export async function restart(
     const error = new MoonwireError('overloaded', 'memory is short');
     for (const client of clients) client.destroy(error);
   }
+  // The old code would keep more meanwhile.
+  station.hold();
   await reloads.reload({ force: true, untried: true, afresh: true });
+  station.release();
 }

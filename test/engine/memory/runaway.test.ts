@@ -41,7 +41,7 @@ interface Case {
 const CASES: Record<string, Case> = {
   "tables, in V8's heap": {
     rounds: 2,
-    keep: 'for i = 1, 2000 do kept[#kept + 1] = { i } end',
+    keep: 'for i = 1, 500 do kept[#kept + 1] = { i } end',
     nodeArgs: ['--max-old-space-size=64'],
   },
   'long strings, outside of it': {
