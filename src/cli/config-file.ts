@@ -20,12 +20,16 @@ export class ConfigFile implements ConfigSource {
   log: LeveledLogger | undefined;
   /** What was read last. */
   private last: ReturnType<typeof loadConfig> | undefined;
+  /** What tells whether the file has changed, as of the first reading and then of the last look. */
+  private seen: string | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(readonly file: string) {}
 
   /** Reads it. Throws ConfigError. */
   read(): Config {
+    // What is saved while the process starts is found by the first look.
+    this.seen ??= this.stamp();
     this.last = loadConfig(this.file, { boards: boardNames() });
     return this.last.config;
   }
@@ -62,11 +66,10 @@ export class ConfigFile implements ConfigSource {
 
   /** From now on the users and the log's level that the file has are in effect as soon as they are saved. */
   watch(running: Controls, log: Logger): void {
-    let seen = this.stamp();
     this.timer = setInterval(() => {
       const stamp = this.stamp();
-      if (stamp === seen || stamp === undefined) return;
-      seen = stamp;
+      if (stamp === this.seen || stamp === undefined) return;
+      this.seen = stamp;
       void this.look(running, log);
     }, LOOK_MS).unref();
   }
